@@ -1,0 +1,66 @@
+/* Searching for the fastest strategy, evaluating a given one, and reading the result. */
+#ifndef AMMETER_PLAN_H
+#define AMMETER_PLAN_H
+
+#include <ammeter/spec.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Called now and then with the share of the space that is done, [0, 1], and the best step time so
+ * far (negative: none yet). Not 0: stop; the best so far is returned with AMM_INTERRUPTED. */
+typedef int (*amm_progress)(double done, double best_s, void *payload);
+
+enum { AMM_TOP_ALL = -1 };
+
+typedef struct amm_plan_options {
+    size_t size;           /* sizeof(amm_plan_options): grows by appending only */
+    const char *backend;   /* NULL or "auto"; "cpu/ref" … see amm_doctor */
+    int32_t top;           /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
+    int32_t threads;       /* 0: one. More is refused with UNAVAILABLE in this version. */
+    uint64_t seed;         /* recorded; used by anneal only */
+    int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
+    amm_progress progress; /* may be NULL */
+    void *payload;         /* borrowed, given to progress */
+} amm_plan_options;
+
+#define AMM_PLAN_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL                                     \
+    }
+AMM_API void amm_plan_options_init(amm_plan_options *out);
+
+/* The answer; refers to its spec, which must outlive it and stay unchanged. */
+typedef struct amm_result amm_result;
+
+/* Searches. `options` may be NULL. AMM_NO_PLAN (nothing feasible) and AMM_INTERRUPTED also give a
+ * result, with the reasons in it. Other errors: INPUT, UNAVAILABLE, NO_MEMORY, LIMIT. */
+AMM_API amm_status amm_plan(amm_result **out, const amm_spec *spec,
+                            const amm_plan_options *options);
+
+/* Evaluates strategies without searching: each "tp=2,pp=4,dp=2,micro-batch=1"; degrees that are
+ * left out are 1, and
+ *   stage-layers=8-7-7-8   layers (model entries) of each stage; left out: the best partition
+ *   placement=[[1,2,..],..] amp-reference only: stage of device row k on node column j
+ *   tp-term=profile|explicit amp-reference only: the placement path's tensor term
+ * A strategy that does not fit in memory is evaluated all the same and marked. */
+AMM_API amm_status amm_evaluate(amm_result **out, const amm_spec *spec,
+                                const char *const *strategies, size_t count);
+AMM_API void amm_result_free(amm_result *result);
+
+/* Flat views for bindings. `index` counts plans from the best. */
+AMM_API size_t amm_result_count(const amm_result *result);
+AMM_API double amm_result_time_s(const amm_result *result, size_t index);
+
+enum { AMM_RESULT_NO_RUN_INFO = 1 }; /* leave out what may differ between equal runs */
+
+/* The result as JSON (docs/formats.md, "ammeter-result") or as a table for people; `details`: with
+ * the terms and the memory ledger of every plan. Free with amm_text_free. */
+AMM_API amm_status amm_result_json(const amm_result *result, char **out, int flags);
+AMM_API amm_status amm_result_table(const amm_result *result, char **out, int details);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

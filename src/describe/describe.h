@@ -1,0 +1,279 @@
+/* What the user has: model, cluster, device, runtime, profile, space, and the problem that names
+ * them. Plain structs in the open, filled by io/ (files) or cluster_line.c (one-line forms),
+ * checked by the validate functions here, read by lower/ and search/. SI units throughout.
+ *
+ * Ownership: every pointer points into the arena that the description was made in, and lives as
+ * long as that arena. */
+#ifndef AMM_DESCRIBE_DESCRIBE_H
+#define AMM_DESCRIBE_DESCRIBE_H
+
+#include "core/core.h"
+
+/* Documented limits: beyond them input is refused with AMM_INPUT and the limit is named. */
+enum {
+    AMM_MAX_LAYERS = 4096,
+    AMM_MAX_NODES = 65536,
+    AMM_MAX_DEVICES = 1048576, /* in a cluster */
+    AMM_MAX_DEVICES_PER_NODE = 1024,
+    AMM_MAX_DEVICE_TYPES = 16, /* in a cluster */
+    AMM_MAX_TP = 1024,
+    AMM_MAX_LIST = 4096, /* values of one search dimension */
+    AMM_MAX_BATCH = 16777216,
+    AMM_MAX_AMP_LAYERS = 128, /* work layers of the amp-reference cost model */
+    AMM_MAX_NAME = 128
+};
+
+/* Largest size of a single shape or count in a file: products of two stay exact in double. */
+#define AMM_MAX_SIZE INT64_C(68719476736)
+/* Bytes per second; bytes of memory. */
+#define AMM_MAX_BANDWIDTH 1e15
+#define AMM_MAX_BYTES     INT64_C(1125899906842624)
+
+/* ---- model ------------------------------------------------------------------------------------- */
+
+/* kind, word in files */
+#define AMM_LAYER_KIND_LIST(X)                                                                     \
+    X(EMBEDDING, "embedding") /* token (and position) table */                                     \
+    X(BLOCK, "block")         /* attention + feed-forward */                                       \
+    X(NORM, "norm")           /* normalisation alone */                                            \
+    X(HEAD, "head")           /* logits over the vocabulary, and the loss */                       \
+    X(OTHER, "other")         /* reshapes, resampling, anything else: numbers given in the file */
+
+typedef enum amm_layer_kind {
+#define AMM_LAYER_KIND_ENUM(name, word) AMM_LAYER_##name,
+    AMM_LAYER_KIND_LIST(AMM_LAYER_KIND_ENUM)
+#undef AMM_LAYER_KIND_ENUM
+        AMM_LAYER_KIND_COUNT
+} amm_layer_kind;
+
+/* One layer. All counts are per sample (one sequence or image) and for the whole layer, before
+ * tensor parallelism divides it. */
+typedef struct amm_layer {
+    const char *name; /* never NULL; "" when not given */
+    amm_layer_kind kind;
+    int64_t hidden;       /* width h; 0 for OTHER without one */
+    int64_t ffn;          /* feed-forward width f; blocks only (default 4 h) */
+    int64_t heads;        /* attention heads a; blocks only */
+    int64_t tokens;       /* sequence positions s at this layer (default: the model's) */
+    int64_t window;       /* keys that one query attends to (default: tokens); blocks only */
+    int64_t vocab;        /* rows V of the table; embedding and head only */
+    int64_t positions;    /* rows of a learned position table; embedding only (default 0) */
+    bool tied;            /* head: uses the embedding's table instead of its own */
+    int64_t parameters;   /* derived by amm_model_finish (formula/cost), or given for OTHER */
+    int64_t out_elements; /* activation elements leaving the layer (default: tokens * hidden;
+                             head: tokens * vocab; other, norm: what enters) */
+    bool out_sharded;     /* the outgoing activation is divided by tp (head: yes) */
+    int64_t kept_bytes;   /* OTHER: activation bytes kept for backward, given in the file */
+} amm_layer;
+
+/* What the AMP reference code sees of a model (amp-reference cost model only). The reference
+ * models a subset of the layers ("work layers") and splits "units" evenly when there is one
+ * micro-batch. */
+typedef struct amm_amp_view {
+    bool present;
+    int32_t work_count;
+    const int32_t *work;           /* [work_count] ascending layer indices */
+    int32_t uniform_units;         /* layers that the uniform rule spreads */
+    int32_t uniform_first;         /* entries added to the first stage by the uniform rule */
+    int32_t uniform_last;          /* entries added to the last stage by the uniform rule */
+    int64_t boundary_elements;     /* > 0: the reference's constant for every cut; 0: per layer */
+    int32_t placement_explicit_tp; /* 1: the explicit tensor term of the placement path exists */
+} amm_amp_view;
+
+typedef struct amm_model {
+    const char *name, *source;
+    int64_t seq_len; /* tokens per sample at the input */
+    int32_t layer_count;
+    const amm_layer *layers; /* [layer_count] */
+    amm_amp_view amp;
+} amm_model;
+
+/* ---- device, runtime --------------------------------------------------------------------------- */
+
+/* A fitted or sourced number. */
+typedef struct amm_constant {
+    double value, low, high, sd; /* sd < 0: not known */
+    const char *source;
+} amm_constant;
+
+enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
+
+/* One accelerator type. */
+typedef struct amm_device {
+    const char *name, *source;
+    int32_t alias_count;
+    const char *aliases[AMM_MAX_ALIASES];
+    int64_t memory_bytes;  /* usable by the job before the context takes its share */
+    int64_t context_bytes; /* held by driver context and communication library */
+    double hbm_bytes_per_s;
+    /* Share of a layer's time at the profile's micro-batch that does not grow with the micro-batch,
+     * by tensor-parallel degree; exact tp is looked up, the nearest smaller one otherwise. */
+    int32_t overhead_count;
+    int32_t overhead_tp[AMM_MAX_OVERHEAD_POINTS];
+    amm_constant overhead_share[AMM_MAX_OVERHEAD_POINTS];
+    amm_constant intra_efficiency, inter_efficiency; /* of the nominal link bandwidths */
+} amm_device;
+
+/* Software facts of a training framework generation. */
+typedef struct amm_runtime {
+    const char *name, *source;
+    double static_bytes_per_parameter;    /* weights + gradients + optimizer states on a device */
+    double gradient_bytes;                /* per parameter in the data-parallel all-reduce */
+    double activation_bytes;              /* per element of activations and boundaries */
+    double logit_bytes;                   /* per logit element kept at the head */
+    double p2p_exposed_share;             /* 0: transfers hidden behind compute, 1: blocking */
+    double optimizer_bytes_per_parameter; /* memory traffic of one optimizer step */
+} amm_runtime;
+
+/* ---- cluster ----------------------------------------------------------------------------------- */
+
+typedef struct amm_node {
+    int32_t device_count;
+    const int32_t *device_type; /* [device_count] index into amm_cluster.types */
+    double intra_bytes_per_s;   /* one way, between two devices of the node */
+    double inter_bytes_per_s;   /* one way, all NICs of the node together */
+} amm_node;
+
+/* A pair of nodes whose path is slower than their NICs. */
+typedef struct amm_node_link {
+    int32_t a, b; /* a < b */
+    double bytes_per_s;
+} amm_node_link;
+
+typedef struct amm_cluster {
+    const char *name, *source;
+    int32_t type_count;
+    const amm_device *const *types; /* [type_count] */
+    int32_t node_count;
+    const amm_node *nodes; /* [node_count]; global device index = node order, then order in it */
+    int32_t link_count;
+    const amm_node_link *links; /* [link_count] sorted by (a, b), unique */
+    int32_t device_count;       /* derived */
+} amm_cluster;
+
+/* ---- profile ----------------------------------------------------------------------------------- */
+
+/* Measured layer times of one device type, tp and micro-batch. */
+typedef struct amm_profile_point {
+    const char *device; /* canonical device name */
+    int32_t tp;
+    int64_t micro_batch;
+    const double *forward_s;  /* [layer_count] */
+    const double *backward_s; /* [layer_count] or NULL: backward_ratio * forward_s */
+} amm_profile_point;
+
+typedef struct amm_profile {
+    const char *name, *source;
+    int32_t layer_count;
+    double backward_ratio;
+    int32_t point_count;
+    const amm_profile_point *points; /* sorted by (device, tp, micro_batch), unique */
+} amm_profile;
+
+/* ---- space and problem -------------------------------------------------------------------------- */
+
+/* Dimensions of the search, slowest digit of the config index first. name, option, Megatron's */
+#define AMM_DIM_LIST(X)                                                                            \
+    X(MICRO_BATCH, "micro_batch", "micro-batch", "micro-batch-size")                               \
+    X(TP, "tp", "tp", "tensor-model-parallel-size")                                                \
+    X(DP, "dp", "dp", "data-parallel-size")                                                        \
+    X(PP, "pp", "pp", "pipeline-model-parallel-size")
+
+typedef enum amm_dim {
+#define AMM_DIM_ENUM(name, key, option, megatron) AMM_DIM_##name,
+    AMM_DIM_LIST(AMM_DIM_ENUM)
+#undef AMM_DIM_ENUM
+        AMM_DIM_COUNT
+} amm_dim;
+
+typedef struct amm_list {
+    int32_t count;         /* 0: not restricted */
+    const int64_t *values; /* ascending, unique, >= 1 */
+} amm_list;
+
+typedef struct amm_space {
+    amm_list dims[AMM_DIM_COUNT];
+} amm_space;
+
+typedef enum amm_cost_model { AMM_COST_DEFAULT, AMM_COST_AMP_REFERENCE } amm_cost_model;
+
+typedef struct amm_mix_entry {
+    const char *device;
+    double weight;
+} amm_mix_entry;
+
+/* Everything a search needs. Parts are NULL / 0 until given. */
+typedef struct amm_problem_desc {
+    const char *name;
+    const amm_model *model;
+    const amm_cluster *cluster;
+    const amm_runtime *runtime;
+    const amm_profile *profile;
+    const char *precision; /* "fp16" … ; a label in this version */
+    int64_t global_batch;  /* samples per optimizer step */
+    int64_t seq_len;       /* 0: the model's */
+    amm_space space;
+    amm_cost_model cost_model;
+    double memory_margin; /* share of a device's memory to leave free, [0, 1) */
+    int32_t mix_count;    /* amp-reference: profiles averaged with these weights for every stage */
+    const amm_mix_entry *mix;
+} amm_problem_desc;
+
+/* ---- functions --------------------------------------------------------------------------------- */
+
+/* Word of a layer kind in files, and back (false: unknown). */
+const char *amm_layer_kind_word(amm_layer_kind kind);
+bool amm_layer_kind_parse(amm_layer_kind *out, const char *word);
+
+/* Derives parameters, out_elements … of one layer from its shape (src/formula/cost/shape.h) where
+ * they were not given (-1), and checks every range. `before`: elements that enter the layer.
+ * `where` prefixes the message: "models/x.json:layers[3]". */
+amm_status amm_layer_finish(amm_layer *layer, int64_t before, const char *where);
+
+bool amm_cost_model_parse(amm_cost_model *out, const char *word);
+const char *amm_cost_model_word(amm_cost_model cost_model);
+
+/* The checks that need the whole. Messages start with `file`. */
+amm_status amm_model_check(const amm_model *model, const char *file);
+amm_status amm_cluster_check(amm_cluster *cluster, const char *file); /* fills device_count */
+amm_status amm_profile_check(const amm_profile *profile, const char *file);
+amm_status amm_device_check(const amm_device *device, const char *file);
+amm_status amm_runtime_check(const amm_runtime *runtime, const char *file);
+/* Parts present, and fitting each other: profile layers = model layers, a profile for every device
+ * type of the cluster, batch > 0, amp-reference: equal nodes and an AMP view … */
+amm_status amm_problem_check(const amm_problem_desc *problem, const char *file);
+
+/* Sum of layer parameters. */
+int64_t amm_model_parameters(const amm_model *model);
+
+/* Point of (device, tp, micro_batch), or NULL. */
+const amm_profile_point *amm_profile_find(const amm_profile *profile, const char *device,
+                                          int32_t tp, int64_t micro_batch);
+
+/* Units at the edge: "50gbit" = 50e9 / 8 bytes/s; also mbit, kbit, bit, GB, MB, KB, B (powers of
+ * ten, per second). Printed in the largest unit that reads back to the same double. */
+bool amm_bandwidth_parse(const char *text, double *out_bytes_per_s);
+void amm_bandwidth_format(char out[AMM_NUMBER_CHARS + 8], double bytes_per_s);
+
+/* LIST "1,2,4" or RANGE "1..8" or both ("1..4,8"): ascending and unique afterwards. */
+amm_status amm_list_parse(amm_arena *arena, amm_list *out, const char *text, const char *where);
+
+/* How a cluster line finds what it names. Either returns AMM_INPUT with a message when unknown. */
+typedef struct amm_cluster_names {
+    amm_status (*device)(const amm_device **out, const char *name, const char *where,
+                         void *payload);
+    /* A node preset: nodes of a one-node cluster preset. *out stays NULL when there is none. */
+    amm_status (*node)(const amm_cluster **out, const char *name, const char *where, void *payload);
+    void *payload;
+} amm_cluster_names;
+
+/* One-line form: `N x NODE [+ N x NODE …] [;link:A-B=BANDWIDTH …]`, blanks ignored around x + ; =
+ *   NODE = [name:] devices , intra=BW , inter=BW     (devices = NxTYPE[/NxTYPE…])
+ *        | name of a node preset
+ * e.g. 3xnode:4xV100-16,intra=170gbit,inter=10gbit+1xnode:4xT4,intra=50gbit,inter=50gbit */
+amm_status amm_cluster_parse_line(amm_arena *arena, amm_cluster **out, const char *line,
+                                  const amm_cluster_names *names, const char *where);
+/* The shortest such line; parsing it gives an equal cluster. */
+void amm_cluster_format_line(amm_text *out, const amm_cluster *cluster);
+
+#endif

@@ -1,0 +1,147 @@
+#include "emit/emit.h"
+
+#include <stdio.h>
+#include <string.h>
+
+void amm_time_terms(amm_time_term out[AMM_TIME_TERMS], const amm_time_parts *parts)
+{
+    const amm_time_term terms[AMM_TIME_TERMS] = {
+#define AMM_TIME_TERM(field, word, formula, reference) { word, formula, reference, parts->field },
+        AMM_TIME_LIST(AMM_TIME_TERM)
+#undef AMM_TIME_TERM
+    };
+    memcpy(out, terms, sizeof terms);
+}
+
+const char *amm_result_status_word(const amm_result *result)
+{
+    if (result->evaluated_only) {
+        return "evaluated";
+    }
+    if (result->interrupted) {
+        return "interrupted";
+    }
+    return result->proven ? "optimal-in-model" : "gap";
+}
+
+static bool fitted(const amm_constant *constant)
+{
+    return constant->source != NULL && strncmp(constant->source, "fitted", strlen("fitted")) == 0;
+}
+
+static bool device_fitted(const amm_device *device)
+{
+    bool all = device->overhead_count > 0 && fitted(&device->intra_efficiency) &&
+               fitted(&device->inter_efficiency);
+    for (int32_t k = 0; k < device->overhead_count; k++) {
+        all = all && fitted(&device->overhead_share[k]);
+    }
+    return all;
+}
+
+const char *amm_result_regime(const amm_result *result)
+{
+    const amm_problem_desc *problem = &result->spec->problem;
+    bool all = problem->cost_model == AMM_COST_DEFAULT;
+    for (int32_t k = 0; k < problem->cluster->type_count; k++) {
+        all = all && device_fitted(problem->cluster->types[k]);
+    }
+    return all ? "calibrated" : "unvalidated";
+}
+
+double amm_result_best_s(const amm_result *result)
+{
+    double best = 0.0;
+    for (size_t k = 0; k < result->plan_count; k++) {
+        const double time_s = result->plans[k].time_s;
+        best = k == 0 || time_s < best ? time_s : best;
+    }
+    return best;
+}
+
+double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
+{
+    double worst = 0.0;
+    for (int32_t p = 0; p < plan->config.pp; p++) {
+        const double over = plan->stages[p].memory_bytes - plan->stages[p].capacity_bytes;
+        if (p == 0 || over > worst) {
+            worst = over;
+            *stage = p;
+        }
+    }
+    return worst;
+}
+
+int64_t amm_problem_tokens(const amm_problem_desc *problem)
+{
+    return problem->seq_len > 0 ? problem->seq_len : problem->model->seq_len;
+}
+
+void amm_emit_strategy(amm_text *out, const amm_config *config)
+{
+    amm_text_printf(out, "tp=%d,pp=%d,dp=%d,micro-batch=%lld", config->tp, config->pp, config->dp,
+                    (long long)config->micro_batch);
+}
+
+void amm_emit_count(amm_text *out, uint64_t value)
+{
+    char digits[24];
+    const int length = snprintf(digits, sizeof digits, "%llu", (unsigned long long)value);
+    for (int i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            amm_text_append(out, ",");
+        }
+        amm_text_append_bytes(out, digits + i, 1);
+    }
+}
+
+void amm_emit_rate(amm_text *out, double bytes_per_s)
+{
+    static const char *const units[] = { "B/s", "kB/s", "MB/s", "GB/s", "TB/s" };
+    size_t unit = 0;
+    while (bytes_per_s >= 1000.0 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes_per_s /= 1000.0;
+        unit++;
+    }
+    amm_text_printf(out, "%.3g %s", bytes_per_s, units[unit]);
+}
+
+bool amm_nodes_equal(const amm_node *a, const amm_node *b)
+{
+    return a->device_count == b->device_count && a->intra_bytes_per_s == b->intra_bytes_per_s &&
+           a->inter_bytes_per_s == b->inter_bytes_per_s &&
+           memcmp(a->device_type, b->device_type,
+                  (size_t)a->device_count * sizeof *a->device_type) == 0;
+}
+
+/* "4 T4-16GB" or "2 A + 2 B": runs of equal devices. */
+static void emit_node(amm_text *out, const amm_cluster *cluster, const amm_node *node)
+{
+    for (int32_t first = 0; first < node->device_count;) {
+        int32_t end = first + 1;
+        while (end < node->device_count && node->device_type[end] == node->device_type[first]) {
+            end++;
+        }
+        amm_text_printf(out, "%s%d %s", first > 0 ? "/" : "", end - first,
+                        cluster->types[node->device_type[first]]->name);
+        first = end;
+    }
+}
+
+void amm_emit_cluster(amm_text *out, const amm_cluster *cluster)
+{
+    for (int32_t first = 0; first < cluster->node_count;) {
+        int32_t end = first + 1;
+        while (end < cluster->node_count &&
+               amm_nodes_equal(&cluster->nodes[first], &cluster->nodes[end])) {
+            end++;
+        }
+        amm_text_printf(out, "%s%d node%s × ", first > 0 ? " + " : "", end - first,
+                        end - first > 1 ? "s" : "");
+        emit_node(out, cluster, &cluster->nodes[first]);
+        first = end;
+    }
+    amm_text_append(out, " = ");
+    amm_emit_count(out, (uint64_t)cluster->device_count);
+    amm_text_append(out, cluster->device_count == 1 ? " device" : " devices");
+}

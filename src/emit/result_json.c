@@ -1,0 +1,390 @@
+#define _POSIX_C_SOURCE 200809L
+#include "emit/emit.h"
+
+#include "io/io.h"
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+/* What one call needs; the layout says which device serves which rank. */
+typedef struct writer {
+    amm_json json;
+    const amm_result *result;
+    amm_layout layout;
+    double best_s;
+} writer;
+
+static bool reference_mode(const writer *w)
+{
+    return w->result->spec->problem.cost_model == AMM_COST_AMP_REFERENCE;
+}
+
+static void write_program(amm_json *j)
+{
+    amm_json_open(j, "program", '{');
+    amm_json_string(j, "name", "ammeter");
+    amm_json_string(j, "version", amm_version());
+    amm_json_string(j, "commit", amm_commit());
+    amm_json_close(j, '}');
+}
+
+static void write_problem(amm_json *j, const amm_spec *spec)
+{
+    const amm_problem_desc *p = &spec->problem;
+    amm_json_open(j, "problem", '{');
+    amm_json_string(j, "name", p->name);
+    amm_json_hex(j, "hash", spec->hash);
+    amm_json_string(j, "model", p->model->name);
+    amm_json_string(j, "cluster", p->cluster->name);
+    amm_json_string(j, "runtime", p->runtime == NULL ? NULL : p->runtime->name);
+    amm_json_string(j, "precision", p->precision);
+    amm_json_integer(j, "devices", p->cluster->device_count);
+    amm_json_integer(j, "global_batch", p->global_batch);
+    amm_json_integer(j, "seq_len", amm_problem_tokens(p));
+    amm_json_string(j, "cost_model",
+                    p->cost_model == AMM_COST_DEFAULT ? "default" : "amp-reference");
+    amm_json_null(j, "flop_convention");
+    amm_json_close(j, '}');
+}
+
+static void write_search(amm_json *j, const amm_result *r)
+{
+    amm_json_open(j, "search", '{');
+    amm_json_string(j, "status", amm_result_status_word(r));
+    amm_json_string(j, "method",
+                    r->evaluated_only ? "none" : (r->annealed ? "anneal" : "exhaustive"));
+    amm_json_bool(j, "proven", r->proven);
+    amm_json_number(j, "gap", r->proven ? 0.0 : (double)NAN); /* not known otherwise: null */
+    amm_json_number(j, "resolution_s", r->resolution_s);
+    amm_json_number(j, "model_gap", r->model_gap);
+    amm_json_integer(j, "configs", (int64_t)r->configs);
+    amm_json_open(j, "configs_rejected", '{');
+    for (amm_rejection k = (amm_rejection)0; k < AMM_REJECTION_COUNT; k++) {
+        if (r->rejected[k].count > 0) {
+            amm_json_integer(j, amm_rejection_word(k), (int64_t)r->rejected[k].count);
+        }
+    }
+    amm_json_close(j, '}');
+    amm_json_number(j, "candidates_covered", r->candidates_covered);
+    amm_json_id(j, "seed", r->seed);
+    amm_json_close(j, '}');
+}
+
+/* Everything that may differ between equal runs. */
+static void write_run(amm_json *j, const amm_result *r)
+{
+    char date[sizeof "9999-12-31T23:59:59Z"] = "";
+    const time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc) == NULL ||
+        strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0) {
+        date[0] = '\0';
+    }
+    amm_json_open(j, "run", '{');
+    amm_json_number(j, "wall_s", r->wall_s);
+    amm_json_string(j, "date", date[0] == '\0' ? NULL : date);
+    amm_json_null(j, "host");
+    amm_json_integer(j, "threads", r->threads);
+    amm_json_null(j, "candidates_scored");
+    amm_json_integer(j, "solves", (int64_t)r->solved);
+    amm_json_integer(j, "bounded_out", (int64_t)r->bounded_out);
+    amm_json_integer(j, "passes", r->passes);
+    amm_json_close(j, '}');
+}
+
+/* ---- strategy --------------------------------------------------------------------------------------- */
+
+/* Name of the device type, or all names joined where types work together. */
+static void write_device_names(writer *w, uint32_t mask)
+{
+    char names[AMM_MAX_DEVICE_TYPES * (AMM_MAX_NAME + 1) + 1] = "";
+    const amm_cluster *cluster = w->result->spec->problem.cluster;
+    size_t length = 0;
+    for (int32_t type = 0; type < cluster->type_count; type++) {
+        const size_t more = strlen(cluster->types[type]->name);
+        if ((mask >> type & 1U) == 0 || length + more + 2 > sizeof names) {
+            continue;
+        }
+        if (length > 0) {
+            names[length++] = '+';
+        }
+        memcpy(names + length, cluster->types[type]->name, more + 1);
+        length += more;
+    }
+    amm_json_string(&w->json, "device", names);
+}
+
+static void write_replica(writer *w, const amm_plan_entry *plan, int32_t stage, int32_t replica)
+{
+    const amm_config *c = &plan->config;
+    uint32_t mask = 0;
+    amm_json_open_row(&w->json, NULL, '{');
+    amm_json_open(&w->json, "devices", '[');
+    for (int32_t t = 0; t < c->tp; t++) {
+        const int32_t rank = t + c->tp * (replica + c->dp * stage);
+        const int32_t device = plan->device_of_rank == NULL ? rank : plan->device_of_rank[rank];
+        mask |= UINT32_C(1) << w->layout.type_of[device];
+        amm_json_integer(&w->json, NULL, device);
+    }
+    amm_json_close(&w->json, ']');
+    write_device_names(w, mask);
+    amm_json_integer(&w->json, "micro_batch", c->micro_batch);
+    amm_json_close(&w->json, '}');
+}
+
+static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t stage)
+{
+    const amm_config *c = &plan->config;
+    amm_json *j = &w->json;
+    amm_json_open(j, NULL, '{');
+    amm_json_open_row(j, "layers", '[');
+    amm_json_integer(j, NULL, plan->stages[stage].first);
+    amm_json_integer(j, NULL, plan->stages[stage].end);
+    amm_json_close(j, ']');
+    amm_json_integer(j, "tp", c->tp);
+    amm_json_integer(j, "cp", 1);
+    amm_json_integer(j, "ep", 1);
+    amm_json_integer(j, "etp", c->tp);
+    amm_json_integer(j, "dp", c->dp);
+    amm_json_string(j, "recompute", "none");
+    amm_json_open(j, "replicas", '[');
+    for (int32_t d = 0; d < c->dp; d++) {
+        write_replica(w, plan, stage, d);
+    }
+    amm_json_close(j, ']');
+    amm_json_close(j, '}');
+}
+
+static void write_sharding(amm_json *j, const amm_config *c)
+{
+    amm_json_open_row(j, "sharding", '{');
+    amm_json_string(j, "kind", "none");
+    amm_json_integer(j, "shard", 1);
+    amm_json_integer(j, "replicate", c->dp);
+    amm_json_bool(j, "reshard_after_forward", false);
+    amm_json_close(j, '}');
+}
+
+static void write_degrees(amm_json *j, const amm_config *c)
+{
+    amm_json_integer(j, "tp", c->tp);
+    amm_json_integer(j, "pp", c->pp);
+    amm_json_integer(j, "dp", c->dp);
+    amm_json_integer(j, "cp", 1);
+    amm_json_integer(j, "ep", 1);
+    amm_json_integer(j, "etp", c->tp);
+    amm_json_integer(j, "edp", c->dp);
+    amm_json_integer(j, "vpp", 1);
+    amm_json_integer(j, "micro_batch", c->micro_batch);
+    amm_json_integer(j, "micro_batches", c->micro_batches);
+    amm_json_string(j, "schedule", "1f1b");
+    amm_json_bool(j, "sequence_parallel", false);
+    amm_json_null(j, "cp_comm");
+    amm_json_null(j, "dispatcher");
+    amm_json_string(j, "recompute", "none");
+}
+
+static void write_strategy(writer *w, const amm_plan_entry *plan)
+{
+    amm_json *j = &w->json;
+    amm_json_open(j, "strategy", '{');
+    write_degrees(j, &plan->config);
+    write_sharding(j, &plan->config);
+    amm_json_open_row(j, "stage_layers", '[');
+    for (int32_t p = 0; p < plan->config.pp; p++) {
+        amm_json_integer(j, NULL, plan->stages[p].counted);
+    }
+    amm_json_close(j, ']');
+    amm_json_open(j, "stages", '[');
+    for (int32_t p = 0; p < plan->config.pp; p++) {
+        write_strategy_stage(w, plan, p);
+    }
+    amm_json_close(j, ']');
+    amm_json_open_row(j, "idle_devices", '['); /* every strategy of this version uses all */
+    amm_json_close(j, ']');
+    amm_json_close(j, '}');
+}
+
+/* ---- plans -------------------------------------------------------------------------------------------- */
+
+static void write_time(amm_json *j, const amm_time_parts *t)
+{
+    amm_json_open(j, "time", '{');
+    amm_json_number(j, "compute_s", t->compute_s);
+    amm_json_number(j, "bubble_s", t->bubble_s);
+    amm_json_number(j, "tp_s", 0.0); /* inside the measured layer times, like cp and ep */
+    amm_json_number(j, "cp_s", 0.0);
+    amm_json_number(j, "ep_s", 0.0);
+    amm_json_number(j, "pp_s", t->pp_s);
+    amm_json_number(j, "dp_s", t->dp_s);
+    amm_json_number(j, "optimizer_s", t->optimizer_s);
+    amm_json_number(j, "other_s", t->other_s);
+    amm_json_close(j, '}');
+}
+
+static void write_stage(writer *w, const amm_stage_plan *stage)
+{
+    amm_json *j = &w->json;
+    amm_json_open(j, NULL, '{');
+    amm_json_number(j, "time_s", stage->time_s);
+    if (reference_mode(w)) { /* the reference does not model memory */
+        amm_json_null(j, "memory_bytes");
+        amm_json_null(j, "capacity_bytes");
+        amm_json_null(j, "memory");
+    } else {
+        amm_json_number(j, "memory_bytes", stage->memory_bytes);
+        amm_json_number(j, "capacity_bytes", stage->capacity_bytes);
+        amm_json_open(j, "memory", '{');
+        amm_json_number(j, "static_bytes", stage->memory.static_bytes);
+        amm_json_number(j, "activation_bytes", stage->memory.activation_bytes);
+        amm_json_number(j, "logit_bytes", stage->memory.logit_bytes);
+        amm_json_number(j, "context_bytes", stage->memory.context_bytes);
+        amm_json_close(j, '}');
+    }
+    amm_json_close(j, '}');
+}
+
+static void write_fit(amm_json *j, const amm_plan_entry *plan)
+{
+    int32_t stage = 0;
+    amm_json_bool(j, "fits", plan->fits);
+    if (!plan->fits) {
+        amm_json_number(j, "short_bytes", amm_plan_short_bytes(plan, &stage));
+    }
+}
+
+static void write_rates(writer *w, const amm_plan_entry *plan)
+{
+    const amm_problem_desc *problem = &w->result->spec->problem;
+    const double samples_per_s = (double)problem->global_batch / plan->time_s;
+    amm_json *j = &w->json;
+    amm_json_null(j, "oom_probability");
+    amm_json_number(j, "samples_per_s", samples_per_s);
+    amm_json_number(j, "tokens_per_s_per_device",
+                    samples_per_s * (double)amm_problem_tokens(problem) /
+                        (double)problem->cluster->device_count);
+    amm_json_null(j, "tflops_per_device");
+    amm_json_null(j, "mfu");
+    amm_json_null(j, "cost");
+    amm_json_null(j, "launchable");
+    amm_json_string(j, "regime", amm_result_regime(w->result));
+    amm_json_null(j, "evidence");
+}
+
+static void write_plan(writer *w, size_t index)
+{
+    const amm_plan_entry *plan = &w->result->plans[index];
+    amm_json *j = &w->json;
+    amm_json_open(j, NULL, '{');
+    amm_json_integer(j, "rank", (int64_t)index);
+    if (w->result->evaluated_only) {
+        amm_json_null(j, "config");
+    } else {
+        amm_json_id(j, "config", plan->config.index);
+    }
+    amm_json_null(j, "tie_class");
+    write_strategy(w, plan);
+    amm_json_number(j, "time_s", plan->time_s);
+    amm_json_null(j, "time_low_s");
+    amm_json_null(j, "time_high_s");
+    amm_json_open_row(j, "vs_best", '{');
+    amm_json_number(j, "ratio", plan->time_s / w->best_s);
+    amm_json_null(j, "low");
+    amm_json_null(j, "high");
+    amm_json_close(j, '}');
+    write_time(j, &plan->time);
+    amm_json_open(j, "stages", '[');
+    for (int32_t p = 0; p < plan->config.pp; p++) {
+        write_stage(w, &plan->stages[p]);
+    }
+    amm_json_close(j, ']');
+    write_fit(j, plan);
+    write_rates(w, plan);
+    amm_json_close(j, '}');
+}
+
+static void write_nearest(writer *w, const amm_rejected *rejected)
+{
+    amm_json *j = &w->json;
+    const amm_config *c = &rejected->nearest;
+    if (!rejected->has_nearest) {
+        amm_json_null(j, "nearest");
+        return;
+    }
+    amm_text detail;
+    amm_text_init(&detail, w->result->context);
+    amm_text_printf(&detail, "short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
+                    rejected->stage);
+    amm_json_open(j, "nearest", '{');
+    amm_json_open_row(j, "strategy", '{');
+    amm_json_integer(j, "tp", c->tp);
+    amm_json_integer(j, "pp", c->pp);
+    amm_json_integer(j, "dp", c->dp);
+    amm_json_integer(j, "micro_batch", c->micro_batch);
+    amm_json_integer(j, "micro_batches", c->micro_batches);
+    amm_json_close(j, '}');
+    amm_json_string(j, "detail", detail.data);
+    amm_json_number(j, "short_bytes", rejected->short_bytes);
+    amm_json_integer(j, "stage", rejected->stage);
+    amm_json_close(j, '}');
+    if (detail.status != AMM_OK) {
+        j->text->status = detail.status;
+    }
+    amm_text_discard(&detail);
+}
+
+static void write_rejected(writer *w)
+{
+    amm_json *j = &w->json;
+    amm_json_open(j, "rejected", '[');
+    for (amm_rejection k = (amm_rejection)0; k < AMM_REJECTION_COUNT; k++) {
+        const amm_rejected *rejected = &w->result->rejected[k];
+        if (rejected->count > 0) {
+            amm_json_open(j, NULL, '{');
+            amm_json_string(j, "reason", amm_rejection_word(k));
+            amm_json_integer(j, "count", (int64_t)rejected->count);
+            write_nearest(w, rejected);
+            amm_json_close(j, '}');
+        }
+    }
+    amm_json_close(j, ']');
+}
+
+amm_status amm_result_json(const amm_result *result, char **out, int flags)
+{
+    amm_text text;
+    amm_arena scratch;
+    writer w = { .result = result, .best_s = amm_result_best_s(result) };
+    *out = NULL;
+    if ((flags & ~(int)AMM_RESULT_NO_RUN_INFO) != 0) {
+        return amm_fail(AMM_INPUT, "result flags: got %d, allowed 0 or %d", flags,
+                        (int)AMM_RESULT_NO_RUN_INFO);
+    }
+    amm_arena_init(&scratch, result->context);
+    amm_status status = amm_layout_init(&w.layout, &scratch, result->spec->problem.cluster);
+    if (status == AMM_OK) {
+        amm_text_init(&text, result->context);
+        amm_json_init(&w.json, &text, true);
+        amm_json_open(&w.json, NULL, '{');
+        amm_json_string(&w.json, "format", "ammeter-result");
+        amm_json_integer(&w.json, "version", 1);
+        write_program(&w.json);
+        amm_json_string(&w.json, "backend", result->backend);
+        write_problem(&w.json, result->spec);
+        write_search(&w.json, result);
+        if ((flags & (int)AMM_RESULT_NO_RUN_INFO) == 0) {
+            write_run(&w.json, result);
+        }
+        amm_json_open(&w.json, "plans", '[');
+        for (size_t k = 0; k < result->plan_count; k++) {
+            write_plan(&w, k);
+        }
+        amm_json_close(&w.json, ']');
+        write_rejected(&w);
+        amm_json_close(&w.json, '}');
+        amm_text_append(&text, "\n");
+        status = amm_text_take(&text, out);
+    }
+    amm_arena_free(&scratch);
+    return status;
+}

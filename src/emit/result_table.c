@@ -1,0 +1,419 @@
+#include "emit/emit.h"
+
+#include "io/io.h"
+#include <math.h>
+#include <string.h>
+
+static bool reference_mode(const amm_result *r)
+{
+    return r->spec->problem.cost_model == AMM_COST_AMP_REFERENCE;
+}
+
+/* The name of a heading, and where its text starts. */
+static void heading(amm_text *out, const char *word)
+{
+    enum { COLUMN = 9 };
+    amm_text_append(out, word);
+    amm_text_pad(out, COLUMN);
+}
+
+/* ---- header ------------------------------------------------------------------------------------------ */
+
+static void emit_model(amm_text *out, const amm_problem_desc *p)
+{
+    const int64_t tokens = amm_problem_tokens(p);
+    heading(out, "model");
+    amm_text_printf(out, "%s · ", p->model->name);
+    amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
+    amm_text_printf(out, " parameters · %d layers · ", p->model->layer_count);
+    amm_emit_count(out, (uint64_t)p->global_batch);
+    amm_text_append(out, " samples of ");
+    amm_emit_count(out, (uint64_t)tokens);
+    amm_text_append(out, tokens == 1 ? " token per step\n" : " tokens per step\n");
+}
+
+/* Smallest and largest of a bandwidth over the nodes: "6.25 GB/s" or "1.25 … 21.2 GB/s". */
+static void emit_rates(amm_text *out, const amm_cluster *cluster, bool inter)
+{
+    double low = HUGE_VAL;
+    double high = 0.0;
+    for (int32_t n = 0; n < cluster->node_count; n++) {
+        const double rate =
+            inter ? cluster->nodes[n].inter_bytes_per_s : cluster->nodes[n].intra_bytes_per_s;
+        low = fmin(low, rate);
+        high = fmax(high, rate);
+    }
+    amm_emit_rate(out, low);
+    if (high > low) {
+        amm_text_append(out, " to ");
+        amm_emit_rate(out, high);
+    }
+}
+
+static void emit_cluster(amm_text *out, const amm_cluster *cluster)
+{
+    heading(out, "cluster");
+    amm_emit_cluster(out, cluster);
+    amm_text_append(out, " · ");
+    emit_rates(out, cluster, false);
+    amm_text_append(out, " in a node, ");
+    emit_rates(out, cluster, true);
+    amm_text_append(out, " per node, one way\n");
+}
+
+static void emit_runtime(amm_text *out, const amm_problem_desc *p)
+{
+    heading(out, "runtime");
+    amm_text_append(out, p->runtime == NULL ? "none" : p->runtime->name);
+    if (p->precision != NULL) {
+        amm_text_printf(out, " · %s", p->precision);
+    }
+    amm_text_printf(out, " · profile %s", p->profile->name);
+    if (p->cost_model == AMM_COST_AMP_REFERENCE) {
+        amm_text_append(out, " · cost model amp-reference");
+    } else if (p->memory_margin > 0.0) {
+        amm_text_printf(out, " · %g %% of memory left free", 100.0 * p->memory_margin);
+    }
+    amm_text_append(out, "\n");
+}
+
+static const char *status_sentence(const amm_result *r)
+{
+    if (r->interrupted) {
+        return "interrupted: the best so far";
+    }
+    if (r->annealed) {
+        return "annealed: nothing is proven";
+    }
+    return r->proven ? "optimal in the model" : "not proven";
+}
+
+static void emit_search(amm_text *out, const amm_result *r)
+{
+    uint64_t rejected = 0;
+    heading(out, "search");
+    if (r->evaluated_only) {
+        amm_text_printf(out, "none: %zu given %s evaluated\n", r->plan_count,
+                        r->plan_count == 1 ? "strategy" : "strategies");
+        return;
+    }
+    for (amm_rejection k = (amm_rejection)0; k < AMM_REJECTION_COUNT; k++) {
+        rejected += r->rejected[k].count;
+    }
+    amm_emit_count(out, r->configs);
+    amm_text_append(out, " layouts: ");
+    amm_emit_count(out, rejected);
+    amm_text_append(out, " rejected · ");
+    amm_emit_count(out, r->bounded_out);
+    amm_text_append(out, " bounded out · ");
+    amm_emit_count(out, r->solved);
+    amm_text_printf(out, " solved · %s · %.3g s\n", status_sentence(r), r->wall_s);
+}
+
+/* ---- the plans --------------------------------------------------------------------------------------- */
+
+/* "4x6,5": runs of equal counts. */
+static void emit_stage_layers(amm_text *out, const amm_plan_entry *plan)
+{
+    const int32_t stages = plan->config.pp;
+    for (int32_t first = 0; first < stages;) {
+        int32_t end = first + 1;
+        while (end < stages && plan->stages[end].counted == plan->stages[first].counted) {
+            end++;
+        }
+        amm_text_append(out, first > 0 ? "," : "");
+        if (end - first > 1) {
+            amm_text_printf(out, "%dx", end - first);
+        }
+        amm_text_printf(out, "%d", plan->stages[first].counted);
+        first = end;
+    }
+}
+
+/* Width of the column of stage layers. A failure sticks in `out`, not here. */
+static size_t layers_width(const amm_result *r)
+{
+    size_t width = strlen("stage layers");
+    for (size_t k = 0; k < r->plan_count; k++) {
+        amm_text text;
+        amm_text_init(&text, r->context);
+        emit_stage_layers(&text, &r->plans[k]);
+        width = text.length > width ? text.length : width;
+        amm_text_discard(&text);
+    }
+    return width;
+}
+
+/* The stage that uses the largest share of its memory. */
+static const amm_stage_plan *tightest(const amm_plan_entry *plan)
+{
+    const amm_stage_plan *worst = &plan->stages[0];
+    for (int32_t p = 1; p < plan->config.pp; p++) {
+        const amm_stage_plan *stage = &plan->stages[p];
+        if (stage->memory_bytes * worst->capacity_bytes >
+            worst->memory_bytes * stage->capacity_bytes) {
+            worst = stage;
+        }
+    }
+    return worst;
+}
+
+enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
+
+static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t width)
+{
+    const amm_plan_entry *plan = &r->plans[index];
+    const amm_config *c = &plan->config;
+    const double against = r->plans[0].time_s;
+    amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
+    amm_text_printf(out, "%3zu %4d %4d %4d %6lld  ", index + 1, c->tp, c->pp, c->dp,
+                    (long long)c->micro_batch);
+    emit_stage_layers(out, plan);
+    amm_text_pad(out, LAYERS_COLUMN + width);
+    amm_text_printf(out, "  %10.4f  %6.3fx  %9.3f", plan->time_s, plan->time_s / against,
+                    (double)r->spec->problem.global_batch / plan->time_s);
+    if (!reference_mode(r)) {
+        const amm_stage_plan *stage = tightest(plan);
+        amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
+                        stage->capacity_bytes / AMM_GIB, plan->fits ? "yes" : "no");
+    }
+    amm_text_append(out, "\n");
+}
+
+static void emit_plans(amm_text *out, const amm_result *r)
+{
+    const size_t width = layers_width(r);
+    amm_text_printf(out, "\n    # %4s %4s %4s %6s  stage layers", "tp", "pp", "dp", "mb");
+    amm_text_pad(out, LAYERS_COLUMN + width);
+    amm_text_printf(out, "  %10s  %7s  %9s", "s/step", "vs #1", "samples/s");
+    amm_text_append(out, reference_mode(r) ? "\n" : "  peak GiB of cap.  fits\n");
+    for (size_t k = 0; k < r->plan_count; k++) {
+        emit_plan(out, r, k, width);
+    }
+    amm_text_append(out, "\n");
+}
+
+/* ---- why, how sure, what was rejected, what next -------------------------------------------------------- */
+
+static void emit_change(amm_text *out, const char *word, int64_t from, int64_t to)
+{
+    if (from != to) {
+        amm_text_printf(out, " %s %lld→%lld", word, (long long)from, (long long)to);
+    }
+}
+
+/* The parts that differ, largest first; below a hundredth of the whole difference they are noise. */
+static void emit_deltas(amm_text *out, const amm_plan_entry *best, const amm_plan_entry *other)
+{
+    amm_time_term a[AMM_TIME_TERMS];
+    amm_time_term b[AMM_TIME_TERMS];
+    bool told[AMM_TIME_TERMS] = { false };
+    const double least = 0.01 * fabs(other->time_s - best->time_s);
+    amm_time_terms(a, &best->time);
+    amm_time_terms(b, &other->time);
+    const char *separator = ": ";
+    for (int n = 0; n < AMM_TIME_TERMS; n++) {
+        int largest = -1;
+        for (int k = 0; k < AMM_TIME_TERMS; k++) {
+            const double size = fabs(b[k].value_s - a[k].value_s);
+            if (!told[k] && size > least &&
+                (largest < 0 || size > fabs(b[largest].value_s - a[largest].value_s))) {
+                largest = k;
+            }
+        }
+        if (largest < 0) {
+            break;
+        }
+        told[largest] = true;
+        amm_text_printf(out, "%s%s %+.4f", separator, a[largest].word,
+                        b[largest].value_s - a[largest].value_s);
+        separator = ", ";
+    }
+}
+
+/* What the next two plans do differently, and what it costs them. */
+static void emit_why(amm_text *out, const amm_result *r)
+{
+    const amm_plan_entry *best = &r->plans[0];
+    for (size_t k = 1; k < r->plan_count && k <= 2; k++) {
+        const amm_plan_entry *other = &r->plans[k];
+        heading(out, k == 1 ? "why #1" : "");
+        amm_text_printf(out, "#%zu", k + 1);
+        emit_change(out, "tp", best->config.tp, other->config.tp);
+        emit_change(out, "pp", best->config.pp, other->config.pp);
+        emit_change(out, "dp", best->config.dp, other->config.dp);
+        emit_change(out, "mb", best->config.micro_batch, other->config.micro_batch);
+        if (other->time_s == best->time_s) {
+            amm_text_append(out, " takes the same time");
+        } else {
+            amm_text_printf(out, " %s %.4f s", other->time_s > best->time_s ? "loses" : "gains",
+                            fabs(other->time_s - best->time_s));
+        }
+        emit_deltas(out, best, other);
+        amm_text_append(out, "\n");
+    }
+}
+
+static void emit_sure(amm_text *out, const amm_result *r)
+{
+    const char *regime = amm_result_regime(r);
+    heading(out, "sure?");
+    if (reference_mode(r)) {
+        amm_text_printf(out,
+                        "%s: amp-reference repeats the AMP reference code, quirks included; "
+                        "memory is not modelled\n",
+                        regime);
+        return;
+    }
+    amm_text_printf(out, "%s: %s", regime,
+                    strcmp(regime, "calibrated") == 0
+                        ? "overheads and link efficiencies are fitted to measured steps"
+                        : "not every device in use has constants fitted to measured steps");
+    amm_text_append(out, "; no range is given in this version\n");
+}
+
+static void emit_rejected(amm_text *out, const amm_result *r)
+{
+    const char *word = "rejected";
+    for (amm_rejection k = (amm_rejection)0; k < AMM_REJECTION_COUNT; k++) {
+        const amm_rejected *rejected = &r->rejected[k];
+        if (rejected->count == 0) {
+            continue;
+        }
+        heading(out, word);
+        word = "";
+        amm_emit_count(out, rejected->count);
+        amm_text_printf(out, " %s: %s", amm_rejection_word(k), amm_rejection_sentence(k));
+        if (rejected->has_nearest) {
+            amm_text_append(out, "; nearest ");
+            amm_emit_strategy(out, &rejected->nearest);
+            amm_text_printf(out, " is short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
+                            rejected->stage);
+        }
+        amm_text_append(out, "\n");
+    }
+}
+
+/* The problem is exactly a preset: what was read hashes to the same. Where that cannot be told, the
+ * answer is no: it only shortens a hint. */
+static bool is_preset(const amm_spec *spec)
+{
+    amm_arena arena;
+    amm_problem_desc again;
+    amm_reader reader = { .context = spec->context, .arena = &arena, .hash = AMM_HASH_START };
+    bool known = false;
+    for (int32_t k = 0; spec->problem.name != NULL && amm_preset("problem", k) != NULL; k++) {
+        known = known || strcmp(amm_preset("problem", k), spec->problem.name) == 0;
+    }
+    if (!known) {
+        return false;
+    }
+    amm_arena_init(&arena, spec->context);
+    const amm_status status = amm_get_problem(&reader, &again, spec->problem.name, "problem");
+    amm_arena_free(&arena);
+    return status == AMM_OK && reader.hash == spec->hash;
+}
+
+static void emit_next(amm_text *out, const amm_result *r)
+{
+    if (r->evaluated_only || r->plan_count == 0) {
+        return;
+    }
+    const bool preset = is_preset(r->spec);
+    heading(out, "next");
+    amm_text_printf(out, "ammeter explain %s --strategy ",
+                    preset ? r->spec->problem.name : "[same problem and options]");
+    amm_emit_strategy(out, &r->plans[0].config);
+    if (preset) {
+        amm_text_printf(out, " · ammeter plan %s --top all --json -o plans.json",
+                        r->spec->problem.name);
+    }
+    amm_text_append(out, "\n");
+}
+
+/* ---- details ------------------------------------------------------------------------------------------ */
+
+static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
+{
+    amm_time_term terms[AMM_TIME_TERMS];
+    amm_time_terms(terms, &plan->time);
+    for (int k = 0; k < AMM_TIME_TERMS; k++) {
+        amm_text_printf(out, "    %-10s %12.6f s  %5.1f %%  %s\n", terms[k].word, terms[k].value_s,
+                        100.0 * terms[k].value_s / plan->time_s,
+                        reference_mode(r) ? terms[k].reference : terms[k].formula);
+    }
+    amm_text_printf(out, "    %-10s %12.6f s  100.0 %%\n", "step", plan->time_s);
+}
+
+static void emit_device_types(amm_text *out, const amm_cluster *cluster, uint32_t mask)
+{
+    const char *separator = "";
+    for (int32_t type = 0; type < cluster->type_count; type++) {
+        if ((mask >> type & 1U) != 0) {
+            amm_text_printf(out, "%s%s", separator, cluster->types[type]->name);
+            separator = "+";
+        }
+    }
+}
+
+static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
+{
+    const bool memory = !reference_mode(r);
+    amm_text_append(out, "\n    stage   layers     s/micro-batch");
+    amm_text_append(out, memory ? "   static  activ.  logits  context    total  of GiB  devices\n"
+                                : "\n");
+    for (int32_t p = 0; p < plan->config.pp; p++) {
+        const amm_stage_plan *s = &plan->stages[p];
+        amm_text_printf(out, "    %5d   %4d-%-4d %14.6f", p, s->first, s->end - 1, s->time_s);
+        if (memory) {
+            amm_text_printf(out, "  %7.2f %7.2f %7.2f  %7.2f  %7.2f  %6.2f  ",
+                            s->memory.static_bytes / AMM_GIB, s->memory.activation_bytes / AMM_GIB,
+                            s->memory.logit_bytes / AMM_GIB, s->memory.context_bytes / AMM_GIB,
+                            s->memory_bytes / AMM_GIB, s->capacity_bytes / AMM_GIB);
+            emit_device_types(out, r->spec->problem.cluster, s->type_mask);
+        }
+        amm_text_append(out, "\n");
+    }
+    if (!plan->fits) {
+        int32_t stage = 0;
+        const double over = amm_plan_short_bytes(plan, &stage);
+        amm_text_printf(out, "    does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
+                        stage);
+    }
+}
+
+static void emit_details(amm_text *out, const amm_result *r)
+{
+    for (size_t k = 0; k < r->plan_count; k++) {
+        const amm_plan_entry *plan = &r->plans[k];
+        amm_text_printf(out, "#%zu ", k + 1);
+        amm_emit_strategy(out, &plan->config);
+        amm_text_printf(out, " · %lld micro-batches\n", (long long)plan->config.micro_batches);
+        emit_terms(out, r, plan);
+        emit_ledger(out, r, plan);
+        amm_text_append(out, "\n");
+    }
+}
+
+amm_status amm_result_table(const amm_result *result, char **out, int details)
+{
+    amm_text text;
+    amm_text_init(&text, result->context);
+    emit_model(&text, &result->spec->problem);
+    emit_cluster(&text, result->spec->problem.cluster);
+    emit_runtime(&text, &result->spec->problem);
+    emit_search(&text, result);
+    if (result->plan_count > 0) {
+        emit_plans(&text, result);
+        if (details != 0) {
+            emit_details(&text, result);
+        }
+        emit_why(&text, result);
+        emit_sure(&text, result);
+    } else {
+        amm_text_append(&text, "\nno feasible plan\n\n");
+    }
+    emit_rejected(&text, result);
+    emit_next(&text, result);
+    return amm_text_take(&text, out);
+}

@@ -1,0 +1,436 @@
+#include "emit/emit.h"
+
+#include "io/io.h"
+#include <stdio.h>
+
+/* ---- pieces ------------------------------------------------------------------------------------------ */
+
+static void heading(amm_text *out, const char *word)
+{
+    enum { COLUMN = 14 };
+    amm_text_append(out, word);
+    amm_text_pad(out, COLUMN);
+}
+
+static void emit_name(amm_text *out, const char *kind, const char *name, const char *source)
+{
+    heading(out, kind);
+    amm_text_printf(out, "%s\n", name == NULL || *name == '\0' ? "(no name)" : name);
+    if (source != NULL && *source != '\0') {
+        heading(out, "source");
+        amm_text_printf(out, "%s\n", source);
+    }
+}
+
+static void emit_gib(amm_text *out, double bytes)
+{
+    amm_text_printf(out, "%.2f GiB", bytes / AMM_GIB);
+}
+
+/* ---- model ------------------------------------------------------------------------------------------- */
+
+static bool layers_equal(const amm_layer *a, const amm_layer *b)
+{
+    return a->kind == b->kind && a->hidden == b->hidden && a->ffn == b->ffn &&
+           a->heads == b->heads && a->tokens == b->tokens && a->window == b->window &&
+           a->vocab == b->vocab && a->parameters == b->parameters &&
+           a->out_elements == b->out_elements;
+}
+
+/* "1,234" right-aligned so that it ends in the given column; "-" for 0. */
+static void emit_cell(amm_text *out, size_t end, int64_t value)
+{
+    const uint64_t magnitude = value > 0 ? (uint64_t)value : 0;
+    size_t digits = 1;
+    for (uint64_t rest = magnitude; rest >= 10; rest /= 10) {
+        digits++;
+    }
+    amm_text_pad(out, end - (digits + (digits - 1) / 3));
+    if (magnitude == 0) {
+        amm_text_append(out, "-");
+    } else {
+        amm_emit_count(out, magnitude);
+    }
+}
+
+static void emit_layer_row(amm_text *out, const amm_model *model, int32_t first, int32_t end)
+{
+    const amm_layer *layer = &model->layers[first];
+    if (end - first > 1) {
+        amm_text_printf(out, "  %d-%d", first, end - 1);
+    } else {
+        amm_text_printf(out, "  %d", first);
+    }
+    amm_text_pad(out, 13);
+    amm_text_append(out, amm_layer_kind_word(layer->kind));
+    emit_cell(out, 31, layer->hidden);
+    emit_cell(out, 39, layer->ffn);
+    emit_cell(out, 46, layer->heads);
+    emit_cell(out, 54, layer->tokens);
+    emit_cell(out, 62, layer->vocab);
+    emit_cell(out, 80, layer->parameters);
+    emit_cell(out, 96, layer->out_elements);
+    amm_text_append(out, "\n");
+}
+
+static void show_model(amm_text *out, const amm_model *model)
+{
+    emit_name(out, "model", model->name, model->source);
+    heading(out, "parameters");
+    amm_emit_count(out, (uint64_t)amm_model_parameters(model));
+    amm_text_append(out, "\n");
+    heading(out, "sample");
+    amm_emit_count(out, (uint64_t)model->seq_len);
+    amm_text_append(out, model->seq_len == 1 ? " token\n" : " tokens\n");
+    heading(out, "layers");
+    amm_text_printf(out, "%d; numbers per layer and sample\n\n", model->layer_count);
+    amm_text_append(out, "  layers     kind         hidden     ffn  heads  tokens   vocab"
+                         "        parameters    elements out\n");
+    for (int32_t first = 0; first < model->layer_count;) {
+        int32_t end = first + 1;
+        while (end < model->layer_count &&
+               layers_equal(&model->layers[first], &model->layers[end])) {
+            end++;
+        }
+        emit_layer_row(out, model, first, end);
+        first = end;
+    }
+}
+
+/* ---- device, runtime ------------------------------------------------------------------------------------ */
+
+static void emit_constant(amm_text *out, const char *word, const amm_constant *constant)
+{
+    heading(out, word);
+    amm_text_printf(out, "%.4g", constant->value);
+    if (constant->low < constant->value || constant->high > constant->value) {
+        amm_text_printf(out, " (%.4g to %.4g)", constant->low, constant->high);
+    }
+    if (constant->source != NULL && *constant->source != '\0') {
+        amm_text_printf(out, "  %s", constant->source);
+    }
+    amm_text_append(out, "\n");
+}
+
+static void show_device(amm_text *out, const amm_device *device)
+{
+    emit_name(out, "device", device->name, device->source);
+    for (int32_t k = 0; k < device->alias_count; k++) {
+        heading(out, k == 0 ? "aliases" : "");
+        amm_text_printf(out, "%s\n", device->aliases[k]);
+    }
+    heading(out, "memory");
+    emit_gib(out, (double)device->memory_bytes);
+    amm_text_append(out, ", of which ");
+    emit_gib(out, (double)device->context_bytes);
+    amm_text_append(out, " for the context: ");
+    emit_gib(out, (double)(device->memory_bytes - device->context_bytes));
+    amm_text_append(out, " usable\n");
+    heading(out, "bandwidth");
+    amm_emit_rate(out, device->hbm_bytes_per_s);
+    amm_text_append(out, "\n");
+    for (int32_t k = 0; k < device->overhead_count; k++) {
+        char word[sizeof "overhead tp -2147483648"];
+        (void)snprintf(word, sizeof word, "overhead tp %d", device->overhead_tp[k]);
+        emit_constant(out, word, &device->overhead_share[k]);
+    }
+    emit_constant(out, "intra node", &device->intra_efficiency);
+    emit_constant(out, "inter node", &device->inter_efficiency);
+}
+
+static void show_runtime(amm_text *out, const amm_runtime *runtime)
+{
+    const struct {
+        const char *word, *unit;
+        double value;
+    } rows[] = {
+        { "static", "bytes per parameter: weights, gradients, optimizer",
+          runtime->static_bytes_per_parameter },
+        { "gradient", "bytes per parameter in the data-parallel all-reduce",
+          runtime->gradient_bytes },
+        { "activation", "bytes per element of activations and boundaries",
+          runtime->activation_bytes },
+        { "logit", "bytes per logit kept at the head", runtime->logit_bytes },
+        { "p2p exposed", "share of boundary transfers that compute does not hide",
+          runtime->p2p_exposed_share },
+        { "optimizer", "bytes of memory traffic per parameter and step",
+          runtime->optimizer_bytes_per_parameter },
+    };
+    emit_name(out, "runtime", runtime->name, runtime->source);
+    for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+        heading(out, rows[k].word);
+        amm_text_printf(out, "%g %s\n", rows[k].value, rows[k].unit);
+    }
+}
+
+/* ---- cluster ----------------------------------------------------------------------------------------- */
+
+static void emit_node_rates(amm_text *out, const amm_cluster *cluster)
+{
+    for (int32_t first = 0; first < cluster->node_count;) {
+        const amm_node *node = &cluster->nodes[first];
+        int32_t end = first + 1;
+        while (end < cluster->node_count && amm_nodes_equal(node, &cluster->nodes[end])) {
+            end++;
+        }
+        if (end - first > 1) {
+            amm_text_printf(out, "  nodes %d-%d", first, end - 1);
+        } else {
+            amm_text_printf(out, "  node %d", first);
+        }
+        amm_text_pad(out, 14);
+        amm_emit_rate(out, node->intra_bytes_per_s);
+        amm_text_append(out, " between two devices, ");
+        amm_emit_rate(out, node->inter_bytes_per_s);
+        amm_text_append(out, " to other nodes, one way\n");
+        first = end;
+    }
+}
+
+static void show_cluster(amm_text *out, const amm_cluster *cluster)
+{
+    double memory = 0.0;
+    for (int32_t n = 0; n < cluster->node_count; n++) {
+        for (int32_t d = 0; d < cluster->nodes[n].device_count; d++) {
+            memory += (double)cluster->types[cluster->nodes[n].device_type[d]]->memory_bytes;
+        }
+    }
+    emit_name(out, "cluster", cluster->name, cluster->source);
+    heading(out, "devices");
+    amm_emit_cluster(out, cluster);
+    amm_text_append(out, "\n");
+    heading(out, "memory");
+    emit_gib(out, memory);
+    amm_text_append(out, " together\n");
+    emit_node_rates(out, cluster);
+    for (int32_t k = 0; k < cluster->link_count; k++) {
+        const amm_node_link *link = &cluster->links[k];
+        amm_text_printf(out, "  link %d-%d", link->a, link->b);
+        amm_text_pad(out, 14);
+        amm_emit_rate(out, link->bytes_per_s);
+        amm_text_append(out, "\n");
+    }
+    heading(out, "line");
+    amm_cluster_format_line(out, cluster);
+    amm_text_append(out, "\n");
+}
+
+/* ---- profile, problem ------------------------------------------------------------------------------------- */
+
+static void show_profile(amm_text *out, const amm_profile *profile)
+{
+    emit_name(out, "profile", profile->name, profile->source);
+    heading(out, "layers");
+    amm_text_printf(out, "%d\n", profile->layer_count);
+    heading(out, "backward");
+    amm_text_printf(out, "%g x forward where it was not measured\n\n", profile->backward_ratio);
+    amm_text_append(out, "  device              tp  micro-batch  forward s  backward s\n");
+    for (int32_t k = 0; k < profile->point_count; k++) {
+        const amm_profile_point *point = &profile->points[k];
+        double forward = 0.0;
+        double backward = 0.0;
+        for (int32_t l = 0; l < profile->layer_count; l++) {
+            forward += point->forward_s[l];
+            backward += point->backward_s != NULL ? point->backward_s[l]
+                                                  : profile->backward_ratio * point->forward_s[l];
+        }
+        amm_text_printf(out, "  %s", point->device);
+        amm_text_pad(out, 20);
+        amm_text_printf(out, "%4d %12lld %10.5f  %10.5f\n", point->tp,
+                        (long long)point->micro_batch, forward, backward);
+    }
+}
+
+static void emit_list(amm_text *out, const amm_list *list)
+{
+    if (list->count == 0) {
+        amm_text_append(out, "every divisor");
+    }
+    for (int32_t k = 0; k < list->count; k++) {
+        amm_text_printf(out, "%s%lld", k == 0 ? "" : ",", (long long)list->values[k]);
+    }
+    amm_text_append(out, "\n");
+}
+
+static void emit_space(amm_text *out, const amm_space *space)
+{
+    static const char *const words[] = {
+#define AMM_DIM_OPTION(name, key, option, megatron) option,
+        AMM_DIM_LIST(AMM_DIM_OPTION)
+#undef AMM_DIM_OPTION
+    };
+    for (int dim = 0; dim < (int)AMM_DIM_COUNT; dim++) {
+        heading(out, words[dim]);
+        emit_list(out, &space->dims[dim]);
+    }
+}
+
+static void show_problem(amm_text *out, const amm_problem_desc *p)
+{
+    emit_name(out, "problem", p->name, NULL);
+    if (p->model != NULL) {
+        heading(out, "model");
+        amm_text_printf(out, "%s · ", p->model->name);
+        amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
+        amm_text_printf(out, " parameters · %d layers\n", p->model->layer_count);
+    }
+    if (p->cluster != NULL) {
+        heading(out, "cluster");
+        amm_text_printf(out, "%s · ", p->cluster->name);
+        amm_emit_cluster(out, p->cluster);
+        amm_text_append(out, "\n");
+    }
+    heading(out, "runtime");
+    amm_text_printf(out, "%s · %s\n", p->runtime != NULL ? p->runtime->name : "none",
+                    p->precision != NULL ? p->precision : "no precision given");
+    heading(out, "profile");
+    amm_text_printf(out, "%s\n", p->profile != NULL ? p->profile->name : "none");
+    for (int32_t k = 0; k < p->mix_count; k++) {
+        heading(out, k == 0 ? "mixed from" : "");
+        amm_text_printf(out, "%g x %s\n", p->mix[k].weight, p->mix[k].device);
+    }
+    heading(out, "batch");
+    amm_emit_count(out, p->global_batch > 0 ? (uint64_t)p->global_batch : 0);
+    amm_text_append(out, " samples per step");
+    if (p->model != NULL && p->global_batch > 0) {
+        const int64_t tokens = amm_problem_tokens(p);
+        amm_text_append(out, " of ");
+        amm_emit_count(out, (uint64_t)tokens);
+        amm_text_append(out, " tokens: ");
+        amm_emit_count(out, (uint64_t)p->global_batch * (uint64_t)tokens);
+        amm_text_append(out, " tokens per step");
+    }
+    amm_text_append(out, "\n");
+    heading(out, "cost model");
+    amm_text_append(out, p->cost_model == AMM_COST_DEFAULT ? "default\n" : "amp-reference\n");
+    heading(out, "memory margin");
+    amm_text_printf(out, "%g %% left free\n", 100.0 * p->memory_margin);
+    emit_space(out, &p->space);
+}
+
+/* ---- entry -------------------------------------------------------------------------------------------- */
+
+/* One description of any kind. */
+typedef struct description {
+    const amm_model *model;
+    const amm_device *device;
+    const amm_cluster *cluster;
+    const amm_runtime *runtime;
+    const amm_profile *profile;
+    amm_problem_desc problem;
+} description;
+
+static amm_status get(description *out, amm_reader *reader, amm_preset_kind kind, const char *what)
+{
+    const char *where = amm_preset_kind_word(kind);
+    switch (kind) {
+    case AMM_PRESET_MODEL:
+        return amm_get_model(reader, &out->model, what, where);
+    case AMM_PRESET_DEVICE:
+        return amm_get_device(reader, &out->device, what, where);
+    case AMM_PRESET_CLUSTER:
+        return amm_get_cluster(reader, &out->cluster, what, where);
+    case AMM_PRESET_RUNTIME:
+        return amm_get_runtime(reader, &out->runtime, what, where);
+    case AMM_PRESET_PROFILE:
+        return amm_get_profile(reader, &out->profile, what, where);
+    case AMM_PRESET_PROBLEM:
+        return amm_get_problem(reader, &out->problem, what, where);
+    case AMM_PRESET_KIND_COUNT:
+        break;
+    }
+    return amm_fail(AMM_INTERNAL, "show: kind %d has no reader", (int)kind);
+}
+
+static void emit_text(amm_text *out, amm_preset_kind kind, const description *d)
+{
+    switch (kind) {
+    case AMM_PRESET_MODEL:
+        show_model(out, d->model);
+        break;
+    case AMM_PRESET_DEVICE:
+        show_device(out, d->device);
+        break;
+    case AMM_PRESET_CLUSTER:
+        show_cluster(out, d->cluster);
+        break;
+    case AMM_PRESET_RUNTIME:
+        show_runtime(out, d->runtime);
+        break;
+    case AMM_PRESET_PROFILE:
+        show_profile(out, d->profile);
+        break;
+    case AMM_PRESET_PROBLEM:
+        show_problem(out, &d->problem);
+        break;
+    case AMM_PRESET_KIND_COUNT:
+        break;
+    }
+}
+
+static void emit_json(amm_text *out, amm_preset_kind kind, const description *d)
+{
+    amm_json j;
+    amm_json_init(&j, out, true);
+    switch (kind) {
+    case AMM_PRESET_MODEL:
+        amm_write_model(&j, NULL, d->model);
+        break;
+    case AMM_PRESET_DEVICE:
+        amm_write_device(&j, NULL, d->device);
+        break;
+    case AMM_PRESET_CLUSTER:
+        amm_write_cluster(&j, NULL, d->cluster);
+        break;
+    case AMM_PRESET_RUNTIME:
+        amm_write_runtime(&j, NULL, d->runtime);
+        break;
+    case AMM_PRESET_PROFILE:
+        amm_write_profile(&j, NULL, d->profile);
+        break;
+    case AMM_PRESET_PROBLEM:
+        amm_write_problem(&j, NULL, &d->problem);
+        break;
+    case AMM_PRESET_KIND_COUNT:
+        break;
+    }
+    amm_text_append(out, "\n");
+}
+
+amm_status amm_show(amm_context *context, char **out, const char *kind, const char *what, int json)
+{
+    enum { TEXT, JSON, LINE };
+    amm_preset_kind parsed;
+    *out = NULL;
+    if (!amm_preset_kind_parse(&parsed, kind)) {
+        return amm_fail(AMM_INPUT,
+                        "kind: got '%.64s', allowed model, device, cluster, runtime, profile, "
+                        "problem",
+                        kind);
+    }
+    if (json < TEXT || json > LINE || (json == LINE && parsed != AMM_PRESET_CLUSTER)) {
+        return amm_fail(AMM_INPUT,
+                        "show: form %d of a %s, allowed 0 text, 1 JSON, 2 (clusters) line", json,
+                        amm_preset_kind_word(parsed));
+    }
+    amm_arena arena;
+    amm_arena_init(&arena, context);
+    amm_reader reader = { .context = context, .arena = &arena, .hash = AMM_HASH_START };
+    description found = { 0 };
+    amm_status status = get(&found, &reader, parsed, what);
+    if (status == AMM_OK) {
+        amm_text text;
+        amm_text_init(&text, context);
+        if (json == TEXT) {
+            emit_text(&text, parsed, &found);
+        } else if (json == JSON) {
+            emit_json(&text, parsed, &found);
+        } else {
+            amm_cluster_format_line(&text, found.cluster);
+            amm_text_append(&text, "\n");
+        }
+        status = amm_text_take(&text, out);
+    }
+    amm_arena_free(&arena);
+    return status;
+}

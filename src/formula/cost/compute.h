@@ -1,0 +1,33 @@
+/* Seconds of one layer from a measured profile. Ours; AMP's linear rule is the case share = 0. */
+#ifndef AMM_FORMULA_COST_COMPUTE_H
+#define AMM_FORMULA_COST_COMPUTE_H
+
+#include "formula/fn.h"
+
+/* Forward + backward seconds at `batch` from one measured point at `batch0`.
+ *   t = forward (share + (1 - share) batch / batch0) + backward (1 - share) batch / batch0
+ * `share` in [0, 1): part of the measured forward time that does not grow with the batch (kernel
+ * launches, synchronisation, collective latency of a profile taken layer by layer). It is paid once
+ * per micro-batch, not again in the backward pass, whose time is work only. */
+AMM_FN double amm_layer_time_affine(double forward_s, double backward_s, double share, double batch,
+                                    double batch0)
+{
+    const double work = (1.0 - share) * batch / batch0;
+    return forward_s * (share + work) + backward_s * work;
+}
+
+/* Between two measured points (also beyond the second): the line through them. */
+AMM_FN double amm_layer_time_between(double time0_s, double batch0, double time1_s, double batch1,
+                                     double batch)
+{
+    return time0_s + (time1_s - time0_s) * (batch - batch0) / (batch1 - batch0);
+}
+
+/* One optimizer step over `parameters`: memory traffic at HBM bandwidth. */
+AMM_FN double amm_optimizer_time(double parameters, double bytes_per_parameter,
+                                 double hbm_bytes_per_s)
+{
+    return parameters * bytes_per_parameter / hbm_bytes_per_s;
+}
+
+#endif

@@ -1,0 +1,162 @@
+#include "describe/check.h"
+#include "io/read.h"
+
+#include <string.h>
+
+static const char *const dim_keys[AMM_DIM_COUNT] = {
+#define AMM_DIM_KEY(name, key, option, megatron) key,
+    AMM_DIM_LIST(AMM_DIM_KEY)
+#undef AMM_DIM_KEY
+};
+
+/* Dimensions that this version does not search: files may say so. */
+static const char *const later_keys[] = { "cp", "ep", "etp", "vpp" };
+enum { LATER_COUNT = sizeof later_keys / sizeof later_keys[0] };
+
+/* [1, 2, 4], "1,2,4" or "1..8". */
+static amm_status read_list(const amm_value *value, amm_list *out)
+{
+    amm_arena *arena = value->document->reader->arena;
+    const char *text = NULL;
+    char where[AMM_WHERE_CHARS];
+    int32_t count = 0;
+    if (amm_value_is_string(value)) {
+        AMM_TRY(amm_value_text(value, &text, AMM_MAX_SOURCE));
+        amm_value_where(where, value, NULL);
+        return amm_list_parse(arena, out, text, where);
+    }
+    AMM_TRY(amm_value_count(value, &count, AMM_MAX_LIST));
+    if (count == 0) {
+        return amm_value_refuse(value, NULL, "empty: leave the key out to allow everything");
+    }
+    int64_t *values = amm_arena_alloc(arena, (size_t)count, sizeof *values);
+    if (values == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    amm_value item;
+    int32_t i = 0;
+    for (bool ok = amm_value_first(value, &item); ok; ok = amm_value_next(&item)) {
+        AMM_TRY(amm_value_integer(&item, &values[i++], 1, AMM_MAX_BATCH));
+    }
+    amm_list_finish(out, values, count);
+    return AMM_OK;
+}
+
+static amm_status read_space(const amm_value *value, amm_space *space)
+{
+    const char *keys[AMM_DIM_COUNT + LATER_COUNT + 1] = { NULL };
+    amm_value field;
+    memcpy(keys, dim_keys, sizeof dim_keys);
+    memcpy(keys + AMM_DIM_COUNT, later_keys, sizeof later_keys);
+    AMM_TRY(amm_value_keys(value, keys));
+    for (int d = 0; d < AMM_DIM_COUNT; d++) {
+        if (amm_field(value, dim_keys[d], &field)) {
+            AMM_TRY(read_list(&field, &space->dims[d]));
+        }
+    }
+    for (int k = 0; k < LATER_COUNT; k++) {
+        amm_list list = { 0, NULL };
+        if (!amm_field(value, later_keys[k], &field)) {
+            continue;
+        }
+        AMM_TRY(read_list(&field, &list));
+        if (list.count != 1 || list.values[0] != 1) {
+            return amm_value_refuse(&field, NULL, "not available in this version, allowed [1]");
+        }
+    }
+    return AMM_OK;
+}
+
+static amm_status read_mix(const amm_value *value, amm_problem_desc *problem)
+{
+    amm_reader *r = value->document->reader;
+    amm_value item;
+    AMM_TRY(amm_value_keys(value, NULL));
+    amm_mix_entry *mix = amm_arena_alloc(r->arena, AMM_MAX_DEVICE_TYPES, sizeof *mix);
+    if (mix == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (bool ok = amm_value_first(value, &item); ok; ok = amm_value_next(&item)) {
+        if (problem->mix_count == AMM_MAX_DEVICE_TYPES) {
+            return amm_value_refuse(value, NULL, "too many devices, allowed %d",
+                                    AMM_MAX_DEVICE_TYPES);
+        }
+        amm_mix_entry *entry = &mix[problem->mix_count++];
+        AMM_TRY(amm_value_number(&item, &entry->weight));
+        if (!(entry->weight > 0 && entry->weight <= 1)) {
+            return amm_value_refuse(&item, NULL, "out of range, got %g, allowed above 0 to 1",
+                                    entry->weight);
+        }
+        AMM_TRY(amm_device_canonical(r, &entry->device, item.key));
+    }
+    problem->mix = mix;
+    return AMM_OK;
+}
+
+static amm_status read_cost_model(const amm_value *value, amm_cost_model *out)
+{
+    amm_value field;
+    const char *word = NULL;
+    if (!amm_field(value, "cost_model", &field)) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_value_text(&field, &word, AMM_MAX_NAME));
+    if (strcmp(word, "default") == 0) {
+        *out = AMM_COST_DEFAULT;
+    } else if (strcmp(word, "amp-reference") == 0) {
+        *out = AMM_COST_AMP_REFERENCE;
+    } else {
+        return amm_value_refuse(
+            &field, NULL, "unknown cost model, got \"%s\", allowed default, amp-reference", word);
+    }
+    return AMM_OK;
+}
+
+static amm_status read_parts(const amm_value *value, amm_problem_desc *problem)
+{
+    const struct {
+        const char *key;
+        amm_preset_kind kind;
+        void *out;
+    } parts[] = { { "model", AMM_PRESET_MODEL, (void *)&problem->model },
+                  { "cluster", AMM_PRESET_CLUSTER, (void *)&problem->cluster },
+                  { "runtime", AMM_PRESET_RUNTIME, (void *)&problem->runtime },
+                  { "profile", AMM_PRESET_PROFILE, (void *)&problem->profile } };
+    amm_value field;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (amm_field(value, parts[i].key, &field)) {
+            AMM_TRY(amm_read_part(&field, parts[i].kind, parts[i].out));
+        }
+    }
+    if (amm_field(value, "space", &field)) {
+        AMM_TRY(read_space(&field, &problem->space));
+    }
+    return amm_field(value, "profile_mix", &field) ? read_mix(&field, problem) : AMM_OK;
+}
+
+amm_status amm_read_problem_value(const amm_value *value, void *out)
+{
+    static const char *const keys[] = { "format",     "version",       "name",         "source",
+                                        "model",      "cluster",       "runtime",      "profile",
+                                        "space",      "precision",     "global_batch", "seq_len",
+                                        "cost_model", "memory_margin", "profile_mix",  NULL };
+    amm_problem_desc *problem = out;
+    const char *source = NULL; /* for readers of the file only */
+    AMM_TRY(amm_value_keys(value, keys));
+    AMM_TRY(amm_value_format(value, "ammeter-problem"));
+    memset(problem, 0, sizeof *problem);
+    AMM_TRY(amm_value_name(value, &problem->name, &source));
+    problem->precision = "fp16";
+    AMM_TRY(amm_field_text(value, "precision", false, AMM_MAX_NAME, &problem->precision));
+    AMM_TRY(
+        amm_field_integer(value, "global_batch", false, 1, AMM_MAX_BATCH, &problem->global_batch));
+    AMM_TRY(amm_field_integer(value, "seq_len", false, 1, INT32_MAX, &problem->seq_len));
+    AMM_TRY(amm_field_number(value, "memory_margin", false, &problem->memory_margin));
+    if (!(problem->memory_margin >= 0 && problem->memory_margin < 1)) {
+        return amm_value_refuse(value, "memory_margin",
+                                "out of range, got %g, allowed 0 to below 1",
+                                problem->memory_margin);
+    }
+    AMM_TRY(read_cost_model(value, &problem->cost_model));
+    return read_parts(value, problem);
+}

@@ -1,0 +1,327 @@
+#include "describe/cluster_build.h"
+#include "io/io.h"
+
+#include <string.h>
+
+static void open_description(amm_json *j, const char *key, const char *format, const char *name,
+                             const char *source)
+{
+    amm_json_open(j, key, '{');
+    amm_json_string(j, "format", format);
+    amm_json_integer(j, "version", 1);
+    amm_json_string(j, "name", name);
+    if (source != NULL && source[0] != '\0') {
+        amm_json_string(j, "source", source);
+    }
+}
+
+/* ---- model ---------------------------------------------------------------------------------------- */
+
+static bool layer_same(const amm_layer *a, const amm_layer *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->hidden == b->hidden &&
+           a->ffn == b->ffn && a->heads == b->heads && a->tokens == b->tokens &&
+           a->window == b->window && a->vocab == b->vocab && a->positions == b->positions &&
+           a->tied == b->tied && a->parameters == b->parameters &&
+           a->out_elements == b->out_elements && a->out_sharded == b->out_sharded &&
+           a->kept_bytes == b->kept_bytes;
+}
+
+/* Only the keys that this kind of layer may have. */
+static void write_layer(amm_json *j, const amm_layer *x, int32_t count)
+{
+    amm_json_open_row(j, NULL, '{');
+    amm_json_string(j, "kind", amm_layer_kind_word(x->kind));
+    if (x->name[0] != '\0') {
+        amm_json_string(j, "name", x->name);
+    }
+    if (count > 1) {
+        amm_json_integer(j, "count", count);
+    }
+    amm_json_integer(j, "hidden", x->hidden);
+    if (x->kind == AMM_LAYER_BLOCK) {
+        amm_json_integer(j, "ffn", x->ffn);
+        amm_json_integer(j, "heads", x->heads);
+    }
+    if (x->kind == AMM_LAYER_EMBEDDING || x->kind == AMM_LAYER_HEAD) {
+        amm_json_integer(j, "vocab", x->vocab);
+    }
+    if (x->kind == AMM_LAYER_EMBEDDING) {
+        amm_json_integer(j, "positions", x->positions);
+    }
+    if (x->kind == AMM_LAYER_HEAD) {
+        amm_json_bool(j, "tied", x->tied);
+    }
+    amm_json_integer(j, "tokens", x->tokens);
+    if (x->kind == AMM_LAYER_BLOCK) {
+        amm_json_integer(j, "window", x->window);
+    }
+    if (x->kind == AMM_LAYER_OTHER) {
+        amm_json_integer(j, "parameters", x->parameters);
+        amm_json_integer(j, "kept_bytes", x->kept_bytes);
+    }
+    amm_json_integer(j, "out_elements", x->out_elements);
+    amm_json_bool(j, "out_sharded", x->out_sharded);
+    amm_json_close(j, '}');
+}
+
+static void write_amp(amm_json *j, const amm_amp_view *amp)
+{
+    amm_json_open(j, "amp_reference", '{');
+    amm_json_open_row(j, "work_layers", '[');
+    for (int32_t i = 0, last = 0; i < amp->work_count; i = last + 1) {
+        last = i;
+        while (last + 1 < amp->work_count && amp->work[last + 1] == amp->work[last] + 1) {
+            last++;
+        }
+        amm_json_open(j, NULL, '[');
+        amm_json_integer(j, NULL, amp->work[i]);
+        amm_json_integer(j, NULL, amp->work[last]);
+        amm_json_close(j, ']');
+    }
+    amm_json_close(j, ']');
+    amm_json_integer(j, "uniform_units", amp->uniform_units);
+    amm_json_integer(j, "uniform_first", amp->uniform_first);
+    amm_json_integer(j, "uniform_last", amp->uniform_last);
+    amm_json_integer(j, "boundary_elements", amp->boundary_elements);
+    amm_json_integer(j, "placement_explicit_tp", amp->placement_explicit_tp);
+    amm_json_close(j, '}');
+}
+
+void amm_write_model(amm_json *j, const char *key, const amm_model *model)
+{
+    open_description(j, key, "ammeter-model", model->name, model->source);
+    amm_json_integer(j, "seq_len", model->seq_len);
+    amm_json_open(j, "layers", '[');
+    for (int32_t i = 0, count = 0; i < model->layer_count; i += count) {
+        count = 1;
+        while (i + count < model->layer_count &&
+               layer_same(&model->layers[i], &model->layers[i + count])) {
+            count++;
+        }
+        write_layer(j, &model->layers[i], count);
+    }
+    amm_json_close(j, ']');
+    if (model->amp.present) {
+        write_amp(j, &model->amp);
+    }
+    amm_json_close(j, '}');
+}
+
+/* ---- device, runtime -------------------------------------------------------------------------------- */
+
+/* `tp` 0: none. */
+static void write_constant(amm_json *j, const char *key, const amm_constant *c, int32_t tp)
+{
+    amm_json_open_row(j, key, '{');
+    if (tp > 0) {
+        amm_json_integer(j, "tp", tp);
+    }
+    amm_json_number(j, "value", c->value);
+    amm_json_number(j, "low", c->low);
+    amm_json_number(j, "high", c->high);
+    if (c->sd >= 0) {
+        amm_json_number(j, "sd", c->sd);
+    }
+    amm_json_string(j, "source", c->source == NULL ? "" : c->source);
+    amm_json_close(j, '}');
+}
+
+void amm_write_device(amm_json *j, const char *key, const amm_device *device)
+{
+    open_description(j, key, "ammeter-device", device->name, device->source);
+    if (device->alias_count > 0) {
+        amm_json_open_row(j, "aliases", '[');
+        for (int32_t i = 0; i < device->alias_count; i++) {
+            amm_json_string(j, NULL, device->aliases[i]);
+        }
+        amm_json_close(j, ']');
+    }
+    amm_json_integer(j, "memory_bytes", device->memory_bytes);
+    amm_json_integer(j, "context_bytes", device->context_bytes);
+    amm_json_number(j, "hbm_bytes_per_s", device->hbm_bytes_per_s);
+    if (device->overhead_count > 0) {
+        amm_json_open(j, "overhead_share", '[');
+        for (int32_t i = 0; i < device->overhead_count; i++) {
+            write_constant(j, NULL, &device->overhead_share[i], device->overhead_tp[i]);
+        }
+        amm_json_close(j, ']');
+    }
+    write_constant(j, "intra_efficiency", &device->intra_efficiency, 0);
+    write_constant(j, "inter_efficiency", &device->inter_efficiency, 0);
+    amm_json_close(j, '}');
+}
+
+void amm_write_runtime(amm_json *j, const char *key, const amm_runtime *runtime)
+{
+    open_description(j, key, "ammeter-runtime", runtime->name, runtime->source);
+    amm_json_number(j, "static_bytes_per_parameter", runtime->static_bytes_per_parameter);
+    amm_json_number(j, "gradient_bytes", runtime->gradient_bytes);
+    amm_json_number(j, "activation_bytes", runtime->activation_bytes);
+    amm_json_number(j, "logit_bytes", runtime->logit_bytes);
+    amm_json_number(j, "p2p_exposed_share", runtime->p2p_exposed_share);
+    amm_json_number(j, "optimizer_bytes_per_parameter", runtime->optimizer_bytes_per_parameter);
+    amm_json_close(j, '}');
+}
+
+/* ---- cluster ----------------------------------------------------------------------------------------- */
+
+/* As text where that reads back to the same double, which is nearly always. */
+static void write_bandwidth(amm_json *j, const char *key, double bytes_per_s)
+{
+    char text[AMM_NUMBER_CHARS + 8];
+    amm_bandwidth_format(text, bytes_per_s);
+    amm_json_string(j, key, text);
+}
+
+/* `described`: types whose description stands above already. */
+static void write_node_devices(amm_json *j, const amm_cluster *cluster, const amm_node *node,
+                               bool described[AMM_MAX_DEVICE_TYPES])
+{
+    amm_json_open(j, "devices", '[');
+    for (int32_t d = 0, run = 0; d < node->device_count; d += run) {
+        const int32_t type = node->device_type[d];
+        run = amm_node_run(node, d);
+        amm_json_open(j, NULL, '{');
+        if (described[type]) {
+            amm_json_string(j, "device", cluster->types[type]->name);
+        } else {
+            amm_write_device(j, "device", cluster->types[type]);
+            described[type] = true;
+        }
+        amm_json_integer(j, "count", run);
+        amm_json_close(j, '}');
+    }
+    amm_json_close(j, ']');
+}
+
+void amm_write_cluster(amm_json *j, const char *key, const amm_cluster *cluster)
+{
+    bool described[AMM_MAX_DEVICE_TYPES] = { false };
+    open_description(j, key, "ammeter-cluster", cluster->name, cluster->source);
+    amm_json_open(j, "nodes", '[');
+    for (int32_t i = 0, count = 0; i < cluster->node_count; i += count) {
+        const amm_node *node = &cluster->nodes[i];
+        count = amm_cluster_run(cluster, i);
+        amm_json_open(j, NULL, '{');
+        amm_json_integer(j, "count", count);
+        write_node_devices(j, cluster, node, described);
+        write_bandwidth(j, "intra", node->intra_bytes_per_s);
+        write_bandwidth(j, "inter", node->inter_bytes_per_s);
+        amm_json_close(j, '}');
+    }
+    amm_json_close(j, ']');
+    if (cluster->link_count > 0) {
+        amm_json_open(j, "links", '[');
+        for (int32_t i = 0; i < cluster->link_count; i++) {
+            amm_json_open_row(j, NULL, '{');
+            amm_json_open(j, "nodes", '[');
+            amm_json_integer(j, NULL, cluster->links[i].a);
+            amm_json_integer(j, NULL, cluster->links[i].b);
+            amm_json_close(j, ']');
+            write_bandwidth(j, "bandwidth", cluster->links[i].bytes_per_s);
+            amm_json_close(j, '}');
+        }
+        amm_json_close(j, ']');
+    }
+    amm_json_close(j, '}');
+}
+
+/* ---- profile ------------------------------------------------------------------------------------------ */
+
+static void write_times(amm_json *j, const char *key, const double *times, int32_t count)
+{
+    amm_json_open_row(j, key, '[');
+    for (int32_t i = 0; i < count; i++) {
+        amm_json_number(j, NULL, times[i]);
+    }
+    amm_json_close(j, ']');
+}
+
+void amm_write_profile(amm_json *j, const char *key, const amm_profile *profile)
+{
+    open_description(j, key, "ammeter-profile", profile->name, profile->source);
+    amm_json_number(j, "backward_ratio", profile->backward_ratio);
+    amm_json_open(j, "points", '[');
+    for (int32_t i = 0; i < profile->point_count; i++) {
+        const amm_profile_point *p = &profile->points[i];
+        amm_json_open(j, NULL, '{');
+        amm_json_string(j, "device", p->device);
+        amm_json_integer(j, "tp", p->tp);
+        amm_json_integer(j, "micro_batch", p->micro_batch);
+        write_times(j, "forward_s", p->forward_s, profile->layer_count);
+        if (p->backward_s != NULL) {
+            write_times(j, "backward_s", p->backward_s, profile->layer_count);
+        }
+        amm_json_close(j, '}');
+    }
+    amm_json_close(j, ']');
+    amm_json_close(j, '}');
+}
+
+/* ---- problem ------------------------------------------------------------------------------------------ */
+
+static void write_space(amm_json *j, const amm_space *space)
+{
+    static const char *const keys[AMM_DIM_COUNT] = {
+#define AMM_DIM_KEY(name, key, option, megatron) key,
+        AMM_DIM_LIST(AMM_DIM_KEY)
+#undef AMM_DIM_KEY
+    };
+    amm_json_open(j, "space", '{');
+    for (int d = 0; d < AMM_DIM_COUNT; d++) {
+        const amm_list *list = &space->dims[d];
+        if (list->count > 0) {
+            amm_json_open_row(j, keys[d], '[');
+            for (int32_t i = 0; i < list->count; i++) {
+                amm_json_integer(j, NULL, list->values[i]);
+            }
+            amm_json_close(j, ']');
+        }
+    }
+    amm_json_close(j, '}');
+}
+
+static void write_parts(amm_json *j, const amm_problem_desc *problem)
+{
+    if (problem->model != NULL) {
+        amm_write_model(j, "model", problem->model);
+    }
+    if (problem->cluster != NULL) {
+        amm_write_cluster(j, "cluster", problem->cluster);
+    }
+    if (problem->runtime != NULL) {
+        amm_write_runtime(j, "runtime", problem->runtime);
+    }
+    if (problem->profile != NULL) {
+        amm_write_profile(j, "profile", problem->profile);
+    }
+}
+
+void amm_write_problem(amm_json *j, const char *key, const amm_problem_desc *problem)
+{
+    const bool named = problem->name != NULL && problem->name[0] != '\0';
+    open_description(j, key, "ammeter-problem", named ? problem->name : "problem", NULL);
+    if (problem->precision != NULL) {
+        amm_json_string(j, "precision", problem->precision);
+    }
+    if (problem->global_batch > 0) {
+        amm_json_integer(j, "global_batch", problem->global_batch);
+    }
+    if (problem->seq_len > 0) {
+        amm_json_integer(j, "seq_len", problem->seq_len);
+    }
+    amm_json_string(j, "cost_model",
+                    problem->cost_model == AMM_COST_AMP_REFERENCE ? "amp-reference" : "default");
+    amm_json_number(j, "memory_margin", problem->memory_margin);
+    write_space(j, &problem->space);
+    if (problem->mix_count > 0) {
+        amm_json_open_row(j, "profile_mix", '{');
+        for (int32_t i = 0; i < problem->mix_count; i++) {
+            amm_json_number(j, problem->mix[i].device, problem->mix[i].weight);
+        }
+        amm_json_close(j, '}');
+    }
+    write_parts(j, problem);
+    amm_json_close(j, '}');
+}

@@ -1,0 +1,161 @@
+#include "lower/lower.h"
+
+#include <math.h>
+
+amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster *cluster)
+{
+    out->cluster = cluster;
+    out->node_of = amm_arena_alloc(arena, (size_t)cluster->device_count, sizeof *out->node_of);
+    out->type_of = amm_arena_alloc(arena, (size_t)cluster->device_count, sizeof *out->type_of);
+    if (out->node_of == NULL || out->type_of == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    int32_t device = 0;
+    for (int32_t n = 0; n < cluster->node_count; n++) {
+        for (int32_t k = 0; k < cluster->nodes[n].device_count; k++) {
+            out->node_of[device] = n;
+            out->type_of[device++] = cluster->nodes[n].device_type[k];
+        }
+    }
+    return AMM_OK;
+}
+
+bool amm_layout_tensor_fits(const amm_layout *layout, int32_t tp)
+{
+    for (int32_t n = 0; n < layout->cluster->node_count; n++) {
+        if (layout->cluster->nodes[n].device_count % tp != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- flows: who leaves and enters each node at the same time -------------------------------------------- */
+
+/* Transfers (from, to) of devices that run at the same time. */
+typedef struct flows {
+    const amm_layout *layout;
+    int32_t *out, *in; /* [nodes] transfers leaving / entering */
+} flows;
+
+static void count_flow(flows *f, int32_t from, int32_t to)
+{
+    const int32_t a = f->layout->node_of[from];
+    const int32_t b = f->layout->node_of[to];
+    if (a != b) {
+        f->out[a]++;
+        f->in[b]++;
+    }
+}
+
+static double pair_limit(const amm_cluster *cluster, int32_t a, int32_t b)
+{
+    const int32_t low = a < b ? a : b;
+    const int32_t high = a < b ? b : a;
+    for (int32_t k = 0; k < cluster->link_count; k++) {
+        if (cluster->links[k].a == low && cluster->links[k].b == high) {
+            return cluster->links[k].bytes_per_s;
+        }
+    }
+    return HUGE_VAL;
+}
+
+/* Bandwidth of one transfer while all counted ones run: a node's NICs are shared by what leaves
+ * (or enters) it; links inside a node are not shared. */
+static double flow_bandwidth(const flows *f, int32_t from, int32_t to)
+{
+    const amm_cluster *cluster = f->layout->cluster;
+    const int32_t a = f->layout->node_of[from];
+    const int32_t b = f->layout->node_of[to];
+    const amm_device *x = cluster->types[f->layout->type_of[from]];
+    const amm_device *y = cluster->types[f->layout->type_of[to]];
+    if (a == b) {
+        return cluster->nodes[a].intra_bytes_per_s *
+               fmin(x->intra_efficiency.value, y->intra_efficiency.value);
+    }
+    const double efficiency = fmin(x->inter_efficiency.value, y->inter_efficiency.value);
+    const double leave = cluster->nodes[a].inter_bytes_per_s / f->out[a];
+    const double enter = cluster->nodes[b].inter_bytes_per_s / f->in[b];
+    const double path = pair_limit(cluster, a, b) / fmin(f->out[a], f->in[b]);
+    return efficiency * fmin(path, fmin(leave, enter));
+}
+
+static int32_t rank_of(const amm_config *c, int32_t p, int32_t d, int32_t t)
+{
+    return t + c->tp * (d + c->dp * p);
+}
+
+static void clear_flows(flows *f)
+{
+    for (int32_t n = 0; n < f->layout->cluster->node_count; n++) {
+        f->out[n] = f->in[n] = 0;
+    }
+}
+
+/* Slowest link of all data-parallel rings of stage p: the rings of its tensor ranks run together,
+ * and so do those of the other stages that share its nodes. */
+static double ring_bandwidth(const flows *f, const amm_config *c, int32_t p)
+{
+    double slowest = HUGE_VAL;
+    for (int32_t r = 0; r < c->dp * c->tp; r++) {
+        slowest = fmin(slowest, flow_bandwidth(f, rank_of(c, p, r / c->tp, r % c->tp),
+                                               rank_of(c, p, (r / c->tp + 1) % c->dp, r % c->tp)));
+    }
+    return slowest;
+}
+
+static void count_rings(flows *f, const amm_config *c)
+{
+    clear_flows(f);
+    for (int32_t p = 0; p < c->pp; p++) {
+        for (int32_t r = 0; r < c->dp * c->tp; r++) {
+            count_flow(f, rank_of(c, p, r / c->tp, r % c->tp),
+                       rank_of(c, p, (r / c->tp + 1) % c->dp, r % c->tp));
+        }
+    }
+}
+
+/* Slowest transfer from stage p to stage q when all replicas and tensor ranks send at once. */
+static double boundary_bandwidth(flows *f, const amm_config *c, int32_t p, int32_t q)
+{
+    double slowest = HUGE_VAL;
+    clear_flows(f);
+    for (int32_t r = 0; r < c->dp * c->tp; r++) {
+        count_flow(f, rank_of(c, p, r / c->tp, r % c->tp), rank_of(c, q, r / c->tp, r % c->tp));
+    }
+    for (int32_t r = 0; r < c->dp * c->tp; r++) {
+        slowest = fmin(slowest, flow_bandwidth(f, rank_of(c, p, r / c->tp, r % c->tp),
+                                               rank_of(c, q, r / c->tp, r % c->tp)));
+    }
+    return slowest;
+}
+
+amm_status amm_links_of(amm_links *out, amm_arena *arena, const amm_layout *layout,
+                        const amm_config *c)
+{
+    const size_t nodes = (size_t)layout->cluster->node_count;
+    const size_t stages = (size_t)c->pp;
+    flows f = { layout, amm_arena_alloc(arena, nodes, sizeof(int32_t)),
+                amm_arena_alloc(arena, nodes, sizeof(int32_t)) };
+    out->ring_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
+    out->boundary_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
+    out->type_mask = amm_arena_alloc(arena, stages, sizeof(uint32_t));
+    if (f.out == NULL || f.in == NULL || out->ring_bytes_per_s == NULL ||
+        out->boundary_bytes_per_s == NULL || out->type_mask == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    count_rings(&f, c);
+    for (int32_t p = 0; p < c->pp; p++) {
+        out->ring_bytes_per_s[p] = c->dp > 1 ? ring_bandwidth(&f, c, p) : HUGE_VAL;
+    }
+    for (int32_t p = 0; p < c->pp; p++) {
+        if (p + 1 < c->pp) {
+            out->boundary_bytes_per_s[p] = boundary_bandwidth(&f, c, p, p + 1);
+        }
+        for (int32_t r = 0; r < c->dp * c->tp; r++) {
+            out->type_mask[p] |= UINT32_C(1) << layout->type_of[rank_of(c, p, 0, r)];
+        }
+    }
+    out->tied_bytes_per_s = c->pp > 1 ? boundary_bandwidth(&f, c, 0, c->pp - 1) : HUGE_VAL;
+    return AMM_OK;
+}

@@ -1,0 +1,453 @@
+#include "lower/lower.h"
+
+#include "formula/cost/collective.h"
+#include "formula/cost/compute.h"
+#include "formula/cost/memory.h"
+#include "formula/cost/pipeline.h"
+#include "formula/cost/shape.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- layers: time ------------------------------------------------------------------------------------- */
+
+static double overhead_share(const amm_device *device, int32_t tp)
+{
+    double share = 0.0;
+    for (int32_t k = 0; k < device->overhead_count; k++) {
+        if (device->overhead_tp[k] <= tp) {
+            share = device->overhead_share[k].value;
+        }
+    }
+    return share;
+}
+
+static double point_time(const amm_profile *profile, const amm_profile_point *point, int32_t l)
+{
+    const double forward = point->forward_s[l];
+    return forward +
+           (point->backward_s != NULL ? point->backward_s[l] : profile->backward_ratio * forward);
+}
+
+/* The two neighbours of `batch` among the points of (device, tp): equal when there is only one, or
+ * an exact hit. Beyond the ends: the two outermost. */
+static void bracket(const amm_profile *profile, const char *device, const amm_config *config,
+                    const amm_profile_point **low, const amm_profile_point **high)
+{
+    *low = *high = NULL;
+    for (int32_t k = 0; k < profile->point_count; k++) {
+        const amm_profile_point *point = &profile->points[k];
+        if (strcmp(point->device, device) != 0 || point->tp != config->tp) {
+            continue;
+        }
+        if (point->micro_batch == config->micro_batch) {
+            *low = *high = point;
+            return;
+        }
+        const bool shift = *high != NULL && (*high)->micro_batch < config->micro_batch;
+        if (*high == NULL || shift || *low == *high) {
+            *low = *high == NULL ? point : *high;
+            *high = point;
+        }
+    }
+}
+
+static double layer_time(const amm_lowered *lowered, int32_t type, const amm_config *config,
+                         const amm_profile_point *low, const amm_profile_point *high, int32_t l)
+{
+    const amm_profile *profile = lowered->problem->profile;
+    const double batch = (double)config->micro_batch;
+    if (low != high) {
+        const double time =
+            amm_layer_time_between(point_time(profile, low, l), (double)low->micro_batch,
+                                   point_time(profile, high, l), (double)high->micro_batch, batch);
+        return time > 0.0 ? time : 0.0;
+    }
+    const double forward = low->forward_s[l];
+    const double share = low->micro_batch == config->micro_batch && low->backward_s != NULL
+                             ? 0.0
+                             : overhead_share(lowered->problem->cluster->types[type], config->tp);
+    return amm_layer_time_affine(forward, point_time(profile, low, l) - forward, share, batch,
+                                 (double)low->micro_batch);
+}
+
+void amm_lower_layer_times(const amm_lowered *lowered, double *out, uint32_t type_mask,
+                           const amm_config *config)
+{
+    const amm_problem_desc *p = lowered->problem;
+    for (int32_t l = 0; l < p->model->layer_count; l++) {
+        out[l] = 0.0;
+    }
+    for (int32_t type = 0; type < p->cluster->type_count; type++) {
+        const amm_profile_point *low = NULL;
+        const amm_profile_point *high = NULL;
+        if ((type_mask >> type & 1U) == 0) {
+            continue;
+        }
+        bracket(p->profile, p->cluster->types[type]->name, config, &low, &high);
+        for (int32_t l = 0; low != NULL && l < p->model->layer_count; l++) {
+            out[l] = fmax(out[l], layer_time(lowered, type, config, low, high, l));
+        }
+    }
+}
+
+/* ---- layers: parameters and memory ---------------------------------------------------------------------- */
+
+double amm_lower_parameters(const amm_lowered *lowered, int32_t layer, int32_t pp)
+{
+    const amm_layer *x = &lowered->problem->model->layers[layer];
+    const bool copy = x->kind == AMM_LAYER_HEAD && x->tied && pp > 1;
+    return (double)x->parameters +
+           (copy ? amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden) : 0.0);
+}
+
+static double kept_bytes(const amm_layer *x, const amm_config *config)
+{
+    const double b = (double)config->micro_batch;
+    const double s = (double)x->tokens;
+    const double h = (double)x->hidden;
+    switch (x->kind) {
+    case AMM_LAYER_BLOCK:
+        return amm_block_kept_bytes(b, s, (double)x->window, h, (double)x->ffn, (double)x->heads,
+                                    config->tp);
+    case AMM_LAYER_EMBEDDING:
+        return amm_embedding_kept_bytes(b, s, h);
+    default:
+        return b * (double)x->kept_bytes;
+    }
+}
+
+amm_memory amm_lower_layer_memory(const amm_lowered *lowered, int32_t layer, int32_t stage,
+                                  const amm_config *config)
+{
+    const amm_runtime *runtime = lowered->problem->runtime;
+    const amm_layer *x = &lowered->problem->model->layers[layer];
+    amm_memory m = { 0.0, 0.0, 0.0, 0.0 };
+    m.static_bytes = amm_static_bytes(amm_lower_parameters(lowered, layer, config->pp),
+                                      runtime->static_bytes_per_parameter, config->tp);
+    m.activation_bytes = kept_bytes(x, config) *
+                         amm_in_flight_1f1b((double)config->micro_batches, config->pp, stage);
+    if (x->kind == AMM_LAYER_HEAD) {
+        m.logit_bytes = amm_logit_bytes((double)config->micro_batch, (double)x->tokens,
+                                        (double)x->vocab, runtime->logit_bytes, config->tp);
+    }
+    return m;
+}
+
+double amm_lower_context(const amm_lowered *lowered, uint32_t type_mask)
+{
+    double context = 0.0;
+    for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
+        if (type_mask >> type & 1U) {
+            context = fmax(context, (double)lowered->problem->cluster->types[type]->context_bytes);
+        }
+    }
+    return context;
+}
+
+double amm_lower_capacity(const amm_lowered *lowered, uint32_t type_mask)
+{
+    double least = HUGE_VAL;
+    for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
+        if (type_mask >> type & 1U) {
+            least = fmin(least, (double)lowered->problem->cluster->types[type]->memory_bytes);
+        }
+    }
+    return least * (1.0 - lowered->problem->memory_margin);
+}
+
+double amm_lower_all_reduce_s(const amm_lowered *lowered, const amm_config *config, double ring)
+{
+    return config->dp == 1
+               ? 0.0
+               : amm_ring_all_reduce_time(lowered->problem->runtime->gradient_bytes / config->tp,
+                                          config->dp, ring);
+}
+
+double amm_lower_optimizer_s(const amm_lowered *lowered, const amm_config *config, uint32_t mask)
+{
+    double slowest = 0.0;
+    for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
+        if (mask >> type & 1U) {
+            slowest =
+                fmax(slowest,
+                     amm_optimizer_time(1.0 / config->tp,
+                                        lowered->problem->runtime->optimizer_bytes_per_parameter,
+                                        lowered->problem->cluster->types[type]->hbm_bytes_per_s));
+        }
+    }
+    return slowest;
+}
+
+/* ---- rows: cached tables ----------------------------------------------------------------------------------- */
+
+typedef enum row_kind { ROW_TIME, ROW_END, ROW_BOUNDARY, ROW_WINDOW } row_kind;
+
+/* What a row depends on; zeroed before it is filled, compared as bytes. */
+typedef struct row_key {
+    int32_t kind, scale, tp, pp;
+    int64_t micro_batch, micro_batches;
+    double rate;   /* END: seconds per parameter; BOUNDARY: bytes/s */
+    uint32_t mask; /* TIME, WINDOW */
+    int32_t stage; /* WINDOW: that many micro-batches in flight decide, so the stage is in it */
+} row_key;
+
+struct amm_row {
+    amm_row *next;
+    row_key key;
+    double *table;  /* [L + 1] */
+    int32_t *first; /* [L + 1] windows */
+};
+
+/* Seconds to the table's unit; half to even, as the engine's exactness needs integers. */
+static double to_unit(double seconds, int32_t scale)
+{
+    return scale == AMM_EXACT ? seconds : rint(ldexp(seconds, -(scale + AMM_TICK_EXPONENT)));
+}
+
+static void fill_time(const amm_lowered *lowered, amm_row *row, const amm_config *config)
+{
+    const int32_t layers = lowered->problem->model->layer_count;
+    double *table = row->table;
+    amm_lower_layer_times(lowered, table + 1, row->key.mask, config);
+    table[0] = 0.0;
+    for (int32_t l = 0; l < layers; l++) {
+        table[l + 1] = table[l] + to_unit(table[l + 1], row->key.scale);
+    }
+}
+
+static void fill_end(const amm_lowered *lowered, amm_row *row, const amm_config *config)
+{
+    for (int32_t l = 0; l < lowered->problem->model->layer_count; l++) {
+        const double s = amm_lower_parameters(lowered, l, config->pp) * row->key.rate;
+        row->table[l + 1] = row->table[l] + to_unit(s, row->key.scale);
+    }
+}
+
+static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_config *config)
+{
+    const amm_problem_desc *p = lowered->problem;
+    const double factor = amm_boundary_factor((double)config->micro_batches, config->pp,
+                                              p->runtime->p2p_exposed_share);
+    for (int32_t l = 0; l < p->model->layer_count; l++) {
+        const amm_layer *x = &p->model->layers[l];
+        const double elements = (double)config->micro_batch * (double)x->out_elements /
+                                (x->out_sharded ? config->tp : 1);
+        const double s = amm_p2p_time(elements * p->runtime->activation_bytes, row->key.rate);
+        row->table[l + 1] = to_unit(factor * s, row->key.scale);
+    }
+}
+
+/* Smallest start for every end such that the stage's bytes fit. Bytes only grow with the stage. */
+static void fill_window(const amm_lowered *lowered, amm_row *row, const amm_config *config)
+{
+    const int32_t layers = lowered->problem->model->layer_count;
+    const double room =
+        amm_lower_capacity(lowered, row->key.mask) - amm_lower_context(lowered, row->key.mask);
+    int32_t i = 0;
+    for (int32_t l = 0; l < layers; l++) {
+        const amm_memory m = amm_lower_layer_memory(lowered, l, row->key.stage, config);
+        row->table[l + 1] = row->table[l] + m.static_bytes + m.activation_bytes + m.logit_bytes;
+    }
+    for (int32_t j = 0; j <= layers; j++) {
+        while (i < j && row->table[j] - row->table[i] > room) {
+            i++;
+        }
+        row->first[j] = i;
+    }
+}
+
+static amm_status get_row(amm_lowered *lowered, const amm_row **out, const row_key *key,
+                          const amm_config *config)
+{
+    const size_t n = (size_t)lowered->problem->model->layer_count + 1;
+    for (amm_row *row = lowered->rows; row != NULL; row = row->next) {
+        if (memcmp(&row->key, key, sizeof *key) == 0) {
+            *out = row;
+            return AMM_OK;
+        }
+    }
+    amm_row *row = amm_arena_alloc(&lowered->arena, 1, sizeof *row);
+    if (row == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    row->key = *key;
+    row->table = amm_arena_alloc(&lowered->arena, n, sizeof *row->table);
+    row->first =
+        key->kind == ROW_WINDOW ? amm_arena_alloc(&lowered->arena, n, sizeof *row->first) : NULL;
+    if (row->table == NULL || (key->kind == ROW_WINDOW && row->first == NULL)) {
+        return AMM_NO_MEMORY;
+    }
+    static void (*const fill[])(const amm_lowered *, amm_row *, const amm_config *) = {
+        [ROW_TIME] = fill_time,
+        [ROW_END] = fill_end,
+        [ROW_BOUNDARY] = fill_boundary,
+        [ROW_WINDOW] = fill_window,
+    };
+    fill[key->kind](lowered, row, config);
+    row->next = lowered->rows;
+    lowered->rows = row;
+    lowered->row_count++;
+    *out = row;
+    return AMM_OK;
+}
+
+/* ---- configs ------------------------------------------------------------------------------------------------- */
+
+amm_status amm_lower_init(amm_lowered *out, const amm_context *context,
+                          const amm_problem_desc *problem)
+{
+    memset(out, 0, sizeof *out);
+    amm_arena_init(&out->arena, context);
+    amm_arena_init(&out->scratch, context);
+    out->problem = problem;
+    const amm_status status = amm_layout_init(&out->layout, &out->arena, problem->cluster);
+    if (status != AMM_OK) {
+        amm_lower_free(out);
+    }
+    return status;
+}
+
+void amm_lower_free(amm_lowered *lowered)
+{
+    amm_arena_free(&lowered->scratch);
+    amm_arena_free(&lowered->arena);
+}
+
+static void key_of(row_key *key, row_kind kind, const amm_config *c, int32_t scale)
+{
+    memset(key, 0, sizeof *key);
+    key->kind = (int32_t)kind;
+    key->scale = kind == ROW_WINDOW ? 0 : scale;
+    key->tp = c->tp;
+    key->micro_batch = kind == ROW_END ? 0 : c->micro_batch;
+    key->micro_batches = kind == ROW_BOUNDARY ? c->micro_batches : 0;
+    key->pp = kind == ROW_TIME ? 0 : kind == ROW_END ? (c->pp > 1 ? 2 : 1) : c->pp;
+}
+
+static amm_status stage_rows(amm_lowered *lowered, amm_lowered_config *out, int32_t s, bool memory,
+                             amm_solve_stage *stage, amm_solve_entry *entry)
+{
+    const amm_config *c = &out->config;
+    const uint32_t mask = out->links.type_mask[s];
+    const amm_row *row = NULL;
+    row_key key;
+    key_of(&key, ROW_TIME, c, out->scale);
+    key.mask = mask;
+    AMM_TRY(get_row(lowered, &row, &key, c));
+    entry->t = entry->u = row->table;
+    key_of(&key, ROW_END, c, out->scale);
+    key.rate = amm_lower_all_reduce_s(lowered, c, out->links.ring_bytes_per_s[s]) +
+               amm_lower_optimizer_s(lowered, c, mask);
+    AMM_TRY(get_row(lowered, &row, &key, c));
+    entry->d = row->table;
+    if (memory) {
+        key_of(&key, ROW_WINDOW, c, out->scale);
+        key.mask = mask;
+        key.stage = s;
+        key.micro_batches = c->micro_batches;
+        AMM_TRY(get_row(lowered, &row, &key, c));
+        entry->first = row->first;
+    }
+    if (s + 1 < c->pp) {
+        key_of(&key, ROW_BOUNDARY, c, out->scale);
+        key.rate = out->links.boundary_bytes_per_s[s];
+        AMM_TRY(get_row(lowered, &row, &key, c));
+        stage->e = row->table;
+    }
+    stage->entry_count = 1;
+    stage->entries = entry;
+    return AMM_OK;
+}
+
+/* Largest sum that any partition can reach: the slowest row at every layer, the longest stage, the
+ * dearest cuts, the largest end term. */
+static double worst_case(const amm_solve_config *c)
+{
+    double sum = 0.0;
+    double longest = 0.0;
+    double end = 0.0;
+    for (int32_t l = 0; l < c->layers; l++) {
+        double slowest = 0.0;
+        for (int32_t s = 0; s < c->stages; s++) {
+            const double *u = c->stage[s].entries[0].u;
+            slowest = fmax(slowest, u[l + 1] - u[l]);
+        }
+        sum += slowest;
+    }
+    for (int32_t s = 0; s < c->stages; s++) {
+        double dearest = 0.0;
+        for (int32_t j = 0; c->stage[s].e != NULL && j <= c->layers; j++) {
+            dearest = fmax(dearest, c->stage[s].e[j]);
+        }
+        sum += dearest;
+        longest = fmax(longest, c->stage[s].entries[0].t[c->layers]);
+        end = fmax(end, c->stage[s].entries[0].d[c->layers]);
+    }
+    return sum + longest + end;
+}
+
+static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool memory)
+{
+    amm_solve_stage *stages = (amm_solve_stage *)out->solve.stage;
+    for (int32_t s = 0; s < out->config.pp; s++) {
+        AMM_TRY(
+            stage_rows(lowered, out, s, memory, &stages[s], (amm_solve_entry *)stages[s].entries));
+    }
+    return AMM_OK;
+}
+
+amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const amm_config *config,
+                            bool exact, bool memory)
+{
+    const int32_t layers = lowered->problem->model->layer_count;
+    amm_arena_free(&lowered->scratch);
+    memset(out, 0, sizeof *out);
+    out->config = *config;
+    amm_solve_stage *stages =
+        amm_arena_alloc(&lowered->scratch, (size_t)config->pp, sizeof *stages);
+    amm_solve_entry *entries =
+        amm_arena_alloc(&lowered->scratch, (size_t)config->pp, sizeof *entries);
+    if (stages == NULL || entries == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t s = 0; s < config->pp; s++) {
+        stages[s].entries = &entries[s];
+    }
+    AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
+    out->fixed_s = 0.0;
+    for (int32_t l = 0; l < layers && config->pp > 1; l++) {
+        const amm_layer *x = &lowered->problem->model->layers[l];
+        if (x->kind == AMM_LAYER_HEAD && x->tied) { /* both copies agree on one gradient */
+            out->fixed_s += amm_ring_all_reduce_time(
+                amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden) *
+                    lowered->problem->runtime->activation_bytes / config->tp,
+                2.0, out->links.tied_bytes_per_s);
+        }
+    }
+    out->solve.layers = layers;
+    out->solve.stages = config->pp;
+    out->solve.a = (double)(config->micro_batches - 1);
+    out->solve.stage = stages;
+    out->scale = AMM_EXACT;
+    out->unit_s = 1.0;
+    AMM_TRY(all_rows(lowered, out, memory));
+    if (exact) {
+        return AMM_OK;
+    }
+    /* Rounding moves a sum by at most half a tick per item. */
+    const double slack = 2.0 * layers + config->pp;
+    const double worst = worst_case(&out->solve);
+    out->scale = 0;
+    while (out->scale <= AMM_MAX_SCALE &&
+           ldexp(worst, -(out->scale + AMM_TICK_EXPONENT)) + slack >= 16777216.0) {
+        out->scale++;
+    }
+    if (out->scale > AMM_MAX_SCALE || out->solve.a >= 16777216.0) {
+        return amm_fail(AMM_LIMIT,
+                        "a step of %.3g s with %lld micro-batches is beyond the tick range", worst,
+                        (long long)config->micro_batches);
+    }
+    out->unit_s = ldexp(1.0, out->scale + AMM_TICK_EXPONENT);
+    out->error_bound_s = (out->solve.a * layers + 3.0 * layers + config->pp) / 2.0 * out->unit_s;
+    return all_rows(lowered, out, memory);
+}

@@ -1,0 +1,31 @@
+/* The space as a range of indices. */
+#ifndef AMM_SEARCH_ENUMERATE_H
+#define AMM_SEARCH_ENUMERATE_H
+
+#include "search/result.h"
+
+/* Digits of the config index, slowest first: micro-batch, tp, dp (pp follows from the devices).
+ * Upwards it is the AMP reference's own order, so its stable ties are ties by index. */
+enum { AMM_RADIX_COUNT = 3 };
+
+typedef struct amm_space_range {
+    int32_t devices;
+    int64_t batch;
+    int32_t radix[AMM_RADIX_COUNT];
+    const int64_t *values[AMM_RADIX_COUNT];
+    amm_list pp; /* restriction, or empty */
+    uint64_t count;
+} amm_space_range;
+
+/* Values are those of the problem's space, or all divisors (of the batch, of the devices). */
+amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem);
+
+/* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
+bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
+
+/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, length, topology, profile.
+ * Memory is the solver's business. */
+amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_desc *problem,
+                               const amm_layout *layout, const amm_config *config);
+
+#endif

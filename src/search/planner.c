@@ -1,0 +1,416 @@
+#define _POSIX_C_SOURCE 200809L
+#include "search/planner.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* ---- results ------------------------------------------------------------------------------------------- */
+
+const char *amm_rejection_word(amm_rejection reason)
+{
+    static const char *const words[] = {
+#define AMM_REJECTION_WORD(name, word, sentence) word,
+        AMM_REJECTION_LIST(AMM_REJECTION_WORD)
+#undef AMM_REJECTION_WORD
+    };
+    return words[reason];
+}
+
+const char *amm_rejection_sentence(amm_rejection reason)
+{
+    static const char *const sentences[] = {
+#define AMM_REJECTION_SENTENCE(name, word, sentence) sentence,
+        AMM_REJECTION_LIST(AMM_REJECTION_SENTENCE)
+#undef AMM_REJECTION_SENTENCE
+    };
+    return sentences[reason];
+}
+
+amm_status amm_result_create(amm_result **out, const amm_spec *spec)
+{
+    *out = NULL;
+    amm_result *result = amm_alloc(spec->context, 1, sizeof *result);
+    if (result == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    result->context = spec->context;
+    result->spec = spec;
+    result->threads = 1;
+    amm_arena_init(&result->arena, spec->context);
+    *out = result;
+    return AMM_OK;
+}
+
+void amm_result_free(amm_result *result)
+{
+    if (result != NULL) {
+        amm_arena_free(&result->arena);
+        amm_release(result->context, result);
+    }
+}
+
+size_t amm_result_count(const amm_result *result)
+{
+    return result->plan_count;
+}
+
+double amm_result_time_s(const amm_result *result, size_t index)
+{
+    return index < result->plan_count ? result->plans[index].time_s : (double)NAN;
+}
+
+amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan)
+{
+    amm_result *r = list->result;
+    if (r->plan_count == list->capacity) {
+        const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
+        amm_plan_entry *fresh = amm_arena_alloc(&r->arena, capacity, sizeof *fresh);
+        if (fresh == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        if (r->plan_count > 0) {
+            memcpy(fresh, r->plans, r->plan_count * sizeof *fresh);
+        }
+        r->plans = fresh;
+        list->capacity = capacity;
+    }
+    r->plans[r->plan_count++] = *plan;
+    return AMM_OK;
+}
+
+static int compare_plans(const void *a, const void *b)
+{
+    const amm_plan_entry *x = a;
+    const amm_plan_entry *y = b;
+    if (x->time_s != y->time_s) {
+        return x->time_s < y->time_s ? -1 : 1;
+    }
+    return (x->config.index > y->config.index) - (x->config.index < y->config.index);
+}
+
+static int compare_indices(const void *a, const void *b)
+{
+    const amm_plan_entry *x = a;
+    const amm_plan_entry *y = b;
+    return (x->config.index > y->config.index) - (x->config.index < y->config.index);
+}
+
+void amm_sort_plans(amm_plan_entry *plans, size_t count, double tolerance)
+{
+    if (count > 0) {
+        qsort(plans, count, sizeof *plans, compare_plans);
+    }
+    for (size_t first = 0; first < count;) {
+        size_t end = first + 1;
+        while (end < count && plans[end].time_s <= plans[first].time_s * (1.0 + tolerance)) {
+            end++;
+        }
+        qsort(plans + first, end - first, sizeof *plans, compare_indices);
+        first = end;
+    }
+}
+
+/* 0 means 10. */
+static size_t top_of(const amm_plan_options *options, uint64_t available)
+{
+    const uint64_t want = options->top == 0 ? 10 : (uint64_t)options->top;
+    return (size_t)(options->top == AMM_TOP_ALL || want > available ? available : want);
+}
+
+void amm_result_finish(amm_result *result, const amm_plan_options *options, double tolerance)
+{
+    amm_sort_plans(result->plans, result->plan_count, tolerance);
+    result->plan_count = top_of(options, result->plan_count);
+}
+
+amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
+                             double best_s)
+{
+    if (options->progress != NULL &&
+        options->progress((double)done / (double)all, best_s, options->payload) != 0) {
+        return amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu configs",
+                        (unsigned long long)done, (unsigned long long)all);
+    }
+    return AMM_OK;
+}
+
+/* ---- default search ------------------------------------------------------------------------------------- */
+
+/* A solved config: its time in exact ticks (as seconds), and how far the double may be from it. */
+typedef struct solved {
+    amm_config config;
+    double time_s, error_s;
+} solved;
+
+typedef struct search {
+    amm_result *result;
+    const amm_plan_options *options;
+    const amm_backend *backend;
+    amm_lowered lowered;
+    amm_space_range space;
+    amm_solver solver;
+    int32_t *cuts, *entry; /* [layers + 1], [layers] */
+    solved *found;
+    size_t found_count, found_capacity;
+    double *best; /* [top] ascending: the k smallest time_s + error_s; what is above is out */
+    size_t top, best_count;
+} search;
+
+static double threshold(const search *s)
+{
+    return s->best_count == s->top ? s->best[s->top - 1] : HUGE_VAL;
+}
+
+static void note_best(search *s, double value)
+{
+    if (value >= threshold(s)) {
+        return;
+    }
+    size_t at = s->best_count < s->top ? s->best_count++ : s->top - 1;
+    while (at > 0 && s->best[at - 1] > value) {
+        s->best[at] = s->best[at - 1];
+        at--;
+    }
+    s->best[at] = value;
+}
+
+static amm_status keep_solved(search *s, const solved *one)
+{
+    if (s->found_count == s->found_capacity) {
+        const size_t capacity = s->found_capacity == 0 ? 256 : 2 * s->found_capacity;
+        solved *fresh = amm_resize(s->result->context, s->found, capacity, sizeof *fresh);
+        if (fresh == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        s->found = fresh;
+        s->found_capacity = capacity;
+    }
+    s->found[s->found_count++] = *one;
+    return AMM_OK;
+}
+
+/* Number of partitions that one solve stands for: C(layers - 1, stages - 1). */
+static double partitions(int32_t layers, int32_t stages)
+{
+    double count = 1.0;
+    for (int32_t k = 1; k < stages; k++) {
+        count = count * (layers - k) / k; /* a binomial at every step: exact below 2^53 */
+    }
+    return count;
+}
+
+/* Records by how much the fastest partition that ignores memory is too big. */
+static amm_status reject_memory(search *s, const amm_config *config)
+{
+    amm_rejected *rejected = &s->result->rejected[AMM_REJECT_MEMORY];
+    amm_lowered_config exact;
+    amm_solution solution;
+    amm_plan_entry plan;
+    amm_arena arena;
+    rejected->count++;
+    AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, false));
+    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+    amm_arena_init(&arena, s->result->context);
+    const amm_status status = amm_rescore(&plan, &arena, &s->lowered, &exact, s->cuts);
+    double worst = 0.0;
+    int32_t stage = 0;
+    for (int32_t p = 0; status == AMM_OK && p < config->pp; p++) {
+        const double over = plan.stages[p].memory_bytes - plan.stages[p].capacity_bytes;
+        if (over > worst) {
+            worst = over;
+            stage = p;
+        }
+    }
+    amm_arena_free(&arena);
+    if (status == AMM_OK && (!rejected->has_nearest || worst < rejected->short_bytes)) {
+        rejected->has_nearest = true;
+        rejected->nearest = *config;
+        rejected->short_bytes = worst;
+        rejected->stage = stage;
+    }
+    return status;
+}
+
+static amm_status solve_config(search *s, const amm_config *config)
+{
+    amm_lowered_config ticks;
+    amm_solution solution;
+    AMM_TRY(amm_lower_config(&s->lowered, &ticks, config, false, true));
+    const double bound = s->backend->bound(&ticks.solve);
+    if (bound == HUGE_VAL) {
+        return reject_memory(s, config);
+    }
+    const double limit = threshold(s);
+    if (bound * ticks.unit_s + ticks.fixed_s - ticks.error_bound_s > limit) {
+        s->result->bounded_out++;
+        return AMM_OK;
+    }
+    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
+    s->result->solved++;
+    s->result->passes += solution.passes;
+    if (!solution.feasible) {
+        return reject_memory(s, config);
+    }
+    s->result->candidates_covered += partitions(ticks.solve.layers, ticks.solve.stages);
+    s->result->resolution_s = fmax(s->result->resolution_s, ticks.unit_s);
+    const solved one = { *config, solution.total * ticks.unit_s + ticks.fixed_s,
+                         ticks.error_bound_s };
+    note_best(s, one.time_s + one.error_s);
+    return keep_solved(s, &one);
+}
+
+static amm_status solve_space(search *s)
+{
+    for (uint64_t index = 0; index < s->space.count; index++) {
+        amm_config config;
+        AMM_TRY(amm_plan_progress(s->options, index, s->space.count,
+                                  s->best_count > 0 ? s->best[0] : -1.0));
+        if (!amm_space_config(&s->space, &config, index)) {
+            continue;
+        }
+        s->result->configs++;
+        const amm_rejection reason =
+            amm_space_reject(&s->space, s->lowered.problem, &s->lowered.layout, &config);
+        if (reason != AMM_ACCEPTED) {
+            s->result->rejected[reason].count++;
+            continue;
+        }
+        AMM_TRY(solve_config(s, &config));
+    }
+    s->result->proven = true;
+    return AMM_OK;
+}
+
+/* Everything that could be among the best in double, once more in double. */
+static amm_status finish(search *s)
+{
+    amm_plan_list list = { s->result, 0 };
+    for (size_t k = 0; k < s->found_count; k++) {
+        amm_lowered_config exact;
+        amm_solution solution;
+        amm_plan_entry plan = { 0 };
+        if (s->found[k].time_s - s->found[k].error_s > threshold(s)) {
+            continue;
+        }
+        AMM_TRY(amm_lower_config(&s->lowered, &exact, &s->found[k].config, true, true));
+        AMM_TRY(
+            s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+        if (!solution.feasible) {
+            return amm_fail(AMM_INTERNAL, "config %llu is feasible in ticks only",
+                            (unsigned long long)s->found[k].config.index);
+        }
+        AMM_TRY(amm_rescore(&plan, &s->result->arena, &s->lowered, &exact, s->cuts));
+        plan.engine_s = solution.total + exact.fixed_s;
+        s->result->model_gap = fmax(s->result->model_gap, fabs(plan.engine_s - plan.time_s));
+        AMM_TRY(amm_plan_list_add(&list, &plan));
+    }
+    amm_result_finish(s->result, s->options, 1e-12);
+    return AMM_OK;
+}
+
+static amm_status open_search(search *s)
+{
+    const amm_problem_desc *problem = &s->result->spec->problem;
+    const size_t layers = (size_t)problem->model->layer_count;
+    amm_arena *arena = &s->result->arena;
+    AMM_TRY(amm_lower_init(&s->lowered, s->result->context, problem));
+    AMM_TRY(amm_space_open(&s->space, arena, problem));
+    s->top = top_of(s->options, s->space.count);
+    s->cuts = amm_arena_alloc(arena, layers + 1, sizeof *s->cuts);
+    s->entry = amm_arena_alloc(arena, layers, sizeof *s->entry);
+    s->best = amm_arena_alloc(arena, s->top, sizeof *s->best);
+    return s->cuts == NULL || s->entry == NULL || s->best == NULL ? AMM_NO_MEMORY : AMM_OK;
+}
+
+amm_status amm_search_default(amm_result *result, const amm_plan_options *options)
+{
+    search s = { .result = result, .options = options };
+    AMM_TRY(amm_backend_find(&s.backend, options->backend));
+    amm_arena_init(&s.lowered.arena, result->context);
+    amm_arena_init(&s.lowered.scratch, result->context);
+    amm_solver_init(&s.solver, result->context);
+    amm_status status = open_search(&s);
+    if (status == AMM_OK) {
+        status = solve_space(&s);
+    }
+    if (status == AMM_OK || status == AMM_INTERRUPTED) {
+        const amm_status end = finish(&s);
+        status = end == AMM_OK ? status : end;
+    }
+    amm_release(result->context, s.found);
+    amm_solver_free(&s.solver);
+    amm_lower_free(&s.lowered);
+    return status;
+}
+
+/* ---- entry ------------------------------------------------------------------------------------------------ */
+
+void amm_plan_options_init(amm_plan_options *out)
+{
+    const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
+    *out = defaults;
+}
+
+static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem)
+{
+    const amm_backend *backend = NULL;
+    if (o->size != sizeof *o) {
+        return amm_fail(AMM_INPUT, "plan options: size is %zu, this library knows %zu", o->size,
+                        sizeof *o);
+    }
+    if (o->top < AMM_TOP_ALL) {
+        return amm_fail(AMM_INPUT, "top: got %d, allowed 1 or more, or all", o->top);
+    }
+    if (o->threads < 0) {
+        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", o->threads);
+    }
+    if (o->threads > 1) {
+        return amm_fail(AMM_UNAVAILABLE, "threads: got %d, this version runs on one", o->threads);
+    }
+    if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
+        return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
+    }
+    return amm_backend_find(&backend, o->backend);
+}
+
+static double clock_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)
+{
+    const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
+    const amm_plan_options *o = options != NULL ? options : &defaults;
+    const double start_s = clock_s();
+    *out = NULL;
+    AMM_TRY(amm_spec_check(spec));
+    AMM_TRY(check_options(o, &spec->problem));
+    AMM_TRY(amm_result_create(out, spec));
+    amm_result *result = *out;
+    result->backend = "cpu/ref";
+    result->seed = o->seed;
+    amm_status status;
+    if (o->anneal != 0) {
+        status = amm_search_anneal(result, o);
+    } else if (spec->problem.cost_model == AMM_COST_AMP_REFERENCE) {
+        status = amm_search_amp(result, o);
+    } else {
+        status = amm_search_default(result, o);
+    }
+    result->wall_s = clock_s() - start_s;
+    result->interrupted = status == AMM_INTERRUPTED;
+    if (status == AMM_OK && result->plan_count == 0) {
+        return amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
+                        (unsigned long long)result->configs);
+    }
+    if (status != AMM_OK && status != AMM_INTERRUPTED) {
+        amm_result_free(result);
+        *out = NULL;
+    }
+    return status;
+}

@@ -1,0 +1,58 @@
+/* The searches behind amm_plan and amm_evaluate; internal. */
+#ifndef AMM_SEARCH_PLANNER_H
+#define AMM_SEARCH_PLANNER_H
+
+#include "backend/backend.h"
+#include "search/amp_reference.h"
+#include "search/enumerate.h"
+
+/* A growing list of plans in the result's arena. */
+typedef struct amm_plan_list {
+    amm_result *result;
+    size_t capacity;
+} amm_plan_list;
+amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan);
+
+/* Asks the caller's progress function; AMM_INTERRUPTED when it wants to stop. */
+amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
+                             double best_s);
+
+/* Default cost model: enumerate, bound, solve in ticks, compare finalists in double. Fills plans in
+ * order. Returns OK also when nothing is feasible. */
+amm_status amm_search_default(amm_result *result, const amm_plan_options *options);
+
+/* amp-reference: enumerate in the reference's order, evaluate, stable sort by its float32 total. */
+amm_status amm_search_amp(amm_result *result, const amm_plan_options *options);
+
+/* amp-reference: the annealing over degrees, micro-batch and placement (docs/amp-reference.md). */
+amm_status amm_search_anneal(amm_result *result, const amm_plan_options *options);
+
+/* A plan of the default cost model from a config and its cuts [pp + 1]: every term again in double,
+ * by stage, replica and layer (rescore.c). Arrays in `arena`. */
+amm_status amm_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
+                       const amm_lowered_config *exact, const int32_t *cuts);
+
+/* The amp-reference evaluation as a plan. `node_of_rank`, `device_of_rank` NULL: default placement. */
+amm_status amm_amp_plan(amm_plan_entry *out, amm_arena *arena, const amm_amp_case *amp,
+                        const amm_context *context, const amm_config *config, bool explicit_tp,
+                        int32_t *node_of_rank, int32_t *device_of_rank);
+
+/* Ranks of a placement grid [per_node][nodes] of stage numbers 1..pp: scanning nodes, then devices,
+ * a device gets the next rank of its stage. Outputs [ranks]. False: a stage has not exactly tp * dp
+ * devices. */
+bool amm_placement_ranks(const int32_t *grid, int32_t nodes, int32_t per_node,
+                         const amm_config *config, int32_t *node_of_rank, int32_t *device_of_rank);
+
+/* Exact tilings of the [per_node][nodes] grid by tp x dp rectangles and their 90-degree turns, one
+ * tile a stage, numbered in fill order (first empty cell row by row; unturned first). Returns their
+ * number; tiling `want` goes to `out` (-1: none). Both arrays [nodes * per_node]. */
+int64_t amm_placement_tilings(int32_t *out, int32_t *scratch, int32_t nodes, int32_t per_node,
+                              int32_t tp, int32_t dp, int64_t want);
+
+/* Best first; `tolerance` relative: times that close count as equal and go by config index. */
+void amm_sort_plans(amm_plan_entry *plans, size_t count, double tolerance);
+
+/* Sorts the result's plans and keeps the `top` asked for in the options. */
+void amm_result_finish(amm_result *result, const amm_plan_options *options, double tolerance);
+
+#endif

@@ -1,0 +1,87 @@
+/* What a search returns, in the open for search/ and emit/. */
+#ifndef AMM_SEARCH_RESULT_H
+#define AMM_SEARCH_RESULT_H
+
+#include "lower/lower.h"
+#include <ammeter/plan.h>
+
+struct amm_spec {
+    amm_context *context;
+    amm_arena arena;
+    amm_problem_desc problem;
+    uint64_t hash; /* of every input text */
+};
+
+/* word in results, what a person reads */
+#define AMM_REJECTION_LIST(X)                                                                      \
+    X(DIVISIBILITY, "divisibility", "the batch does not divide by dp and micro-batch")             \
+    X(PIPELINE_LENGTH, "pipeline-longer-than-model", "more stages than layers")                    \
+    X(TOPOLOGY, "topology", "a tensor group would cross nodes")                                    \
+    X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
+    X(MEMORY, "memory", "no partition fits in memory")
+
+typedef enum amm_rejection {
+#define AMM_REJECTION_ENUM(name, word, sentence) AMM_REJECT_##name,
+    AMM_REJECTION_LIST(AMM_REJECTION_ENUM)
+#undef AMM_REJECTION_ENUM
+        AMM_REJECTION_COUNT,
+    AMM_ACCEPTED = AMM_REJECTION_COUNT
+} amm_rejection;
+
+const char *amm_rejection_word(amm_rejection reason);
+const char *amm_rejection_sentence(amm_rejection reason);
+
+typedef struct amm_stage_plan {
+    int32_t first, end; /* model layers [first, end) */
+    int32_t counted;    /* layers by the cost model's own count (amp-reference: work layers) */
+    double time_s;      /* one micro-batch, forward + backward, slowest replica */
+    uint32_t type_mask;
+    amm_memory memory; /* default cost model */
+    double memory_bytes, capacity_bytes;
+} amm_stage_plan;
+
+/* Seconds; they add up to the plan's time. */
+typedef struct amm_time_parts {
+    double compute_s, bubble_s, pp_s, dp_s, optimizer_s, other_s;
+} amm_time_parts;
+
+typedef struct amm_plan_entry {
+    amm_config config;
+    double time_s;
+    double engine_s; /* what the engine compared (ticks, additive approximation) */
+    bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
+    amm_time_parts time;
+    amm_stage_plan *stages;  /* [config.pp] */
+    int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
+} amm_plan_entry;
+
+typedef struct amm_rejected {
+    uint64_t count;
+    bool has_nearest; /* the one that missed by least: memory only */
+    amm_config nearest;
+    double short_bytes;
+    int32_t stage;
+} amm_rejected;
+
+struct amm_result {
+    amm_context *context;
+    amm_arena arena;
+    const amm_spec *spec;
+    const char *backend;
+    bool proven, interrupted, evaluated_only, annealed;
+    double resolution_s, model_gap;
+    uint64_t configs; /* points of the space that use all devices */
+    uint64_t solved, bounded_out;
+    double candidates_covered; /* partitions that the exact solver stands for */
+    amm_rejected rejected[AMM_REJECTION_COUNT];
+    size_t plan_count;
+    amm_plan_entry *plans; /* best first */
+    uint64_t seed;
+    int32_t threads;
+    double wall_s;
+    int64_t passes;
+};
+
+amm_status amm_result_create(amm_result **out, const amm_spec *spec);
+
+#endif

@@ -1,0 +1,211 @@
+#include "search/strategy.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* A slice of the text being read. */
+typedef struct slice {
+    const char *at;
+    size_t length;
+} slice;
+
+static bool is(slice s, const char *word)
+{
+    return strlen(word) == s.length && memcmp(s.at, word, s.length) == 0;
+}
+
+/* A positive integer that fills the slice. */
+static bool integer(slice s, int64_t *out)
+{
+    char digits[20];
+    if (s.length == 0 || s.length >= sizeof digits) {
+        return false;
+    }
+    memcpy(digits, s.at, s.length);
+    digits[s.length] = '\0';
+    return amm_integer_parse(digits, out) && *out >= 1 && *out <= AMM_MAX_BATCH;
+}
+
+/* Integers between single separators: "8-7-7". Count, or -1; values up to `room`. */
+static int32_t integers(slice s, char separator, int32_t *out, int32_t room)
+{
+    int32_t count = 0;
+    size_t start = 0;
+    for (size_t i = 0; i <= s.length; i++) {
+        if (i < s.length && s.at[i] != separator) {
+            continue;
+        }
+        const slice one = { s.at + start, i - start };
+        int64_t value = 0;
+        if (!integer(one, &value) || count == room) {
+            return -1;
+        }
+        out[count++] = (int32_t)value;
+        start = i + 1;
+    }
+    return count;
+}
+
+/* "[[1,2],[1,2]]": rows of equal length. */
+static bool placement(amm_strategy *out, amm_arena *arena, slice s)
+{
+    const size_t room = s.length;
+    out->grid = amm_arena_alloc(arena, room, sizeof *out->grid);
+    if (out->grid == NULL || s.length < 4 || s.at[0] != '[' || s.at[s.length - 1] != ']') {
+        return false;
+    }
+    int32_t filled = 0;
+    for (size_t i = 1; i + 1 < s.length; i++) {
+        const char *end = memchr(s.at + i, ']', s.length - 1 - i);
+        if (s.at[i] != '[' || end == NULL) {
+            return false;
+        }
+        const slice row = { s.at + i + 1, (size_t)(end - s.at) - i - 1 };
+        const int32_t count = integers(row, ',', out->grid + filled, (int32_t)room - filled);
+        if (count < 1 || (out->grid_rows > 0 && count != out->grid_columns)) {
+            return false;
+        }
+        out->grid_columns = count;
+        out->grid_rows++;
+        filled += count;
+        i = (size_t)(end - s.at) + 1; /* at the comma between rows, or past the last */
+        if (i + 1 < s.length && s.at[i] != ',') {
+            return false;
+        }
+    }
+    return out->grid_rows > 0;
+}
+
+typedef struct parsing {
+    amm_strategy *out;
+    amm_arena *arena;
+    const char *text;
+    const amm_problem_desc *problem;
+    int32_t stages; /* entries of stage-layers */
+} parsing;
+
+static amm_status degree(const parsing *p, slice key, slice value)
+{
+    amm_config *c = &p->out->config;
+    int64_t n = 0;
+    if (!integer(value, &n)) {
+        return amm_fail(AMM_INPUT,
+                        "strategy '%s': %.*s: got '%.*s', allowed an integer from 1 to %d", p->text,
+                        (int)key.length, key.at, (int)value.length, value.at, AMM_MAX_BATCH);
+    }
+    if (is(key, "tp")) {
+        c->tp = (int32_t)n;
+    } else if (is(key, "pp")) {
+        c->pp = (int32_t)n;
+    } else if (is(key, "dp")) {
+        c->dp = (int32_t)n;
+    } else {
+        c->micro_batch = n;
+    }
+    return AMM_OK;
+}
+
+static amm_status item(parsing *p, slice key, slice value)
+{
+    if (is(key, "tp") || is(key, "pp") || is(key, "dp") || is(key, "micro-batch") ||
+        is(key, "micro_batch")) {
+        return degree(p, key, value);
+    }
+    if (is(key, "stage-layers") || is(key, "stage_layers")) {
+        const int32_t room = p->problem->model->layer_count;
+        p->out->stage_layers = amm_arena_alloc(p->arena, (size_t)room, sizeof(int32_t));
+        if (p->out->stage_layers == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        p->stages = integers(value, '-', p->out->stage_layers, room);
+        return p->stages > 0 ? AMM_OK
+                             : amm_fail(AMM_INPUT,
+                                        "strategy '%s': stage-layers: got '%.*s', allowed positive "
+                                        "integers joined by '-', at most %d",
+                                        p->text, (int)value.length, value.at, room);
+    }
+    const bool amp = p->problem->cost_model == AMM_COST_AMP_REFERENCE;
+    if (amp && is(key, "placement")) {
+        return placement(p->out, p->arena, value)
+                   ? AMM_OK
+                   : amm_fail(AMM_INPUT,
+                              "strategy '%s': placement: not rows of stage numbers like "
+                              "[[1,2],[1,2]]",
+                              p->text);
+    }
+    if (amp && is(key, "tp-term") && (is(value, "profile") || is(value, "explicit"))) {
+        p->out->explicit_tp = is(value, "explicit");
+        return AMM_OK;
+    }
+    return amm_fail(AMM_INPUT,
+                    "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
+                    (int)key.length, key.at, (int)value.length, value.at,
+                    amp ? "placement, tp-term=profile|explicit" : "stage-layers");
+}
+
+static amm_status check(const parsing *p)
+{
+    amm_config *c = &p->out->config;
+    const int64_t devices = p->problem->cluster->device_count;
+    const int64_t batch = p->problem->global_batch;
+    /* Each is at most 2^24: the product of two fits. */
+    if ((int64_t)c->tp * c->pp > devices || (int64_t)c->tp * c->pp * c->dp != devices) {
+        return amm_fail(AMM_INPUT,
+                        "strategy '%s': tp x pp x dp: got %d x %d x %d, allowed a product of %lld "
+                        "devices",
+                        p->text, c->tp, c->pp, c->dp, (long long)devices);
+    }
+    if (batch % (c->dp * c->micro_batch) != 0) {
+        return amm_fail(AMM_INPUT,
+                        "strategy '%s': dp x micro-batch: got %d x %lld, allowed a divisor of the "
+                        "global batch %lld",
+                        p->text, c->dp, (long long)c->micro_batch, (long long)batch);
+    }
+    c->micro_batches = batch / (c->dp * c->micro_batch);
+    if (p->out->stage_layers != NULL) {
+        int64_t sum = 0;
+        for (int32_t s = 0; s < p->stages; s++) {
+            sum += p->out->stage_layers[s];
+        }
+        if (p->stages != c->pp || sum != p->problem->model->layer_count) {
+            return amm_fail(AMM_INPUT,
+                            "strategy '%s': stage-layers: got %d stages with %lld layers, allowed "
+                            "%d stages with %d",
+                            p->text, p->stages, (long long)sum, c->pp,
+                            p->problem->model->layer_count);
+        }
+    }
+    const amm_cluster *cluster = p->problem->cluster;
+    if (p->out->grid != NULL && (p->out->grid_columns != cluster->node_count ||
+                                 p->out->grid_rows != cluster->nodes[0].device_count)) {
+        return amm_fail(
+            AMM_INPUT,
+            "strategy '%s': placement: got %d x %d, allowed %d rows (devices of a node) "
+            "x %d columns (nodes)",
+            p->text, p->out->grid_rows, p->out->grid_columns, cluster->nodes[0].device_count,
+            cluster->node_count);
+    }
+    return AMM_OK;
+}
+
+amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *text,
+                              const amm_problem_desc *problem)
+{
+    parsing p = { out, arena, text, problem, 0 };
+    memset(out, 0, sizeof *out);
+    out->config.tp = out->config.pp = out->config.dp = 1;
+    out->config.micro_batch = 1;
+    for (const char *at = text; *at != '\0';) {
+        const size_t key_length = strcspn(at, "=,");
+        const char *value = at + key_length + (at[key_length] == '=' ? 1 : 0);
+        const char *end = value;
+        for (int depth = 0; *end != '\0' && (*end != ',' || depth > 0); end++) {
+            depth += (*end == '[') - (*end == ']');
+        }
+        const slice key = { at, key_length };
+        const slice rest = { value, (size_t)(end - value) };
+        AMM_TRY(item(&p, key, rest));
+        at = *end == ',' ? end + 1 : end;
+    }
+    return check(&p);
+}
