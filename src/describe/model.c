@@ -1,38 +1,90 @@
-#include "describe/describe.h"
+#include "describe/check.h"
 
 int64_t amm_model_parameters(const amm_model *model)
 {
-    int64_t sum = 0;
-    for (int32_t l = 0; l < model->layer_count; l++) {
-        sum += model->layers[l].parameters; /* 4,096 layers below 2^50: fits */
+    int64_t sum = 0; /* at most 2^53: amm_model_check */
+    for (int32_t i = 0; i < model->layer_count; i++) {
+        sum += model->layers[i].parameters;
     }
     return sum;
+}
+
+/* A tied head shares the table of an embedding of its own shape. */
+static amm_status check_tied(const amm_model *model, int32_t head, const char *file)
+{
+    const amm_layer *x = &model->layers[head];
+    for (int32_t i = 0; i < head; i++) {
+        const amm_layer *e = &model->layers[i];
+        if (e->kind == AMM_LAYER_EMBEDDING && e->hidden == x->hidden && e->vocab == x->vocab) {
+            return AMM_OK;
+        }
+    }
+    char key[AMM_PATH_CHARS];
+    amm_path(key, "layers[%d].tied", head);
+    return amm_refuse(file, key, "no embedding of %lld x %lld before it to share",
+                      (long long)x->vocab, (long long)x->hidden);
+}
+
+static amm_status check_layers(const amm_model *model, const char *file)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < model->layer_count; i++) {
+        const amm_layer *x = &model->layers[i];
+        sum += x->parameters; /* each is at most 2^53: two of them never overflow */
+        if (sum > AMM_MAX_INTEGER) {
+            return amm_refuse(file, "layers", "too many parameters together, allowed %lld",
+                              (long long)AMM_MAX_INTEGER);
+        }
+        if (x->kind == AMM_LAYER_HEAD && x->tied) {
+            AMM_TRY(check_tied(model, i, file));
+        }
+    }
+    return AMM_OK;
+}
+
+static amm_status check_work(const amm_model *model, const char *file)
+{
+    const amm_amp_view *amp = &model->amp;
+    const char *key = "amp_reference.work_layers";
+    AMM_TRY(amm_check_integer(file, key, amp->work_count, 1, model->layer_count));
+    for (int32_t i = 0; i < amp->work_count; i++) {
+        AMM_TRY(amm_check_integer(file, key, amp->work[i], 0, model->layer_count - 1));
+        if (i > 0 && amp->work[i] <= amp->work[i - 1]) {
+            return amm_refuse(file, key, "not ascending, got layer %d after %d", amp->work[i],
+                              amp->work[i - 1]);
+        }
+    }
+    return AMM_OK;
 }
 
 static amm_status check_amp(const amm_model *model, const char *file)
 {
     const amm_amp_view *amp = &model->amp;
-    const int64_t uniform = (int64_t)amp->uniform_units + amp->uniform_first + amp->uniform_last;
-    for (int32_t k = 0; k < amp->work_count; k++) {
-        if (amp->work[k] >= model->layer_count || (k > 0 && amp->work[k] <= amp->work[k - 1])) {
-            return amm_fail(
-                AMM_INPUT, "%s:amp_reference.work_layers: got layer %d, allowed ascending up to %d",
-                file, amp->work[k], model->layer_count - 1);
-        }
+    const int64_t high = amp->work_count;
+    AMM_TRY(check_work(model, file));
+    AMM_TRY(amm_check_integer(file, "amp_reference.uniform_units", amp->uniform_units, 1, high));
+    AMM_TRY(amm_check_integer(file, "amp_reference.uniform_first", amp->uniform_first, 0, high));
+    AMM_TRY(amm_check_integer(file, "amp_reference.uniform_last", amp->uniform_last, 0, high));
+    const int32_t together = amp->uniform_units + amp->uniform_first + amp->uniform_last;
+    if (together > amp->work_count) {
+        return amm_refuse(file, "amp_reference.uniform_units",
+                          "units, first and last are %d together, allowed %d (the work layers)",
+                          together, amp->work_count);
     }
-    if (uniform > amp->work_count) {
-        return amm_fail(AMM_INPUT,
-                        "%s:amp_reference.uniform_units: got %lld entries with uniform_first and "
-                        "uniform_last, allowed up to %d work layers",
-                        file, (long long)uniform, amp->work_count);
-    }
-    return AMM_OK;
+    AMM_TRY(amm_check_integer(file, "amp_reference.boundary_elements", amp->boundary_elements, 0,
+                              AMM_MAX_INTEGER));
+    return amm_check_integer(file, "amp_reference.placement_explicit_tp",
+                             amp->placement_explicit_tp, 0, 1);
 }
 
 amm_status amm_model_check(const amm_model *model, const char *file)
 {
-    if (model->layer_count < 1) {
-        return amm_fail(AMM_INPUT, "%s:layers: no layers, allowed 1 to %d", file, AMM_MAX_LAYERS);
+    AMM_TRY(amm_check_name(file, "name", model->name));
+    AMM_TRY(amm_check_integer(file, "seq_len", model->seq_len, 1, INT32_MAX));
+    if (model->layer_count < 1 || model->layer_count > AMM_MAX_LAYERS) {
+        return amm_refuse(file, "layers", "out of range, got %d layers, allowed 1 to %d",
+                          model->layer_count, AMM_MAX_LAYERS);
     }
+    AMM_TRY(check_layers(model, file));
     return model->amp.present ? check_amp(model, file) : AMM_OK;
 }

@@ -1,109 +1,6 @@
-#include "describe/describe.h"
+#include "describe/check.h"
 
 #include <string.h>
-
-/* ---- problem ---------------------------------------------------------------------------------------------- */
-
-static amm_status check_parts(const amm_problem_desc *p, const char *file)
-{
-    const struct {
-        const char *name;
-        bool present;
-        const char *hint;
-    } parts[] = {
-        { "model", p->model != NULL, "a preset, a file, or an object" },
-        { "cluster", p->cluster != NULL,
-          "a preset, a file, or a line like "
-          "4xnode:4xT4,intra=50gbit,inter=50gbit" },
-        { "profile", p->profile != NULL, "measured layer times: a preset, a file, or an object" },
-        { "runtime", p->runtime != NULL, "a preset, a file, or an object" },
-        { "global_batch", p->global_batch > 0, "samples per step, 1 or more" },
-    };
-    for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
-        if (!parts[k].present) {
-            return amm_fail(AMM_INPUT, "%s:%s: missing, allowed %s", file, parts[k].name,
-                            parts[k].hint);
-        }
-    }
-    return AMM_OK;
-}
-
-static amm_status check_profile(const amm_problem_desc *p, const char *file)
-{
-    if (p->profile->layer_count != p->model->layer_count) {
-        return amm_fail(AMM_INPUT, "%s:profile: '%s' has %d layers, model '%s' has %d", file,
-                        p->profile->name, p->profile->layer_count, p->model->name,
-                        p->model->layer_count);
-    }
-    if (p->seq_len != 0 && p->seq_len != p->model->seq_len) {
-        return amm_fail(AMM_INPUT,
-                        "%s:seq_len: got %lld, allowed %lld: the profile was measured with it",
-                        file, (long long)p->seq_len, (long long)p->model->seq_len);
-    }
-    const bool mixed = p->cost_model == AMM_COST_AMP_REFERENCE && p->mix_count > 0;
-    const int32_t count = mixed ? p->mix_count : p->cluster->type_count;
-    for (int32_t k = 0; k < count; k++) {
-        const char *device = mixed ? p->mix[k].device : p->cluster->types[k]->name;
-        bool found = false;
-        for (int32_t n = 0; n < p->profile->point_count; n++) {
-            found = found || strcmp(p->profile->points[n].device, device) == 0;
-        }
-        if (!found) {
-            return amm_fail(AMM_INPUT, "%s:profile: '%s' has no times for device %s", file,
-                            p->profile->name, device);
-        }
-    }
-    return AMM_OK;
-}
-
-static amm_status check_amp(const amm_problem_desc *p, const char *file)
-{
-    if (!p->model->amp.present) {
-        return amm_fail(AMM_INPUT,
-                        "%s:cost_model: amp-reference needs a model with amp_reference, '%s' has "
-                        "none",
-                        file, p->model->name);
-    }
-    if (p->model->amp.work_count > AMM_MAX_AMP_LAYERS) {
-        return amm_fail(AMM_INPUT,
-                        "%s:cost_model: amp-reference, got %d work layers, allowed up to %d: its "
-                        "recurrence needs memory with their fourth power",
-                        file, p->model->amp.work_count, AMM_MAX_AMP_LAYERS);
-    }
-    for (int32_t n = 1; n < p->cluster->node_count; n++) {
-        if (p->cluster->nodes[n].device_count != p->cluster->nodes[0].device_count) {
-            return amm_fail(
-                AMM_INPUT,
-                "%s:cost_model: amp-reference needs equal nodes, node %d has %d devices "
-                "and node 0 has %d",
-                file, n, p->cluster->nodes[n].device_count, p->cluster->nodes[0].device_count);
-        }
-    }
-    if (p->mix_count == 0 && p->cluster->type_count > 1) {
-        return amm_fail(
-            AMM_INPUT,
-            "%s:profile_mix: missing, amp-reference uses one profile for all stages and "
-            "the cluster has %d device types",
-            file, p->cluster->type_count);
-    }
-    return AMM_OK;
-}
-
-amm_status amm_problem_check(const amm_problem_desc *p, const char *file)
-{
-    AMM_TRY(check_parts(p, file));
-    AMM_TRY(check_profile(p, file));
-    if (p->cost_model == AMM_COST_AMP_REFERENCE) {
-        AMM_TRY(check_amp(p, file));
-    }
-    const amm_list *pp = &p->space.dims[AMM_DIM_PP];
-    if (pp->count > 0 && pp->values[0] > p->model->layer_count) {
-        return amm_fail(AMM_INPUT,
-                        "%s:space.pp: more stages than layers, got %lld, allowed up to %d", file,
-                        (long long)pp->values[0], p->model->layer_count);
-    }
-    return AMM_OK;
-}
 
 bool amm_cost_model_parse(amm_cost_model *out, const char *word)
 {
@@ -115,4 +12,170 @@ bool amm_cost_model_parse(amm_cost_model *out, const char *word)
 const char *amm_cost_model_word(amm_cost_model cost_model)
 {
     return cost_model == AMM_COST_AMP_REFERENCE ? "amp-reference" : "default";
+}
+
+static amm_status check_parts(const amm_problem_desc *problem, const char *file)
+{
+    const struct {
+        const char *key, *allowed;
+        bool present;
+    } parts[] = {
+        { "model", "a preset, a file or an object", problem->model != NULL },
+        { "cluster", "a preset, a file, or a line like 4xnode:4xT4,intra=50gbit,inter=50gbit",
+          problem->cluster != NULL },
+        { "runtime", "a preset, a file or an object", problem->runtime != NULL },
+        { "profile", "measured layer times: a preset, a file or an object",
+          problem->profile != NULL },
+        { "global_batch", "samples per step", problem->global_batch != 0 },
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (!parts[i].present) {
+            return amm_refuse(file, parts[i].key, "missing, allowed %s", parts[i].allowed);
+        }
+    }
+    return amm_check_integer(file, "global_batch", problem->global_batch, 1, AMM_MAX_BATCH);
+}
+
+static amm_status check_profile(const amm_problem_desc *problem, const char *file)
+{
+    const amm_model *model = problem->model;
+    const amm_profile *profile = problem->profile;
+    if (profile->layer_count != model->layer_count) {
+        return amm_refuse(file, "profile", "\"%s\" has %d layers, the model \"%s\" has %d",
+                          profile->name, profile->layer_count, model->name, model->layer_count);
+    }
+    if (problem->seq_len != 0 && problem->seq_len != model->seq_len) {
+        return amm_refuse(file, "seq_len",
+                          "a measured profile holds for the model's sequence length only, got "
+                          "%lld, allowed %lld",
+                          (long long)problem->seq_len, (long long)model->seq_len);
+    }
+    return AMM_OK;
+}
+
+static bool has_points(const amm_profile *profile, const char *device)
+{
+    for (int32_t i = 0; i < profile->point_count; i++) {
+        if (strcmp(profile->points[i].device, device) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every device type that a stage may run on has measured times. */
+static amm_status check_devices(const amm_problem_desc *problem, const char *file)
+{
+    const amm_cluster *cluster = problem->cluster;
+    const bool mixed = problem->cost_model == AMM_COST_AMP_REFERENCE && problem->mix_count > 0;
+    const int32_t count = mixed ? problem->mix_count : cluster->type_count;
+    for (int32_t i = 0; i < count; i++) {
+        const char *device = mixed ? problem->mix[i].device : cluster->types[i]->name;
+        if (!has_points(problem->profile, device)) {
+            return amm_refuse(file, "profile", "\"%s\" has no times of device \"%s\", which %s uses",
+                              problem->profile->name, device,
+                              mixed ? "profile_mix" : "the cluster");
+        }
+    }
+    return AMM_OK;
+}
+
+static amm_status check_mix(const amm_problem_desc *problem, const char *file)
+{
+    double sum = 0;
+    for (int32_t i = 0; i < problem->mix_count; i++) {
+        const amm_mix_entry *entry = &problem->mix[i];
+        AMM_TRY(amm_check_positive(file, "profile_mix", entry->weight, 1));
+        for (int32_t k = 0; k < i; k++) {
+            if (strcmp(entry->device, problem->mix[k].device) == 0) {
+                return amm_refuse(file, "profile_mix", "device \"%s\" given twice", entry->device);
+            }
+        }
+        sum += entry->weight;
+    }
+    if (problem->mix_count > 0 && !(sum > 1 - 1e-9 && sum < 1 + 1e-9)) {
+        return amm_refuse(file, "profile_mix", "weights must add up to 1, got %.9g", sum);
+    }
+    return AMM_OK;
+}
+
+static amm_status check_amp_reference(const amm_problem_desc *problem, const char *file)
+{
+    const amm_model *model = problem->model;
+    const amm_cluster *cluster = problem->cluster;
+    if (!model->amp.present) {
+        return amm_refuse(file, "cost_model",
+                          "amp-reference needs a model with \"amp_reference\", \"%s\" has none",
+                          model->name);
+    }
+    if (model->amp.work_count > AMM_MAX_AMP_LAYERS) {
+        return amm_refuse(file, "cost_model",
+                          "amp-reference, got %d work layers, allowed 1 to %d: its recurrence needs "
+                          "memory with their fourth power",
+                          model->amp.work_count, AMM_MAX_AMP_LAYERS);
+    }
+    for (int32_t i = 1; i < cluster->node_count; i++) {
+        if (cluster->nodes[i].device_count != cluster->nodes[0].device_count) {
+            return amm_refuse(file, "cost_model",
+                              "amp-reference needs equally many devices in every node, node 0 has "
+                              "%d, node %d has %d",
+                              cluster->nodes[0].device_count, i, cluster->nodes[i].device_count);
+        }
+    }
+    if (cluster->type_count > 1 && problem->mix_count == 0) {
+        return amm_refuse(file, "profile_mix",
+                          "missing: amp-reference averages the times of the cluster's %d device "
+                          "types with these weights",
+                          cluster->type_count);
+    }
+    return AMM_OK;
+}
+
+static const char *const dim_keys[AMM_DIM_COUNT] = {
+#define AMM_DIM_KEY(name, key, option, megatron) "space." key,
+    AMM_DIM_LIST(AMM_DIM_KEY)
+#undef AMM_DIM_KEY
+};
+
+/* Divisibility is the search's to report, candidate by candidate; here only what no candidate can
+ * satisfy whatever the rest of the space is. */
+static amm_status check_space(const amm_problem_desc *problem, const char *file)
+{
+    for (int d = 0; d < AMM_DIM_COUNT; d++) {
+        const amm_list *list = &problem->space.dims[d];
+        if (list->count < 0 || list->count > AMM_MAX_LIST) {
+            return amm_refuse(file, dim_keys[d], "too many values, got %d, allowed %d", list->count,
+                              AMM_MAX_LIST);
+        }
+        for (int32_t i = 0; i < list->count; i++) {
+            AMM_TRY(amm_check_integer(file, dim_keys[d], list->values[i], 1, AMM_MAX_BATCH));
+            if (i > 0 && list->values[i] <= list->values[i - 1]) {
+                return amm_refuse(file, dim_keys[d], "not ascending");
+            }
+        }
+    }
+    const amm_list *pp = &problem->space.dims[AMM_DIM_PP];
+    if (pp->count > 0 && pp->values[0] > problem->model->layer_count) {
+        return amm_refuse(file, dim_keys[AMM_DIM_PP],
+                          "more stages than the model has layers, got at least %lld, allowed 1 to "
+                          "%d",
+                          (long long)pp->values[0], problem->model->layer_count);
+    }
+    return AMM_OK;
+}
+
+amm_status amm_problem_check(const amm_problem_desc *problem, const char *file)
+{
+    AMM_TRY(check_parts(problem, file));
+    if (!(problem->memory_margin >= 0 && problem->memory_margin < 1)) {
+        return amm_refuse(file, "memory_margin", "out of range, got %g, allowed 0 to below 1",
+                          problem->memory_margin);
+    }
+    AMM_TRY(check_profile(problem, file));
+    AMM_TRY(check_mix(problem, file));
+    if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
+        AMM_TRY(check_amp_reference(problem, file));
+    }
+    AMM_TRY(check_devices(problem, file));
+    return check_space(problem, file);
 }

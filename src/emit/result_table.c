@@ -85,7 +85,10 @@ static const char *status_sentence(const amm_result *r)
     if (r->annealed) {
         return "annealed: nothing is proven";
     }
-    return r->proven ? "optimal in the model" : "not proven";
+    if (!r->proven) {
+        return "not proven";
+    }
+    return r->plan_count > 0 ? "optimal in the model" : "none of all is feasible";
 }
 
 static void emit_search(amm_text *out, const amm_result *r)
@@ -237,7 +240,7 @@ static void emit_why(amm_text *out, const amm_result *r)
     const amm_plan_entry *best = &r->plans[0];
     for (size_t k = 1; k < r->plan_count && k <= 2; k++) {
         const amm_plan_entry *other = &r->plans[k];
-        heading(out, k == 1 ? "why #1" : "");
+        heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
         amm_text_printf(out, "#%zu", k + 1);
         emit_change(out, "tp", best->config.tp, other->config.tp);
         emit_change(out, "pp", best->config.pp, other->config.pp);

@@ -103,8 +103,8 @@ static void emit_constant(amm_text *out, const char *word, const amm_constant *c
 {
     heading(out, word);
     amm_text_printf(out, "%.4g", constant->value);
-    if (constant->low < constant->value || constant->high > constant->value) {
-        amm_text_printf(out, " (%.4g to %.4g)", constant->low, constant->high);
+    if (constant->sd >= 0.0) {
+        amm_text_printf(out, " ± %.2g", constant->sd);
     }
     if (constant->source != NULL && *constant->source != '\0') {
         amm_text_printf(out, "  %s", constant->source);
@@ -151,7 +151,7 @@ static void show_runtime(amm_text *out, const amm_runtime *runtime)
         { "activation", "bytes per element of activations and boundaries",
           runtime->activation_bytes },
         { "logit", "bytes per logit kept at the head", runtime->logit_bytes },
-        { "p2p exposed", "share of boundary transfers that compute does not hide",
+        { "p2p exposed", "(share) of boundary transfers that compute does not hide",
           runtime->p2p_exposed_share },
         { "optimizer", "bytes of memory traffic per parameter and step",
           runtime->optimizer_bytes_per_parameter },

@@ -174,10 +174,11 @@ amm_status amm_read_part(const amm_value *value, amm_preset_kind kind, void *out
 static amm_status get(amm_reader *r, amm_preset_kind kind, void *out, const char *what,
                       const char *where)
 {
+    const char *folder = r->folder == NULL ? "" : r->folder;
     if (what[strspn(what, " \t\r\n")] == '{') {
-        return read_text(r, kind, out, what, strlen(what), where, "");
+        return read_text(r, kind, out, what, strlen(what), where, folder);
     }
-    return get_named(r, kind, out, what, where, "", true);
+    return get_named(r, kind, out, what, where, folder, true);
 }
 
 /* ---- public faces: one pair per kind ----------------------------------------------------------------- */

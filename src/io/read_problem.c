@@ -101,13 +101,10 @@ static amm_status read_cost_model(const amm_value *value, amm_cost_model *out)
         return AMM_OK;
     }
     AMM_TRY(amm_value_text(&field, &word, AMM_MAX_NAME));
-    if (strcmp(word, "default") == 0) {
-        *out = AMM_COST_DEFAULT;
-    } else if (strcmp(word, "amp-reference") == 0) {
-        *out = AMM_COST_AMP_REFERENCE;
-    } else {
-        return amm_value_refuse(
-            &field, NULL, "unknown cost model, got \"%s\", allowed default, amp-reference", word);
+    if (!amm_cost_model_parse(out, word)) {
+        return amm_value_refuse(&field, NULL,
+                                "unknown cost model, got \"%s\", allowed default, amp-reference",
+                                word);
     }
     return AMM_OK;
 }

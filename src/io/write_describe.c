@@ -311,8 +311,7 @@ void amm_write_problem(amm_json *j, const char *key, const amm_problem_desc *pro
     if (problem->seq_len > 0) {
         amm_json_integer(j, "seq_len", problem->seq_len);
     }
-    amm_json_string(j, "cost_model",
-                    problem->cost_model == AMM_COST_AMP_REFERENCE ? "amp-reference" : "default");
+    amm_json_string(j, "cost_model", amm_cost_model_word(problem->cost_model));
     amm_json_number(j, "memory_margin", problem->memory_margin);
     write_space(j, &problem->space);
     if (problem->mix_count > 0) {

@@ -389,58 +389,47 @@ static bool has_d(const amm_solve_config *c)
     return false;
 }
 
+/* v never falls as the limit on d does, so: take the best v under the limit and the d of its
+ * solution, lower the limit below that d, and stop when v plus the least possible d has no chance.
+ * The last winner among equals has the smallest d, and descend_m gave it the smallest max t. */
 amm_status amm_solve(amm_solver *solver, amm_solution *out, int32_t *cuts, int32_t *entry,
                      const amm_solve_config *c, double upper)
 {
     scratch x;
-    memset(out, 0, sizeof *out);
-    AMM_TRY(scratch_of(solver, &x, c->layers, c->stages));
-    best winner = { false, upper, { 0.0, 0.0 } };
+    amm_solution work = { 0 };
     double total = upper;
     double dlimit = HUGE_VAL;
     double floor_d = 0.0;
     const bool with_d = has_d(c);
+    memset(out, 0, sizeof *out);
+    AMM_TRY(scratch_of(solver, &x, c->layers, c->stages));
     for (bool first = true;; first = false) {
         best b;
-        descend_m(c, &x, dlimit, total - floor_d, &b, out);
+        descend_m(c, &x, dlimit, total - floor_d, &b, &work);
         if (!b.found) {
             break;
         }
-        /* The least max d at this v and max t: one more pass would not tell; its own is a start. */
-        (void)pass(c, &x, b.lim, out);
-        const double d = out->parts.max_d;
-        if (b.v + d < total || (b.v + d == total && (!winner.found || d < winner.lim.d))) {
-            winner = b;
-            winner.lim.d = d;
+        (void)pass(c, &x, b.lim, &work);
+        const double d = work.parts.max_d;
+        if (b.v + d < total || (b.v + d == total && (!out->feasible || d < out->parts.max_d))) {
+            *out = work;
+            out->feasible = true;
+            memcpy(cuts, x.cuts, ((size_t)c->stages + 1) * sizeof *cuts);
+            memcpy(entry, x.chosen, (size_t)c->stages * sizeof *entry);
             total = b.v + d;
         }
-        if (!with_d) {
-            break;
-        }
-        if (first) {
+        if (first && with_d) {
             const limits any = { HUGE_VAL, HUGE_VAL };
             double least = d;
             floor_d = fmax(0.0, bisect_floor(c, any, &least, 1));
         }
         dlimit = fmin(below(d), total - b.v);
-        if (dlimit < floor_d || b.v + floor_d > total) {
+        if (!with_d || dlimit < floor_d || b.v + floor_d > total) {
             break;
         }
     }
-    if (!winner.found) {
-        return AMM_OK;
-    }
-    /* Canonical: with d <= the smallest max d, the smallest max t, then ties to the smallest start. */
-    best b;
-    descend_m(c, &x, winner.lim.d, total - winner.lim.d, &b, out);
-    if (b.found) {
-        winner.lim.m = b.lim.m;
-    }
-    (void)pass(c, &x, winner.lim, out);
-    out->feasible = true;
-    out->total = amm_objective_total(&out->parts, c->a);
-    memcpy(cuts, x.cuts, ((size_t)c->stages + 1) * sizeof *cuts);
-    memcpy(entry, x.chosen, (size_t)c->stages * sizeof *entry);
+    out->total = out->feasible ? amm_objective_total(&out->parts, c->a) : 0.0;
+    out->passes = work.passes;
     return AMM_OK;
 }
 

@@ -1,0 +1,80 @@
+/* The options, in tables that commands put together: what they are called, what they do, and where
+ * their values go. --help is made from them. */
+#ifndef AMM_CLI_OPTIONS_H
+#define AMM_CLI_OPTIONS_H
+
+#include "cli.h"
+
+/* Options that set a part of the problem: option, key of amm_spec_set. */
+#define AMM_CLI_KEY_LIST(X)                                                                        \
+    X(MODEL, "model")                                                                              \
+    X(CLUSTER, "cluster")                                                                          \
+    X(RUNTIME, "runtime")                                                                          \
+    X(PROFILE, "profile")                                                                          \
+    X(PRECISION, "precision")                                                                      \
+    X(GLOBAL_BATCH, "global_batch")                                                                \
+    X(SEQ_LEN, "seq_len")                                                                          \
+    X(COST_MODEL, "cost_model")                                                                    \
+    X(MEMORY_MARGIN, "memory_margin")                                                              \
+    X(TP, "tp")                                                                                    \
+    X(PP, "pp")                                                                                    \
+    X(DP, "dp")                                                                                    \
+    X(MICRO_BATCH, "micro_batch")
+
+enum {
+#define AMM_CLI_KEY_ENUM(name, key) AMM_CLI_KEY_##name,
+    AMM_CLI_KEY_LIST(AMM_CLI_KEY_ENUM)
+#undef AMM_CLI_KEY_ENUM
+        AMM_CLI_KEY_COUNT
+};
+
+/* Groups of options that a command may offer. */
+enum {
+    AMM_CLI_PROBLEM = 1,  /* PROBLEM and its parts */
+    AMM_CLI_SPACE = 2,    /* which layouts the search may use */
+    AMM_CLI_SEARCH = 4,   /* backend, top, threads … */
+    AMM_CLI_STRATEGY = 8, /* the strategies to explain */
+    AMM_CLI_RESULT = 16,  /* --no-run-info */
+    AMM_CLI_LINE = 32     /* --line */
+};
+
+/* What was asked for. Pointers are into argv. */
+typedef struct amm_cli_options {
+    const char *arguments[2]; /* positional */
+    int argument_count, argument_limit;
+    const char *values[AMM_CLI_KEY_COUNT]; /* NULL: not given */
+    amm_plan_options plan;
+    const char **strategies; /* owned: amm_cli_options_free */
+    size_t strategy_count;
+    const char *tp_term; /* NULL, "profile" or "explicit" */
+    const char *output;  /* NULL: standard output */
+    bool json, no_run_info, line, progress, quiet, verbose;
+} amm_cli_options;
+
+/* What a command takes. */
+typedef struct amm_cli_command {
+    const char *name;      /* "ammeter plan" */
+    const char *arguments; /* "[PROBLEM]", or NULL */
+    const char *doc;       /* argp's: before the options, then \v, then what comes after them */
+    int groups;            /* of AMM_CLI_PROBLEM … */
+    int argument_limit;
+} amm_cli_command;
+
+/* Reads the command line; prints help or version and exits where asked to, and exits with
+ * AMM_EXIT_INPUT on a mistake. */
+void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, int argc,
+                          char **argv);
+void amm_cli_options_free(amm_cli_options *options);
+
+/* A part of a problem was given by an option. */
+bool amm_cli_options_have_problem(const amm_cli_options *options);
+
+/* The problem that was asked for; the first argument is its name. Prints the message of a failure
+ * and returns its exit code. */
+int amm_cli_options_spec(amm_spec **out, amm_context *context, const amm_cli_options *options);
+
+/* Writes a result as asked for. `details`: the long table. Returns an exit code. */
+int amm_cli_options_result(const amm_cli_options *options, amm_context *context,
+                           const amm_result *result, bool details);
+
+#endif

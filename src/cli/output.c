@@ -1,0 +1,229 @@
+#define _GNU_SOURCE /* mkostemp */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- messages ---------------------------------------------------------------------------------------- */
+
+int amm_cli_exit_code(amm_status status)
+{
+    switch (status) {
+    case AMM_OK:
+        return AMM_EXIT_OK;
+    case AMM_INPUT:
+    case AMM_LIMIT:
+    case AMM_IO: /* the library only reads files: those that the caller named */
+        return AMM_EXIT_INPUT;
+    case AMM_UNAVAILABLE:
+        return AMM_EXIT_UNAVAILABLE;
+    case AMM_NO_PLAN:
+        return AMM_EXIT_NO_PLAN;
+    case AMM_INTERRUPTED:
+        return AMM_EXIT_INTERRUPTED;
+    case AMM_INTERNAL:
+    case AMM_NO_MEMORY:
+        break;
+    }
+    return AMM_EXIT_FAILURE;
+}
+
+int amm_cli_fail(amm_status status)
+{
+    const char *message = amm_last_error();
+    (void)fprintf(stderr, "ammeter: %s\n",
+                  *message != '\0' ? message : amm_status_sentence(status));
+    return amm_cli_exit_code(status);
+}
+
+int amm_cli_usage_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    (void)fputs("ammeter: ", stderr);
+    (void)vfprintf(stderr, format, args);
+    (void)fputc('\n', stderr);
+    va_end(args);
+    return AMM_EXIT_INPUT;
+}
+
+static int write_error(const char *path)
+{
+    (void)fprintf(stderr, "ammeter: %s: cannot be written: %s\n", path, strerror(errno));
+    return AMM_EXIT_FAILURE;
+}
+
+/* ---- files ------------------------------------------------------------------------------------------- */
+
+static bool write_all(int file, const char *text, size_t length)
+{
+    while (length > 0) {
+        const ssize_t written = write(file, text, length);
+        if (written < 0 && errno != EINTR) {
+            return false;
+        }
+        if (written > 0) {
+            text += written;
+            length -= (size_t)written;
+        }
+    }
+    return true;
+}
+
+/* A device, a pipe, or the like: there is nothing to replace. */
+static int write_through(const char *path, const char *text)
+{
+    const int file = open(path, O_WRONLY | O_CLOEXEC);
+    bool good = file >= 0 && write_all(file, text, strlen(text));
+    const int error = errno;
+    if (file >= 0 && close(file) != 0 && good) {
+        return write_error(path);
+    }
+    errno = error;
+    return good ? AMM_EXIT_OK : write_error(path);
+}
+
+/* Permissions that a new file would have got, or those of the file that is replaced. */
+static mode_t permissions(const struct stat *old)
+{
+    if (old != NULL) {
+        return old->st_mode & 0777;
+    }
+    const mode_t mask = umask(0);
+    (void)umask(mask);
+    return 0666 & ~mask;
+}
+
+/* Beside the target, so that the rename stays inside one file system. */
+static int replace(const char *path, const char *text, const struct stat *old)
+{
+    static const char suffix[] = ".XXXXXX";
+    char *name = malloc(strlen(path) + sizeof suffix);
+    if (name == NULL) {
+        errno = ENOMEM;
+        return write_error(path);
+    }
+    (void)strcpy(name, path);
+    (void)strcat(name, suffix);
+    const int file = mkostemp(name, O_CLOEXEC);
+    bool good =
+        file >= 0 && write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
+    int error = errno;
+    if (file >= 0) {
+        if (close(file) != 0 && good) {
+            error = errno;
+            good = false;
+        }
+        if (good && rename(name, path) != 0) {
+            error = errno;
+            good = false;
+        }
+        if (!good) {
+            (void)unlink(name);
+        }
+    }
+    free(name);
+    errno = error;
+    return good ? AMM_EXIT_OK : write_error(path);
+}
+
+static int write_stdout(const char *text)
+{
+    if (fputs(text, stdout) == EOF || fflush(stdout) != 0) {
+        const int code = write_error("standard output");
+        clearerr(stdout); /* said once; the check at exit need not say it again */
+        return code;
+    }
+    return AMM_EXIT_OK;
+}
+
+int amm_cli_write(const char *path, const char *text)
+{
+    struct stat old;
+    if (path == NULL || strcmp(path, "-") == 0) {
+        return write_stdout(text);
+    }
+    char *real = realpath(path, NULL); /* a link keeps pointing where it points */
+    const char *target = real != NULL ? real : path;
+    int code;
+    if (stat(target, &old) != 0) {
+        code = replace(target, text, NULL);
+    } else if (S_ISREG(old.st_mode)) {
+        code = replace(target, text, &old);
+    } else {
+        code = write_through(target, text);
+    }
+    free(real);
+    return code;
+}
+
+/* ---- words ------------------------------------------------------------------------------------------- */
+
+static const char *const kinds[] = {
+    "model", "device", "cluster", "runtime", "profile", "problem"
+};
+
+const char *amm_cli_kind_at(size_t index)
+{
+    return index < sizeof kinds / sizeof kinds[0] ? kinds[index] : NULL;
+}
+
+const char *amm_cli_kind(const char *word)
+{
+    for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
+        const size_t length = strlen(kinds[k]);
+        if (strncmp(word, kinds[k], length) == 0 &&
+            (word[length] == '\0' || strcmp(word + length, "s") == 0)) {
+            return kinds[k];
+        }
+    }
+    return NULL;
+}
+
+enum { MAX_WORD = 64 };
+
+/* Edits (insert, delete, replace one character) from a to b; `worst` when either is too long. */
+static size_t distance(const char *a, const char *b, size_t worst)
+{
+    size_t row[MAX_WORD + 1];
+    const size_t m = strlen(a);
+    const size_t n = strlen(b);
+    if (m > MAX_WORD || n > MAX_WORD) {
+        return worst;
+    }
+    for (size_t j = 0; j <= n; j++) {
+        row[j] = j;
+    }
+    for (size_t i = 1; i <= m; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= n; j++) {
+            const size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            const size_t moved = (row[j] < row[j - 1] ? row[j] : row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = replaced < moved ? replaced : moved;
+        }
+    }
+    return row[n];
+}
+
+const char *amm_cli_nearest(const char *word, const char *const *candidates, size_t count)
+{
+    const size_t limit = strlen(word) / 3 + 1; /* beyond that it is another word */
+    const char *nearest = NULL;
+    size_t least = limit + 1;
+    for (size_t k = 0; k < count; k++) {
+        const size_t edits = distance(word, candidates[k], limit + 1);
+        if (edits < least) {
+            least = edits;
+            nearest = candidates[k];
+        }
+    }
+    return nearest;
+}
