@@ -137,6 +137,50 @@ static const char *const dim_keys[AMM_DIM_COUNT] = {
 #undef AMM_DIM_KEY
 };
 
+/* A list whose every value fails to divide `n` leaves nothing to search. */
+static amm_status check_list_divides(const amm_problem_desc *problem, const char *file, amm_dim dim,
+                                     int64_t n, const char *what)
+{
+    const amm_list *list = &problem->space.dims[dim];
+    for (int32_t i = 0; i < list->count; i++) {
+        if (n % list->values[i] == 0) {
+            return AMM_OK;
+        }
+    }
+    return list->count == 0 ? AMM_OK
+                            : amm_refuse(file, dim_keys[dim],
+                                         "does not divide %s, got %s%lld, allowed divisors of %lld",
+                                         what, list->count > 1 ? "values from " : "",
+                                         (long long)list->values[0], (long long)n);
+}
+
+static amm_status check_divisors(const amm_problem_desc *problem, const char *file)
+{
+    const int64_t devices = problem->cluster->device_count;
+    const int64_t batch = problem->global_batch;
+    const amm_list *dp = &problem->space.dims[AMM_DIM_DP];
+    const amm_list *micro_batch = &problem->space.dims[AMM_DIM_MICRO_BATCH];
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_TP, devices, "the number of devices"));
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_DP, devices, "the number of devices"));
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_PP, devices, "the number of devices"));
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_DP, batch, "global_batch"));
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_MICRO_BATCH, batch, "global_batch"));
+    for (int32_t i = 0; i < dp->count; i++) {
+        for (int32_t k = 0; k < micro_batch->count; k++) {
+            if (batch % (dp->values[i] * micro_batch->values[k]) == 0) {
+                return AMM_OK;
+            }
+        }
+    }
+    return dp->count == 0 || micro_batch->count == 0
+               ? AMM_OK
+               : amm_refuse(file, dim_keys[AMM_DIM_MICRO_BATCH],
+                            "dp x micro_batch does not divide global_batch, got %lld x %lld at "
+                            "least, allowed divisors of %lld",
+                            (long long)dp->values[0], (long long)micro_batch->values[0],
+                            (long long)batch);
+}
+
 /* Divisibility is the search's to report, candidate by candidate; here only what no candidate can
  * satisfy whatever the rest of the space is. */
 static amm_status check_space(const amm_problem_desc *problem, const char *file)
@@ -154,8 +198,10 @@ static amm_status check_space(const amm_problem_desc *problem, const char *file)
             }
         }
     }
+    AMM_TRY(check_divisors(problem, file));
     const amm_list *pp = &problem->space.dims[AMM_DIM_PP];
-    if (pp->count > 0 && pp->values[0] > problem->model->layer_count) {
+    if (problem->cost_model == AMM_COST_DEFAULT && pp->count > 0 &&
+        pp->values[0] > problem->model->layer_count) {
         return amm_refuse(file, dim_keys[AMM_DIM_PP],
                           "more stages than the model has layers, got at least %lld, allowed 1 to "
                           "%d",

@@ -166,8 +166,9 @@ static int distance(const char *a, const char *b, int most)
 
 static bool close_to(const char *preset, const char *name)
 {
-    const int most = 2 + (int)(strlen(preset) / 6);
-    return (strlen(name) >= 2 && strstr(preset, name) != NULL) ||
+    const size_t length = strlen(name) < strlen(preset) ? strlen(name) : strlen(preset);
+    const int most = 1 + (int)(length / 5);
+    return (length >= 2 && strstr(preset, name) != NULL) ||
            distance(preset, name, most) <= most;
 }
 

@@ -404,6 +404,10 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
     }
     result->wall_s = clock_s() - start_s;
     result->interrupted = status == AMM_INTERRUPTED;
+    if (status == AMM_OK && result->configs == 0) {
+        return amm_fail(AMM_NO_PLAN, "no feasible plan: no tp x pp x dp of the space makes %d devices",
+                        spec->problem.cluster->device_count);
+    }
     if (status == AMM_OK && result->plan_count == 0) {
         return amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
                         (unsigned long long)result->configs);
