@@ -1,4 +1,4 @@
-/* The command: a thin client of the public interface. One file per command; main.c has the table. */
+/* The command: a thin client of the public interface. One file per command, a table in main.c. */
 #ifndef AMM_CLI_CLI_H
 #define AMM_CLI_CLI_H
 
@@ -30,7 +30,7 @@ int amm_cli_short_usage(void);
 int amm_cli_exit_code(amm_status status);
 /* Prints "ammeter: <message>" of the last failing call; returns its exit code. */
 int amm_cli_fail(amm_status status);
-/* Prints "ammeter: <message>" for a mistake in how the command was called; returns AMM_EXIT_INPUT. */
+/* Prints "ammeter: <message>" for a mistake in the call; returns AMM_EXIT_INPUT. */
 int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Writes `text` to standard output (`path` NULL or "-") or to a file that appears whole or not at

@@ -40,7 +40,7 @@ static void catch_interrupt(void)
     (void)sigaction(SIGINT, &action, NULL);
 }
 
-/* ---- progress ------------------------------------------------------------------------------------------ */
+/* ---- progress -------------------------------------------------------------------------------- */
 
 typedef struct progress {
     bool shown, terminal;
@@ -95,7 +95,7 @@ static void end_progress(const progress *p)
     }
 }
 
-/* ---- command ------------------------------------------------------------------------------------------- */
+/* ---- command --------------------------------------------------------------------------------- */
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {

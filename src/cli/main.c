@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---- commands ------------------------------------------------------------------------------------------ */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 typedef struct command {
     const char *name, *alias;
@@ -57,7 +57,7 @@ static int unknown_command(const char *name)
     return amm_cli_usage_error("unknown command '%.64s'; see ammeter --help", name);
 }
 
-/* ---- help and version ------------------------------------------------------------------------------------ */
+/* ---- help and version ------------------------------------------------------------------------ */
 
 int amm_cli_short_usage(void)
 {
@@ -107,7 +107,7 @@ static int help(int argc, char **argv)
     return found == NULL ? unknown_command(argv[1]) : found->run(2, forged);
 }
 
-/* ---- process ------------------------------------------------------------------------------------------- */
+/* ---- process --------------------------------------------------------------------------------- */
 
 /* What argp printed may not have arrived either. */
 static void close_stdout(void)

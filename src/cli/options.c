@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- tables ------------------------------------------------------------------------------------------ */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 /* Options without a short form; the first ones are the keys of amm_spec_set. */
 enum {
@@ -120,7 +120,7 @@ static const struct argp_option common_options[] = {
     END,
 };
 
-/* ---- one option -------------------------------------------------------------------------------------- */
+/* ---- one option ------------------------------------------------------------------------------ */
 
 /* Digits only: strtoull would take a sign and blanks. */
 static bool read_number(const char *text, unsigned long long limit, unsigned long long *out)
@@ -248,7 +248,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     return searched == ARGP_ERR_UNKNOWN ? parse_output(key, text, o) : searched;
 }
 
-/* ---- putting a command together ------------------------------------------------------------------------- */
+/* ---- putting a command together -------------------------------------------------------------- */
 
 enum { MAX_OPTIONS = 48 };
 
@@ -390,7 +390,7 @@ void amm_cli_options_free(amm_cli_options *options)
     options->strategy_count = 0;
 }
 
-/* ---- using them --------------------------------------------------------------------------------------- */
+/* ---- using them ------------------------------------------------------------------------------ */
 
 bool amm_cli_options_have_problem(const amm_cli_options *options)
 {

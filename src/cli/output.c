@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* ---- messages ---------------------------------------------------------------------------------------- */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 int amm_cli_exit_code(amm_status status)
 {
@@ -59,7 +59,7 @@ static int write_error(const char *path)
     return AMM_EXIT_FAILURE;
 }
 
-/* ---- files ------------------------------------------------------------------------------------------- */
+/* ---- files ----------------------------------------------------------------------------------- */
 
 static bool write_all(int file, const char *text, size_t length)
 {
@@ -163,7 +163,7 @@ int amm_cli_write(const char *path, const char *text)
     return code;
 }
 
-/* ---- words ------------------------------------------------------------------------------------------- */
+/* ---- words ----------------------------------------------------------------------------------- */
 
 static const char *const kinds[] = {
     "model", "device", "cluster", "runtime", "profile", "problem"

@@ -92,7 +92,7 @@ static void write_run(amm_json *j, const amm_result *r)
     amm_json_close(j, '}');
 }
 
-/* ---- strategy --------------------------------------------------------------------------------------- */
+/* ---- strategy -------------------------------------------------------------------------------- */
 
 /* Name of the device type, or all names joined where types work together. */
 static void write_device_names(writer *w, uint32_t mask)
@@ -205,7 +205,7 @@ static void write_strategy(writer *w, const amm_plan_entry *plan)
     amm_json_close(j, '}');
 }
 
-/* ---- plans -------------------------------------------------------------------------------------------- */
+/* ---- plans ----------------------------------------------------------------------------------- */
 
 static void write_time(amm_json *j, const amm_time_parts *t)
 {

@@ -17,7 +17,7 @@ static void heading(amm_text *out, const char *word)
     amm_text_pad(out, COLUMN);
 }
 
-/* ---- header ------------------------------------------------------------------------------------------ */
+/* ---- header ---------------------------------------------------------------------------------- */
 
 static void emit_model(amm_text *out, const amm_problem_desc *p)
 {
@@ -113,7 +113,7 @@ static void emit_search(amm_text *out, const amm_result *r)
     amm_text_printf(out, " solved · %s · %.3g s\n", status_sentence(r), r->wall_s);
 }
 
-/* ---- the plans --------------------------------------------------------------------------------------- */
+/* ---- the plans ------------------------------------------------------------------------------- */
 
 /* "4x6,5": runs of equal counts. */
 static void emit_stage_layers(amm_text *out, const amm_plan_entry *plan)
@@ -196,7 +196,7 @@ static void emit_plans(amm_text *out, const amm_result *r)
     amm_text_append(out, "\n");
 }
 
-/* ---- why, how sure, what was rejected, what next -------------------------------------------------------- */
+/* ---- why, how sure, what was rejected, what next --------------------------------------------- */
 
 static void emit_change(amm_text *out, const char *word, int64_t from, int64_t to)
 {
@@ -205,7 +205,7 @@ static void emit_change(amm_text *out, const char *word, int64_t from, int64_t t
     }
 }
 
-/* The parts that differ, largest first; below a hundredth of the whole difference they are noise. */
+/* The parts that differ, largest first; below a hundredth of the difference they are noise. */
 static void emit_deltas(amm_text *out, const amm_plan_entry *best, const amm_plan_entry *other)
 {
     amm_time_term a[AMM_TIME_TERMS];
@@ -268,11 +268,11 @@ static void emit_sure(amm_text *out, const amm_result *r)
                         regime);
         return;
     }
-    amm_text_printf(out, "%s: %s", regime,
+    amm_text_printf(out, "%s: %s; no range is given in this version\n", regime,
                     strcmp(regime, "calibrated") == 0
-                        ? "overheads and link efficiencies are fitted to measured steps"
+                        ? "the devices' constants are fitted to measured steps, how close those "
+                          "come to this problem is not known (ammeter show device)"
                         : "not every device in use has constants fitted to measured steps");
-    amm_text_append(out, "; no range is given in this version\n");
 }
 
 static void emit_rejected(amm_text *out, const amm_result *r)
@@ -334,7 +334,7 @@ static void emit_next(amm_text *out, const amm_result *r)
     amm_text_append(out, "\n");
 }
 
-/* ---- details ------------------------------------------------------------------------------------------ */
+/* ---- details --------------------------------------------------------------------------------- */
 
 static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
 {
@@ -414,7 +414,8 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
         emit_why(&text, result);
         emit_sure(&text, result);
     } else {
-        amm_text_append(&text, "\nno feasible plan\n\n");
+        amm_text_append(&text,
+                        result->interrupted ? "\nno plan yet\n\n" : "\nno feasible plan\n\n");
     }
     emit_rejected(&text, result);
     emit_next(&text, result);

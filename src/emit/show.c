@@ -3,7 +3,7 @@
 #include "io/io.h"
 #include <stdio.h>
 
-/* ---- pieces ------------------------------------------------------------------------------------------ */
+/* ---- pieces ---------------------------------------------------------------------------------- */
 
 static void heading(amm_text *out, const char *word)
 {
@@ -27,7 +27,7 @@ static void emit_gib(amm_text *out, double bytes)
     amm_text_printf(out, "%.2f GiB", bytes / AMM_GIB);
 }
 
-/* ---- model ------------------------------------------------------------------------------------------- */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 static bool layers_equal(const amm_layer *a, const amm_layer *b)
 {
@@ -97,7 +97,7 @@ static void show_model(amm_text *out, const amm_model *model)
     }
 }
 
-/* ---- device, runtime ------------------------------------------------------------------------------------ */
+/* ---- device, runtime ------------------------------------------------------------------------- */
 
 static void emit_constant(amm_text *out, const char *word, const amm_constant *constant)
 {
@@ -163,7 +163,7 @@ static void show_runtime(amm_text *out, const amm_runtime *runtime)
     }
 }
 
-/* ---- cluster ----------------------------------------------------------------------------------------- */
+/* ---- cluster --------------------------------------------------------------------------------- */
 
 static void emit_node_rates(amm_text *out, const amm_cluster *cluster)
 {
@@ -215,7 +215,7 @@ static void show_cluster(amm_text *out, const amm_cluster *cluster)
     amm_text_append(out, "\n");
 }
 
-/* ---- profile, problem ------------------------------------------------------------------------------------- */
+/* ---- profile, problem ------------------------------------------------------------------------ */
 
 static void show_profile(amm_text *out, const amm_profile *profile)
 {
@@ -265,6 +265,22 @@ static void emit_space(amm_text *out, const amm_space *space)
     }
 }
 
+static void emit_batch(amm_text *out, const amm_problem_desc *p)
+{
+    heading(out, "batch");
+    amm_emit_count(out, p->global_batch > 0 ? (uint64_t)p->global_batch : 0);
+    amm_text_append(out, " samples per step");
+    if (p->model != NULL && p->global_batch > 0) {
+        const int64_t tokens = amm_problem_tokens(p);
+        amm_text_append(out, " of ");
+        amm_emit_count(out, (uint64_t)tokens);
+        amm_text_append(out, " tokens: ");
+        amm_emit_count(out, (uint64_t)p->global_batch * (uint64_t)tokens);
+        amm_text_append(out, " tokens per step");
+    }
+    amm_text_append(out, "\n");
+}
+
 static void show_problem(amm_text *out, const amm_problem_desc *p)
 {
     emit_name(out, "problem", p->name, NULL);
@@ -289,18 +305,7 @@ static void show_problem(amm_text *out, const amm_problem_desc *p)
         heading(out, k == 0 ? "mixed from" : "");
         amm_text_printf(out, "%g x %s\n", p->mix[k].weight, p->mix[k].device);
     }
-    heading(out, "batch");
-    amm_emit_count(out, p->global_batch > 0 ? (uint64_t)p->global_batch : 0);
-    amm_text_append(out, " samples per step");
-    if (p->model != NULL && p->global_batch > 0) {
-        const int64_t tokens = amm_problem_tokens(p);
-        amm_text_append(out, " of ");
-        amm_emit_count(out, (uint64_t)tokens);
-        amm_text_append(out, " tokens: ");
-        amm_emit_count(out, (uint64_t)p->global_batch * (uint64_t)tokens);
-        amm_text_append(out, " tokens per step");
-    }
-    amm_text_append(out, "\n");
+    emit_batch(out, p);
     heading(out, "cost model");
     amm_text_append(out, p->cost_model == AMM_COST_DEFAULT ? "default\n" : "amp-reference\n");
     heading(out, "memory margin");
@@ -308,7 +313,7 @@ static void show_problem(amm_text *out, const amm_problem_desc *p)
     emit_space(out, &p->space);
 }
 
-/* ---- entry -------------------------------------------------------------------------------------------- */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 /* One description of any kind. */
 typedef struct description {

@@ -88,6 +88,11 @@ static amm_status read_mix(const amm_value *value, amm_problem_desc *problem)
                                     entry->weight);
         }
         AMM_TRY(amm_device_canonical(r, &entry->device, item.key));
+        for (const amm_mix_entry *other = mix; other < entry; other++) {
+            if (strcmp(other->device, entry->device) == 0) {
+                return amm_value_refuse(&item, NULL, "device \"%s\" given twice", entry->device);
+            }
+        }
     }
     problem->mix = mix;
     return AMM_OK;

@@ -32,7 +32,7 @@ void amm_spec_free(amm_spec *spec)
     }
 }
 
-/* ---- one key at a time ------------------------------------------------------------------------- */
+/* ---- one key at a time ----------------------------------------------------------------------- */
 
 /* A change in the making: the spec gets `problem` and the reader's hash only when all went well. */
 typedef struct change {

@@ -1,0 +1,79 @@
+#!/usr/bin/env bash
+# Every mistake has its exit code and one line that says what was wrong.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+# Usage: 2, nothing on standard output.
+mistake() {
+    local text=$1
+    shift
+    run 2 "$@"
+    is_empty "$out"
+    has "$err" "$text"
+}
+mistake "did you mean 'plan'" pln
+mistake "unknown command 'frobnicate'" frobnicate
+mistake "unknown command" help frobnicate
+mistake "unknown option '--json'" --json plan
+mistake "did you mean '--top'" plan amp-homogeneous --topp 3
+mistake "unknown option '--frobnicate'" plan amp-homogeneous --frobnicate
+mistake "requires an argument" plan amp-homogeneous --tp
+mistake "invalid option" plan amp-homogeneous -x
+mistake "unexpected argument 'b'" plan a b
+mistake "--top: got '0'" plan amp-homogeneous --top 0
+mistake "--top: got 'few'" plan amp-homogeneous --top few
+mistake "--seed: got '-1'" plan amp-homogeneous --seed -1
+mistake "--search: got 'luck'" plan amp-homogeneous --search luck
+mistake "'--top'" explain amp-homogeneous --top 3
+mistake "--strategy is missing" explain amp-homogeneous
+mistake "results are not kept" explain @1
+mistake "KIND and NAME" show model
+mistake "got 'thing'" show thing gpt2-amp
+mistake "exclude each other" show cluster g4dn.12xlarge --json --line
+mistake "got 'things'" list things
+
+# Input: 2, one line that names the place.
+invalid() {
+    mistake "$@"
+    one_line_error "$1"
+}
+invalid amp-homogeneous plan amp-homogeneus
+invalid /none/such.json plan /none/such.json
+invalid gpt2-amp plan amp-homogeneous --model gpt2-apm
+invalid global_batch plan amp-homogeneous --global-batch-size 0
+invalid global_batch plan amp-homogeneous --global-batch-size 1e3
+invalid "global_batch" plan amp-homogeneous --global-batch-size 99999999999999999999
+invalid memory_margin plan amp-homogeneous --memory-margin 1
+invalid memory_margin plan amp-homogeneous --memory-margin nan
+invalid cost_model plan amp-homogeneous --cost-model guess
+invalid tp plan amp-homogeneous --tp 0..4
+invalid amp-reference plan amp-homogeneous --search anneal
+invalid "strategy 'tp=3'" explain amp-homogeneous --strategy tp=3
+invalid "a device nobody has" plan amp-homogeneous \
+    --cluster '2xnode:4xa device nobody has,intra=1gbit,inter=1gbit'
+invalid line show model gpt2-amp --line
+echo '{"format": "ammeter-problem", "version": 1, "model": 3}' > bad.json
+invalid bad.json plan bad.json
+printf '{"a\0b": 1}' > nul.json
+invalid nul.json plan nul.json
+: > empty.json
+invalid empty.json plan empty.json
+mkdir folder
+run 2 plan ./folder
+one_line_error folder
+
+# Not here: 3.
+run 3 plan amp-homogeneous --backend cuda
+one_line_error "backend cuda"
+run 3 plan amp-homogeneous --backend cpu/simd
+run 2 plan amp-homogeneous --backend gpu
+run 3 plan amp-homogeneous --threads 2
+
+# Nothing feasible: 4, with the reasons.
+run 4 plan amp-homogeneous --memory-margin 0.9
+one_line_error "no feasible plan"
+has "$out" "no feasible plan"
+has "$out" "memory: no partition fits in memory; nearest"
+run 4 plan amp-homogeneous --memory-margin 0.9 --json
+has "$out" '"plans": []'
+
+finish

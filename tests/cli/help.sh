@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# What there is can be found out: usage, help, version, list, doctor.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+# Without anything to do: a short usage with examples that work.
+for arguments in "" plan explain; do
+    # shellcheck disable=SC2086 # "" is no argument
+    run 2 $arguments
+    is_empty "$out"
+    has "$err" "usage: ammeter plan PROBLEM"
+    (($(wc -l < "$err") <= 6)) || fail "the usage of 'ammeter $arguments' is longer than six lines"
+done
+examples=$(grep '^  ammeter' "$err")
+[[ $(wc -l <<< "$examples") == 3 ]] || fail "not three examples: $examples"
+while read -r -a words; do
+    run 0 "${words[@]:1}"
+done <<< "$examples"
+
+run 0 --help
+is_empty "$err"
+for command in plan explain show list doctor help; do
+    has "$out" "  $command"
+done
+cp "$out" all
+run 0 help
+same "$out" "$scratch/all"
+
+for command in plan explain cost show list doctor; do
+    run 0 "$command" --help
+    is_empty "$err"
+    has "$out" "Exit codes"
+    has "$out" "--json"
+    cp "$out" one
+    run 0 help "$command"
+    same "$out" "$scratch/one"
+done
+run 0 plan --help
+for option in --model --cluster --runtime --profile --precision --global-batch-size --seq-length \
+    --cost-model --memory-margin --tp --tensor-model-parallel-size --pp \
+    --pipeline-model-parallel-size --dp --data-parallel-size --micro-batch --micro-batch-size \
+    --backend --top --threads --seed --search --progress --no-run-info --output --quiet \
+    --verbose; do
+    has "$out" "$option"
+    has "$SRC/docs/cli.md" "\`$option"
+done
+
+run 0 --version
+has "$out" "ammeter "
+has "$out" "commit "
+has "$out" "cpu/ref"
+cp "$out" version
+run 0 plan --version
+same "$out" "$scratch/version"
+
+run 0 list
+for kind in model device cluster runtime profile problem; do
+    has "$out" "${kind}s"
+done
+run 0 list problems
+has "$out" amp-homogeneous
+cp "$out" problems
+run 0 list problem
+same "$out" "$scratch/problems"
+run 0 list --json
+has "$out" '"amp-homogeneous"'
+is_empty "$err"
+
+run 0 doctor
+for word in ammeter compiler cpu/ref cpu/simd cuda presets threads; do
+    has "$out" "$word"
+done
+run 0 doctor --json
+has "$out" '"ammeter-doctor"'
+
+finish

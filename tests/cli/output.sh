@@ -1,0 +1,91 @@
+#!/usr/bin/env bash
+# Output that cannot be written is a failure (1), and files appear whole or not at all.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+run 0 list models -o names
+is_empty "$out"
+cp names before
+run 0 list models
+same "$out" "$scratch/names"
+run 0 list models -o -
+same "$out" "$scratch/names"
+run 0 list models --output=names
+same names before
+
+# Replacing keeps the permissions, follows links, leaves nothing behind.
+chmod 640 names
+ln -s names link
+run 0 list devices -o link
+[[ -L link ]] || fail "the link was replaced"
+[[ $(stat -c %a names) == 640 ]] || fail "permissions changed to $(stat -c %a names)"
+run 0 list devices
+same "$out" "$scratch/names"
+leftover=$(find . -name 'names.*' -o -name 'link.*')
+[[ -z $leftover ]] || fail "left behind: $leftover"
+
+# A mistake leaves the file alone.
+run 2 plan nothing-of-that-name -o names
+same "$out" /dev/null
+run 0 list devices
+same "$out" "$scratch/names"
+
+run 1 list -o nowhere/names
+one_line_error nowhere/names
+
+# unwritable ARG...: standard output is full, then closed, then a pipe nobody reads.
+unwritable() {
+    local code=0
+    if [[ -c /dev/full ]]; then
+        "$AMMETER" "$@" > /dev/full 2> "$err" || code=$?
+        [[ $code == 1 ]] || fail "ammeter $* > /dev/full: exit code $code"
+        has "$err" "cannot be written"
+    fi
+    code=0
+    "$AMMETER" "$@" >&- 2> "$err" || code=$?
+    [[ $code == 1 ]] || fail "ammeter $* >&-: exit code $code"
+}
+unwritable list
+unwritable plan amp-homogeneous
+unwritable plan amp-homogeneous --json
+unwritable --help
+unwritable plan --help
+unwritable --version
+if [[ -c /dev/full ]]; then
+    run 1 list -o /dev/full
+    one_line_error /dev/full
+    [[ -c /dev/full ]] || fail "/dev/full was replaced"
+fi
+
+# What is said goes to standard error; -q says less.
+run 0 plan amp-homogeneous --progress
+has "$err" "%"
+run 0 plan amp-homogeneous -q
+is_empty "$err"
+
+# An interrupted search writes the best so far. The space is large, and quick to walk through.
+huge=(plan amp-homogeneous --micro-batch 1..4096 --tp 1..1024 --dp 1..4096 --json)
+# In a job of its own: a background process of a script ignores SIGINT.
+set -m
+"$AMMETER" "${huge[@]}" > interrupted.json 2> "$err" &
+pid=$!
+sleep 1
+kill -INT "$pid"
+code=0
+wait "$pid" || code=$?
+set +m
+[[ $code == 130 ]] || fail "interrupted: exit code $code"
+has interrupted.json '"status": "interrupted"'
+has interrupted.json '"rank": 0'
+one_line_error interrupted
+
+# Memory.
+if [[ -x /usr/bin/time ]] && /usr/bin/time -f %M true 2> /dev/null; then
+    /usr/bin/time -f %M -o memory "$AMMETER" plan amp-homogeneous --top all --json > /dev/null
+    kib=$(tail -1 memory)
+    # Sanitizers need far more than the program itself.
+    if ! nm -D "$AMMETER" 2> /dev/null | grep -qE '__[at]san_init'; then
+        ((kib <= 51200)) || fail "$kib KiB of memory, expected at most 51200"
+    fi
+fi
+
+finish

@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# show: every preset, as text and as a file that reads back to itself.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+for kind in model device cluster runtime profile problem; do
+    run 0 list "$kind"
+    cp "$out" names
+    while read -r name; do
+        run 0 show "$kind" "$name"
+        has "$out" "$kind"
+        is_empty "$err"
+        run 0 show "$kind" "$name" --json
+        cp "$out" once.json
+        run 0 show "${kind}s" ./once.json --json
+        same "$out" "$scratch/once.json"
+    done < names
+done
+
+run 0 show model gpt2-amp
+has "$out" "356,870,144"
+has "$out" "2-25       block"
+run 0 show cluster aws-g4dn.12xlarge-x4
+has "$out" "4 nodes × 4 T4-16GB = 16 devices"
+run 0 show problem amp-homogeneous
+has "$out" "32,768 tokens per step"
+
+line=3xnode:4xV100-16GB,intra=170gbit,inter=10gbit+1xnode:4xT4-16GB,intra=50gbit,inter=50gbit
+run 0 show cluster "$line"
+has "$out" "3 nodes × 4 V100-16GB + 1 node × 4 T4-16GB = 16 devices"
+run 0 show cluster "$line" --line
+[[ $(< "$out") == "$line" ]] || fail "the line became $(< "$out")"
+run 0 show cluster aws-p3.8xlarge-x3+g4dn.12xlarge-x1 --line
+[[ $(< "$out") == "$line" ]] || fail "the preset's line is $(< "$out")"
+
+finish

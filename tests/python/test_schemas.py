@@ -1,0 +1,150 @@
+"""Every preset validates against its schema; unknown keys and wrong values do not."""
+
+import copy
+import json
+import os
+import pathlib
+import sys
+import warnings
+
+try:
+    import jsonschema
+except ImportError:
+    print("skipped: the Python package jsonschema is missing")
+    sys.exit(77)
+
+# RefResolver is what version 4.10 has; later ones keep it, with a warning.
+warnings.filterwarnings("ignore", category=DeprecationWarning)
+
+ROOT = pathlib.Path(os.environ.get("SRC", pathlib.Path(__file__).parents[2])).resolve()
+SCHEMAS = ROOT / "schemas"
+FOLDERS = {
+    "networks": "model",
+    "devices": "device",
+    "clusters": "cluster",
+    "runtimes": "runtime",
+    "profiles": "profile",
+    "problems": "problem",
+}
+
+# kind, where, value (None: remove): each makes a valid preset invalid.
+MUTATIONS = [
+    ("model", ["layers"], []),
+    ("model", ["layers", 0, "hidden"], -1),
+    ("model", ["layers", 0, "kind"], "magic"),
+    ("model", ["layers", 0, "heads"], 4),
+    ("model", ["seq_len"], 1.5),
+    ("model", ["amp_reference", "placement_explicit_tp"], 2),
+    ("device", ["name"], "a b"),
+    ("device", ["memory_bytes"], 0),
+    ("device", ["inter_efficiency", "source"], None),
+    ("device", ["overhead_share", 0, "value"], 1),
+    ("cluster", ["nodes"], []),
+    ("cluster", ["nodes", 0, "intra"], "fast"),
+    ("cluster", ["nodes", 0, "devices"], {}),
+    ("cluster", ["nodes", 0, "count"], 10**9),
+    ("runtime", ["p2p_exposed_share"], 1.5),
+    ("runtime", ["gradient_bytes"], None),
+    ("profile", ["points"], []),
+    ("profile", ["points", 0, "forward_s", 0], -1),
+    ("problem", ["global_batch"], 0),
+    ("problem", ["cost_model"], "magic"),
+    ("problem", ["memory_margin"], 1),
+    ("problem", ["space"], {"cp": [2]}),
+    ("problem", ["space"], {"tp": "8..x"}),
+]
+
+# Valid, and unlike every preset.
+EXTRA = [
+    (
+        "problem",
+        {
+            "format": "ammeter-problem",
+            "version": 1,
+            "name": "inline",
+            "model": {
+                "name": "m",
+                "seq_len": 8,
+                "layers": [{"kind": "block", "hidden": 4, "heads": 2, "x-note": "kept out"}],
+            },
+            "cluster": "2xp3.8xlarge+1x4xT4,intra=1GB,inter=1GB",
+            "space": {"tp": "1..4, 8", "pp": [1, 2], "cp": [1]},
+        },
+    ),
+    (
+        "cluster",
+        {
+            "format": "ammeter-cluster",
+            "version": 1,
+            "name": "c",
+            "nodes": [
+                {
+                    "devices": [
+                        {"device": {"name": "D", "memory_bytes": 1, "hbm_bytes_per_s": 1e9}},
+                        {"device": "T4", "count": 2},
+                    ],
+                    "intra": 1e9,
+                    "inter": "12.5 GB",
+                },
+                {"devices": {"T4": 1}, "intra": "1e3mbit", "inter": "1B"},
+            ],
+            "links": [{"nodes": [1, 0], "bandwidth": "10gbit"}],
+        },
+    ),
+]
+
+
+def load(path):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def validator(kind):
+    schema = load(SCHEMAS / f"{kind}.schema.json")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    resolver = jsonschema.RefResolver(base_uri=SCHEMAS.as_uri() + "/", referrer=schema)
+    return jsonschema.Draft202012Validator(schema, resolver=resolver)
+
+
+def mutated(document, where, value):
+    changed = copy.deepcopy(document)
+    place = changed
+    for key in where[:-1]:
+        place = place[key]
+    if value is None:
+        del place[where[-1]]
+    else:
+        place[where[-1]] = value
+    return changed
+
+
+def main():
+    validators = {kind: validator(kind) for kind in FOLDERS.values()}
+    presets = {kind: [] for kind in FOLDERS.values()}
+    problems = []
+    for folder, kind in FOLDERS.items():
+        for path in sorted((ROOT / "models" / folder).glob("*.json")):
+            document = load(path)
+            presets[kind].append(document)
+            problems += [f"{path}: {e.message}" for e in validators[kind].iter_errors(document)]
+            for key in ("speed", "Name"):
+                if validators[kind].is_valid({**document, key: 1}):
+                    problems.append(f"{path}: the unknown key {key} is accepted")
+            if not validators[kind].is_valid({**document, "x-note": 1}):
+                problems.append(f"{path}: the private key x-note is refused")
+            for key in ("format", "version", "name"):
+                if validators[kind].is_valid({k: v for k, v in document.items() if k != key}):
+                    problems.append(f"{path}: {key} may be left out")
+    for kind, where, value in MUTATIONS:
+        if validators[kind].is_valid(mutated(presets[kind][0], where, value)):
+            problems.append(f"{kind}: {where} = {value!r} is accepted")
+    for kind, document in EXTRA:
+        problems += [f"{kind}: {e.message}" for e in validators[kind].iter_errors(document)]
+    if not all(presets.values()):
+        problems.append(f"a folder of {ROOT / 'models'} has no preset")
+    print("\n".join(problems) or f"{sum(map(len, presets.values()))} presets are valid")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
