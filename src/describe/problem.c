@@ -72,9 +72,9 @@ static amm_status check_devices(const amm_problem_desc *problem, const char *fil
     for (int32_t i = 0; i < count; i++) {
         const char *device = mixed ? problem->mix[i].device : cluster->types[i]->name;
         if (!has_points(problem->profile, device)) {
-            return amm_refuse(file, "profile", "\"%s\" has no times of device \"%s\", which %s uses",
-                              problem->profile->name, device,
-                              mixed ? "profile_mix" : "the cluster");
+            return amm_refuse(
+                file, "profile", "\"%s\" has no times of device \"%s\", which %s uses",
+                problem->profile->name, device, mixed ? "profile_mix" : "the cluster");
         }
     }
     return AMM_OK;
@@ -109,10 +109,11 @@ static amm_status check_amp_reference(const amm_problem_desc *problem, const cha
                           model->name);
     }
     if (model->amp.work_count > AMM_MAX_AMP_LAYERS) {
-        return amm_refuse(file, "cost_model",
-                          "amp-reference, got %d work layers, allowed 1 to %d: its recurrence needs "
-                          "memory with their fourth power",
-                          model->amp.work_count, AMM_MAX_AMP_LAYERS);
+        return amm_refuse(
+            file, "cost_model",
+            "amp-reference, got %d work layers, allowed 1 to %d: its recurrence needs "
+            "memory with their fourth power",
+            model->amp.work_count, AMM_MAX_AMP_LAYERS);
     }
     for (int32_t i = 1; i < cluster->node_count; i++) {
         if (cluster->nodes[i].device_count != cluster->nodes[0].device_count) {

@@ -385,6 +385,49 @@ static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry
     }
 }
 
+static void emit_constant(amm_text *out, const amm_device *device, const char *what, int32_t tp,
+                          const amm_constant *x)
+{
+    char number[AMM_NUMBER_CHARS];
+    amm_number_format(number, x->value);
+    amm_text_printf(out, "    %s: %s", device->name, what);
+    if (tp > 0) {
+        amm_text_printf(out, ", tp %d", tp);
+    }
+    amm_text_printf(out, " %s", number);
+    if (x->sd >= 0.0) {
+        amm_number_format(number, x->sd);
+        amm_text_printf(out, " ± %s", number);
+    }
+    amm_text_printf(out, " · %s\n", x->source);
+}
+
+/* Every number that the terms above use, with its source. */
+static void emit_constants(amm_text *out, const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
+    amm_text_append(out, "constants\n");
+    amm_text_printf(out, "    layer times: profile %s · %s\n", p->profile->name,
+                    p->profile->source);
+    if (reference_mode(r)) {
+        amm_text_append(out, "    backward 2 x forward, linear in the micro-batch · "
+                             "AMP reference code, docs/amp-reference.md\n\n");
+        return;
+    }
+    for (int32_t k = 0; k < p->cluster->type_count; k++) {
+        const amm_device *device = p->cluster->types[k];
+        for (int32_t n = 0; n < device->overhead_count; n++) {
+            emit_constant(out, device, "overhead share", device->overhead_tp[n],
+                          &device->overhead_share[n]);
+        }
+        emit_constant(out, device, "link efficiency in a node", 0, &device->intra_efficiency);
+        emit_constant(out, device, "link efficiency between nodes", 0, &device->inter_efficiency);
+        amm_text_printf(out, "    %s: memory, bandwidth · %s\n", device->name, device->source);
+    }
+    amm_text_printf(out, "    bytes per parameter, element and logit: runtime %s · %s\n\n",
+                    p->runtime->name, p->runtime->source);
+}
+
 static void emit_details(amm_text *out, const amm_result *r)
 {
     for (size_t k = 0; k < r->plan_count; k++) {
@@ -396,6 +439,7 @@ static void emit_details(amm_text *out, const amm_result *r)
         emit_ledger(out, r, plan);
         amm_text_append(out, "\n");
     }
+    emit_constants(out, r);
 }
 
 amm_status amm_result_table(const amm_result *result, char **out, int details)

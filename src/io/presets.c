@@ -168,8 +168,7 @@ static bool close_to(const char *preset, const char *name)
 {
     const size_t length = strlen(name) < strlen(preset) ? strlen(name) : strlen(preset);
     const int most = 1 + (int)(length / 5);
-    return (length >= 2 && strstr(preset, name) != NULL) ||
-           distance(preset, name, most) <= most;
+    return (length >= 2 && strstr(preset, name) != NULL) || distance(preset, name, most) <= most;
 }
 
 void amm_preset_close_names(char *out, size_t size, amm_preset_kind kind, const char *name)

@@ -107,9 +107,8 @@ static amm_status read_cost_model(const amm_value *value, amm_cost_model *out)
     }
     AMM_TRY(amm_value_text(&field, &word, AMM_MAX_NAME));
     if (!amm_cost_model_parse(out, word)) {
-        return amm_value_refuse(&field, NULL,
-                                "unknown cost model, got \"%s\", allowed default, amp-reference",
-                                word);
+        return amm_value_refuse(
+            &field, NULL, "unknown cost model, got \"%s\", allowed default, amp-reference", word);
     }
     return AMM_OK;
 }

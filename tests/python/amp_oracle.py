@@ -26,15 +26,15 @@ BACKWARD = 3  # forward and backward take this many times the forward
 
 # work:      real layer ids of the modelled layers
 # real:      number of real layers; the last stage ends there
-# first/last: layers that the uniform rule adds to the first and last stage
-# volume(l, m, T): elements sent after modelled layer l
-# parameters(l, T): of real layer l on one device
-# embedding: (layers, elements(T)): added once to a stage that holds any of these layers
+# first, last: layers that the uniform rule adds to the first and to the last stage
+# volume:    (l, m, T) -> elements sent after modelled layer l
+# parameters: (l, T) -> of real layer l, on one device
+# embedding: (layers, T -> elements), added once to a stage that holds any of these layers
 Model = collections.namedtuple("Model", "name work real first last volume parameters embedding")
 Cluster = collections.namedtuple("Cluster", "nodes per_node link")
 Strategy = collections.namedtuple("Strategy", "tp dp pp micro_batch")
 Plan = collections.namedtuple(
-    "Plan", "strategy stage_layers total compute_s bubble_s pp_s dp_s pipe dp")
+    "Plan", "strategy stage_layers boundaries total compute_s bubble_s pp_s dp_s pipe dp")
 
 
 def block_parameters(width, tp):
@@ -179,18 +179,17 @@ def stage_parameters(model, first, end, tp):
     return total
 
 
-def gradient_time(model, cluster, s, cuts):
+def gradient_time(model, cluster, s, boundaries):
     """All-reduce of the gradients, slowest stage: (float32 as the reference, double).
 
     The reference takes the last link of each ring, from replica D - 1 back to replica 0.
     """
     if s.dp == 1:
         return f32(0), 0.0
-    ends = [0] + [model.work[cut] + 1 for cut in cuts] + [model.real]
     node = lambda p, d, t: (t + s.tp * d + s.tp * s.dp * p) // cluster.per_node
     single, double = f32(0), 0.0
     for p in range(s.pp):
-        parameters = stage_parameters(model, ends[p], ends[p + 1], s.tp)
+        parameters = stage_parameters(model, boundaries[p], boundaries[p + 1], s.tp)
         for t in range(s.tp):
             link = cluster.link[node(p, s.dp - 1, t)][node(p, 0, t)]
             factor = f32(f32(2 * (s.dp - 1)) / f32(f32(s.dp) * link))
@@ -220,8 +219,9 @@ def evaluate(model, cluster, profile, batch, s):
     for transfer in transfers:
         pipe = f32(pipe + transfer)
     pipe = f32(pipe + f32(sum(e)))
-    dp, dp_s = gradient_time(model, cluster, s, cuts)
-    return Plan(s, sizes, f32(pipe + dp), sum(e), (batches - 1) * slowest,
+    boundaries = [0] + [model.work[cut] + 1 for cut in cuts] + [model.real]
+    dp, dp_s = gradient_time(model, cluster, s, boundaries)
+    return Plan(s, sizes, boundaries, f32(pipe + dp), sum(e), (batches - 1) * slowest,
                 sum(float(x) for x in transfers), dp_s, pipe, dp)
 
 

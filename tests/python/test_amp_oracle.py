@@ -1,8 +1,8 @@
 """`ammeter plan --cost-model amp-reference` against amp_oracle.py, on settings that the published
 experiments do not have: other batches, node counts, node sizes, bandwidths, devices.
 
-Compared for each setting: the strategies and their order, the stage sizes, the total (float32) and
-its four parts, and how many strategies are rejected for which reason.
+Compared for each setting: the strategies and their order, the stages with their layers and devices,
+the total (float32) and its four parts, and how many strategies are rejected for which reason.
 
 usage: AMMETER=command SRC=sources test_amp_oracle.py [-v]       -v: one line per setting
 """
@@ -13,10 +13,10 @@ import sys
 
 try:
     import numpy as np
-    import amp_oracle as oracle
 except ImportError as error:
     print(f"skipped: {error}")
     sys.exit(77)
+import amp_oracle as oracle
 
 TOTAL_TOLERANCE = 2e-6  # float32 sums whose order may differ; two totals this close are a tie
 PART_TOLERANCE = 1e-6  # of the total: the parts are written in double precision
@@ -141,6 +141,17 @@ def compare_plan(got, want):
         yield f"time_s {got['time_s']!r}, expected {total!r}"
     if got["strategy"]["stage_layers"] != want.stage_layers:
         yield f"stage_layers {got['strategy']['stage_layers']}, expected {want.stage_layers}"
+    stages = got["strategy"]["stages"]
+    layers = [list(pair) for pair in zip(want.boundaries, want.boundaries[1:])]
+    if [stage["layers"] for stage in stages] != layers:
+        yield f"layers {[stage['layers'] for stage in stages]}, expected {layers}"
+    ranks = [device for stage in stages for replica in stage["replicas"]
+             for device in replica["devices"]]
+    shape = {(len(stage["replicas"]), len(replica["devices"]))
+             for stage in stages for replica in stage["replicas"]}
+    s = want.strategy
+    if ranks != list(range(s.tp * s.dp * s.pp)) or shape != {(s.dp, s.tp)}:
+        yield f"devices {ranks} as (replicas, devices) {shape}, expected rank order"
     for part in ("compute_s", "bubble_s", "pp_s", "dp_s"):
         value, expected = got["time"][part], getattr(want, part)
         if abs(value - expected) > PART_TOLERANCE * total:
@@ -179,6 +190,9 @@ def compare(setting):
     rejected = {r["reason"]: int(r["count"]) for r in result["rejected"] if int(r["count"])}
     if rejected != want_rejected:
         errors.append(f"rejected {rejected}, expected {want_rejected}")
+    configs = len(want) + sum(want_rejected.values())
+    if result["search"]["configs"] != configs:
+        errors.append(f"configs {result['search']['configs']}, expected {configs}")
     return len(want), same, errors
 
 

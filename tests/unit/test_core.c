@@ -153,7 +153,7 @@ static void numbers_round_trip(void **state)
 
 static void bad_numbers_are_refused(void **state)
 {
-    static const char *const bad[] = { "",     " 1",  "1 ", "1,5", "nan", "inf",   "0x10",
+    static const char *const bad[] = { "",      " 1",   "1 ", "1,5", "nan", "inf", "0x10",
                                        "1e999", "1.5.", "e5", "--1", "1e",  "1d5", "1\n" };
     double value = 0;
     int64_t integer = 0;

@@ -34,15 +34,16 @@ static void bandwidth_units(void **state)
         double bytes_per_s;
         const char *back;
     } good[] = {
-        { "50gbit", 6.25e9, "50gbit" },   { "170gbit", 21.25e9, "170gbit" },
-        { "10 gbit", 1.25e9, "10gbit" },  { "12.5GB", 12.5e9, "100gbit" },
-        { "900MB", 900e6, "7.2gbit" },    { "1.5e3mbit", 187.5e6, "1.5gbit" },
-        { "8kbit", 1000, "8kbit" },       { "24bit", 3, "24bit" },
-        { "1KB", 1000, "8kbit" },         { "0.01B", 0.01, "0.01B" },
+        { "50gbit", 6.25e9, "50gbit" },  { "170gbit", 21.25e9, "170gbit" },
+        { "10 gbit", 1.25e9, "10gbit" }, { "12.5GB", 12.5e9, "100gbit" },
+        { "900MB", 900e6, "7.2gbit" },   { "1.5e3mbit", 187.5e6, "1.5gbit" },
+        { "8kbit", 1000, "8kbit" },      { "24bit", 3, "24bit" },
+        { "1KB", 1000, "8kbit" },        { "0.01B", 0.01, "0.01B" },
         { "1e9B", 1e9, "8gbit" },
     };
-    static const char *const bad[] = { "",      "50",     "gbit",    "50 gbits", "-5gbit", "0gbit",
-                                       "50Gbit", "nangbit", "1e999GB", "0x5gbit", "5 g bit", "1eGB" };
+    static const char *const bad[] = { "",        "50",      "gbit",    "50 gbits",
+                                       "-5gbit",  "0gbit",   "50Gbit",  "nangbit",
+                                       "1e999GB", "0x5gbit", "5 g bit", "1eGB" };
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         double value = 0;
@@ -84,11 +85,12 @@ static void lists(void **state)
         const char *text;
         int32_t count;
         int64_t first, last;
-    } good[] = { { "1,2,4", 3, 1, 4 },    { "1..8", 8, 1, 8 },     { "1..4,8", 5, 1, 8 },
-                 { "8,4,4,2", 3, 2, 8 },  { " 3 .. 5 , 1 ", 4, 1, 5 }, { "7", 1, 7, 7 },
+    } good[] = { { "1,2,4", 3, 1, 4 },        { "1..8", 8, 1, 8 },         { "1..4,8", 5, 1, 8 },
+                 { "8,4,4,2", 3, 2, 8 },      { " 3 .. 5 , 1 ", 4, 1, 5 }, { "7", 1, 7, 7 },
                  { "1..4096", 4096, 1, 4096 } };
-    static const char *const bad[] = { "", ",", "1,", "1..", "..2", "8..1", "a", "1;2", "-1", "1.5",
-                                       "99999999999999999999" };
+    static const char *const bad[] = {
+        "", ",", "1,", "1..", "..2", "8..1", "a", "1;2", "-1", "1.5", "99999999999999999999"
+    };
     amm_list list;
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -162,8 +164,9 @@ static void layer_bad_input(void **state)
     amm_layer x = layer(AMM_LAYER_BLOCK, -1);
     refused(amm_layer_finish(&x, 0, "m.json:layers[3]"), "m.json:layers[3].hidden: missing");
     x = layer(AMM_LAYER_BLOCK, INT64_C(1000000000000000000));
-    refused(amm_layer_finish(&x, 0, "m.json:layers[3]"),
-            "m.json:layers[3].hidden: out of range, got 1000000000000000000, allowed 1 to 16777216");
+    refused(
+        amm_layer_finish(&x, 0, "m.json:layers[3]"),
+        "m.json:layers[3].hidden: out of range, got 1000000000000000000, allowed 1 to 16777216");
     x = layer(AMM_LAYER_BLOCK, 0);
     assert_int_equal(amm_layer_finish(&x, 0, "m"), AMM_INPUT);
     x = layer(AMM_LAYER_BLOCK, 64);
@@ -258,8 +261,9 @@ static void device_checks(void **state)
             "d:context_bytes: out of range, got 16000000001, allowed 0 to 16000000000");
     d = t4;
     d.name = "T4 16GB";
-    refused(amm_device_check(&d, "d"), "d:name: wrong characters, got \"T4 16GB\", allowed letters, "
-                                       "digits, . _ -");
+    refused(amm_device_check(&d, "d"),
+            "d:name: wrong characters, got \"T4 16GB\", allowed letters, "
+            "digits, . _ -");
     d = t4;
     d.hbm_bytes_per_s = 0;
     refused(amm_device_check(&d, "d"),
@@ -290,7 +294,8 @@ static void runtime_checks(void **state)
     (void)state;
     assert_int_equal(amm_runtime_check(&r, "r"), AMM_OK);
     r.p2p_exposed_share = 1.5;
-    refused(amm_runtime_check(&r, "r"), "r:p2p_exposed_share: out of range, got 1.5, allowed 0 to 1");
+    refused(amm_runtime_check(&r, "r"),
+            "r:p2p_exposed_share: out of range, got 1.5, allowed 0 to 1");
     r.p2p_exposed_share = 1;
     r.static_bytes_per_parameter = -1;
     assert_int_equal(amm_runtime_check(&r, "r"), AMM_INPUT);
@@ -308,9 +313,9 @@ static void profile_finds_points(void **state)
     (void)state;
     assert_int_equal(amm_profile_check(&profile, "p"), AMM_OK);
     for (int i = 0; i < 4; i++) {
-        assert_ptr_equal(amm_profile_find(&profile, points[i].device, points[i].tp,
-                                          points[i].micro_batch),
-                         &points[i]);
+        assert_ptr_equal(
+            amm_profile_find(&profile, points[i].device, points[i].tp, points[i].micro_batch),
+            &points[i]);
     }
     assert_null(amm_profile_find(&profile, "V100-16GB", 2, 1));
     assert_null(amm_profile_find(&profile, "A", 1, 1));
@@ -343,9 +348,7 @@ static amm_status find_device(const amm_device **out, const char *name, const ch
                               void *payload)
 {
     (void)payload;
-    *out = amm_device_named(&t4, name)     ? &t4
-           : amm_device_named(&v100, name) ? &v100
-                                           : NULL;
+    *out = amm_device_named(&t4, name) ? &t4 : amm_device_named(&v100, name) ? &v100 : NULL;
     return *out != NULL ? AMM_OK : amm_fail(AMM_INPUT, "%s: no device \"%s\"", where, name);
 }
 
@@ -377,7 +380,8 @@ static void cluster_lines_round_trip(void **state)
         { "4xnode:4xT4,intra=50gbit,inter=50gbit", "4xnode:4xT4-16GB,intra=50gbit,inter=50gbit", 4,
           16, 1, 0 },
         { "3xnode:4xV100-16GB,intra=170gbit,inter=10gbit+1xnode:4xT4,intra=50gbit,inter=50gbit",
-          "3xnode:4xV100-16GB,intra=170gbit,inter=10gbit+1xnode:4xT4-16GB,intra=50gbit,inter=50gbit",
+          "3xnode:4xV100-16GB,intra=170gbit,inter=10gbit+1xnode:4xT4-16GB,intra=50gbit,inter="
+          "50gbit",
           4, 16, 2, 0 },
         { " 2 x a : 1 x T4 / 2 x V100-16GB / 1xT4 , inter = 1GB , intra = 2GB ",
           "2xnode:1xT4-16GB/2xV100-16GB/1xT4-16GB,intra=16gbit,inter=8gbit", 2, 8, 2, 0 },
@@ -512,15 +516,19 @@ static void problem_is_whole(void **state)
     make_problem(&p, "2x2xT4,intra=1GB,inter=1GB");
     assert_int_equal(amm_problem_check(&p.desc, "x.json"), AMM_OK);
     p.desc.profile = NULL;
-    refused(amm_problem_check(&p.desc, "x.json"), "x.json:profile: missing, allowed measured layer times: a preset, a file or an object");
+    refused(amm_problem_check(&p.desc, "x.json"),
+            "x.json:profile: missing, allowed measured layer times: a preset, a file or an object");
     p.desc.cluster = NULL;
-    refused(amm_problem_check(&p.desc, "x.json"), "x.json:cluster: missing, allowed a preset, a file, or a line like "
+    refused(amm_problem_check(&p.desc, "x.json"),
+            "x.json:cluster: missing, allowed a preset, a file, or a line like "
             "4xnode:4xT4,intra=50gbit,inter=50gbit");
     p.desc.model = NULL;
-    refused(amm_problem_check(&p.desc, "x.json"), "x.json:model: missing, allowed a preset, a file or an object");
+    refused(amm_problem_check(&p.desc, "x.json"),
+            "x.json:model: missing, allowed a preset, a file or an object");
     make_problem(&p, "2x2xT4,intra=1GB,inter=1GB");
     p.desc.global_batch = 0;
-    refused(amm_problem_check(&p.desc, "x.json"), "x.json:global_batch: missing, allowed samples per step");
+    refused(amm_problem_check(&p.desc, "x.json"),
+            "x.json:global_batch: missing, allowed samples per step");
     p.desc.global_batch = AMM_MAX_BATCH + 1;
     refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:global_batch: out of range, got 16777217, allowed 1 to 16777216");
@@ -576,8 +584,7 @@ static void problem_amp_reference(void **state)
     mix[1].weight = 0.3;
     refused(amm_problem_check(&p.desc, "x"), "x:profile_mix: weights must add up to 1, got 1.05");
     mix[1] = mix[0];
-    refused(amm_problem_check(&p.desc, "x"),
-            "x:profile_mix: device \"V100-16GB\" given twice");
+    refused(amm_problem_check(&p.desc, "x"), "x:profile_mix: device \"V100-16GB\" given twice");
     mix[1] = (amm_mix_entry){ "A100-40GB", 0.25 };
     refused(amm_problem_check(&p.desc, "x"),
             "x:profile: \"p\" has no times of device \"A100-40GB\", which profile_mix uses");

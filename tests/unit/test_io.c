@@ -152,8 +152,8 @@ static void gpt2_has_its_size(void **state)
     (void)state;
     assert_int_equal(amm_get_model(&r, &model, "gpt2-amp", "model"), AMM_OK);
     assert_int_equal(model->layer_count, 30);
-    assert_true(amm_model_parameters(model) == 24 * (12 * 1024 * 1024 + 13 * 1024) +
-                                                   (52256 + 1024) * 1024 + 2 * 1024);
+    assert_true(amm_model_parameters(model) ==
+                24 * (12 * 1024 * 1024 + 13 * 1024) + (52256 + 1024) * 1024 + 2 * 1024);
     assert_true(model->layers[29].out_sharded);
     assert_int_equal(model->layers[29].out_elements, 1024 * 52256);
     assert_int_equal(model->layers[27].kind, AMM_LAYER_NORM);
@@ -228,8 +228,7 @@ static void unknown_names_get_advice(void **state)
     refused(get(AMM_PRESET_CLUSTER, "2xnode:4xA1,intra=1GB,inter=1GB"),
             "option cluster: no device preset and no file is called \"A1\"");
     assert_int_equal(get(AMM_PRESET_MODEL, "/"), AMM_IO);
-    assert_string_equal(amm_last_error(),
-                        "option model: cannot read \"/\": it is a directory");
+    assert_string_equal(amm_last_error(), "option model: cannot read \"/\": it is a directory");
 }
 
 static void write_file(const char *folder, const char *name, const char *text)
@@ -309,10 +308,10 @@ static void hash_follows_the_input(void **state)
 
 /* ---- bad input -------------------------------------------------------------------------------------------- */
 
-#define HEAD(word) "{\"format\":\"ammeter-" word "\",\"version\":1,\"name\":\"n\","
-#define DEVICE_END "\"memory_bytes\":1e10,\"hbm_bytes_per_s\":1e12"
+#define HEAD(word)    "{\"format\":\"ammeter-" word "\",\"version\":1,\"name\":\"n\","
+#define DEVICE_END    "\"memory_bytes\":1e10,\"hbm_bytes_per_s\":1e12"
 #define NODE(devices) "{\"devices\":" devices ",\"intra\":\"1GB\",\"inter\":\"1GB\"}"
-#define POINT "\"device\":\"T4\",\"tp\":1,\"micro_batch\":1"
+#define POINT         "\"device\":\"T4\",\"tp\":1,\"micro_batch\":1"
 
 static const struct {
     amm_preset_kind kind;
@@ -331,7 +330,8 @@ static const struct {
     { AMM_PRESET_MODEL, "{\"a\":1,}", "x.json:1:8: expected a string, got \"}\"" },
     { AMM_PRESET_MODEL, "{\"a\" 1}", "x.json:1:6: expected \":\", got \"1\"" },
     { AMM_PRESET_MODEL, "[1 2]", "x.json:1:4: expected \",\" or \"]\", got \"2\"" },
-    { AMM_PRESET_MODEL, "{\"a\":1", "x.json:1:7: expected \",\" or \"}\", got the end of the text" },
+    { AMM_PRESET_MODEL, "{\"a\":1",
+      "x.json:1:7: expected \",\" or \"}\", got the end of the text" },
     { AMM_PRESET_MODEL, "{\"µ\":\"x", "x.json:1:6: string without end" },
     { AMM_PRESET_MODEL, "[\"a\nb\"]", "x.json:1:4: control character in a string, use an escape" },
     { AMM_PRESET_MODEL, "[\"\\x\"]", "x.json:1:3: unknown escape in a string" },
@@ -346,8 +346,7 @@ static const struct {
     { AMM_PRESET_MODEL, "[\"\xed\xa0\x80\"]", "x.json:1:3: invalid UTF-8" },
     { AMM_PRESET_MODEL, "\xef\xbb\xbf{}", "x.json:1:1: byte order mark, expected plain UTF-8" },
     { AMM_PRESET_MODEL, "truE", "x.json:1:1: expected a value, got \"truE\"" },
-    { AMM_PRESET_MODEL,
-      "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+    { AMM_PRESET_MODEL, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
       "x.json:1:33: nested too deeply, allowed 32 levels" },
     /* not what it says */
     { AMM_PRESET_MODEL, "[]", "x.json: wrong type, got an array, allowed an object" },
@@ -357,8 +356,9 @@ static const struct {
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-model\"}", "x.json:version: missing" },
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-model\",\"version\":2}",
       "x.json:version: unknown version, got 2, allowed 1" },
-    { AMM_PRESET_MODEL, "{\"format\":7}", "x.json:format: wrong type, got a number, allowed a "
-                                          "string" },
+    { AMM_PRESET_MODEL, "{\"format\":7}",
+      "x.json:format: wrong type, got a number, allowed a "
+      "string" },
     { AMM_PRESET_MODEL, HEAD("model") "\"seqlen\":1}", "x.json:seqlen: unknown key" },
     { AMM_PRESET_MODEL, HEAD("model") "\"name\":\"m\"}", "x.json:name: key given twice" },
     { AMM_PRESET_MODEL, HEAD("model") "\"x-a\":1,\"x-a\":2}", "x.json:x-a: key given twice" },
@@ -394,8 +394,7 @@ static const struct {
     { AMM_PRESET_MODEL,
       HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"count\":5000,\"hidden\":4}]}",
       "x.json:layers[0].count: out of range, got 5000, allowed 1 to 4096" },
-    { AMM_PRESET_MODEL,
-      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"other\"}]}",
+    { AMM_PRESET_MODEL, HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"other\"}]}",
       "x.json:layers[0].out_elements: missing (nothing enters this layer)" },
     { AMM_PRESET_MODEL,
       HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"norm\",\"hidden\":4}],"
@@ -414,8 +413,7 @@ static const struct {
       HEAD("device") DEVICE_END ",\"overhead_share\":[{\"tp\":2,\"value\":0.5,\"source\":\"\"}]}",
       "x.json:overhead_share[0].tp: the first point must be tp 1, got 2" },
     { AMM_PRESET_DEVICE,
-      HEAD("device") DEVICE_END
-      ",\"intra_efficiency\":{\"value\":0.5,\"sd\":-1,\"source\":\"\"}}",
+      HEAD("device") DEVICE_END ",\"intra_efficiency\":{\"value\":0.5,\"sd\":-1,\"source\":\"\"}}",
       "x.json:intra_efficiency.sd: out of range, got -1, allowed 0 and more" },
     { AMM_PRESET_DEVICE, HEAD("device") DEVICE_END ",\"aliases\":[\"a b\"]}",
       "x.json:aliases[0]: wrong characters, got \"a b\", allowed letters, digits, . _ -" },
@@ -447,9 +445,9 @@ static const struct {
                                                        "\"bandwidth\":1}]}",
       "x.json:links[0].nodes[1]: out of range, got 1, allowed 0 to 0" },
     { AMM_PRESET_CLUSTER,
-      HEAD("cluster") "\"nodes\":[" NODE("[{\"device\":{\"name\":\"D\"," DEVICE_END "}},"
-                                         "{\"device\":{\"name\":\"D\",\"context_bytes\":1,"
-                                         DEVICE_END "}}]") "]}",
+      HEAD("cluster") "\"nodes\":[" NODE(
+          "[{\"device\":{\"name\":\"D\"," DEVICE_END "}},"
+          "{\"device\":{\"name\":\"D\",\"context_bytes\":1," DEVICE_END "}}]") "]}",
       "x.json:nodes[0].devices[1].device: device \"D\" is described twice, differently; describe "
       "it once and name it elsewhere" },
     /* profiles */
@@ -486,8 +484,9 @@ static const struct {
       "x.json:profile_mix.T4-16GB: device \"T4-16GB\" given twice" },
     { AMM_PRESET_PROBLEM, HEAD("problem") "\"model\":5}",
       "x.json:model: wrong type, allowed a preset name, a path or an object" },
-    { AMM_PRESET_PROBLEM, HEAD("problem") "\"model\":{\"name\":\"m\",\"seq_len\":8,\"layers\":["
-                                          "{\"kind\":\"block\",\"heads\":2}]}}",
+    { AMM_PRESET_PROBLEM,
+      HEAD("problem") "\"model\":{\"name\":\"m\",\"seq_len\":8,\"layers\":["
+                      "{\"kind\":\"block\",\"heads\":2}]}}",
       "x.json:model.layers[0].hidden: missing" },
     { AMM_PRESET_PROBLEM, HEAD("problem") "\"model\":\"gpt3\"}",
       "x.json:model: no model preset and no file is called \"gpt3\"" },
@@ -550,10 +549,13 @@ static void private_keys_are_kept_out(void **state)
 
 static void cluster_file_equals_its_line(void **state)
 {
-    static const char text[] = HEAD("cluster") "\"nodes\":["
-        "{\"count\":2,\"devices\":[{\"device\":\"T4\",\"count\":2},{\"device\":\"V100\"},"
-        "{\"device\":\"T4-16GB\"}],\"intra\":\"16gbit\",\"inter\":1e9},"
-        NODE("{\"V100-16\":8}") "],\"links\":[{\"nodes\":[2,0],\"bandwidth\":\"5gbit\"}]}";
+    static const char text[] =
+        HEAD("cluster") "\"nodes\":["
+                        "{\"count\":2,\"devices\":[{\"device\":\"T4\",\"count\":2},{\"device\":"
+                        "\"V100\"},"
+                        "{\"device\":\"T4-16GB\"}],\"intra\":\"16gbit\",\"inter\":1e9}," NODE(
+                            "{\"V100-16\":8}") "],\"links\":[{\"nodes\":[2,0],\"bandwidth\":"
+                                               "\"5gbit\"}]}";
     amm_reader r = new_reader();
     const amm_cluster *cluster = NULL;
     amm_text line;
@@ -617,7 +619,8 @@ static void writer_writes(void **state)
         "  \"number\": 0.30000000000000004,\n  \"infinite\": null,\n"
         "  \"integer\": -9223372036854775808,\n  \"id\": \"18446744073709551615\",\n"
         "  \"hex\": \"00000000000000ff\",\n  \"yes\": true,\n  \"null\": null,\n"
-        "  \"empty\": [],\n  \"row\": [[1, 2], 3],\n  \"list\": [\n    {\"a\": 1, \"b\": 2}\n  ]\n}",
+        "  \"empty\": [],\n  \"row\": [[1, 2], 3],\n  \"list\": [\n    {\"a\": 1, \"b\": 2}\n  "
+        "]\n}",
     };
     (void)state;
     for (int pretty = 0; pretty < 2; pretty++) {
@@ -693,8 +696,8 @@ static void every_allocation_may_fail(void **state)
         assert_true(n > 100);
     }
     int64_t n = 0;
-    while (!survives(AMM_PRESET_CLUSTER, "2xp3.8xlarge+1x4xT4,intra=1GB,inter=1GB;link:0-2=1GB",
-                     n)) {
+    while (
+        !survives(AMM_PRESET_CLUSTER, "2xp3.8xlarge+1x4xT4,intra=1GB,inter=1GB;link:0-2=1GB", n)) {
         n++;
     }
     assert_true(n > 10);
