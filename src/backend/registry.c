@@ -1,5 +1,6 @@
 #include "backend/backend.h"
 
+#include <assert.h>
 #include <string.h>
 
 static const amm_backend cpu_ref = { AMM_BACKEND_VERSION, "cpu/ref", amm_solve, amm_solve_bound };
@@ -9,6 +10,8 @@ typedef struct entry {
     bool available;
     const char *note;
 } entry;
+
+static_assert(AMM_BACKEND_VERSION == 1, "cpu/ref above is written for version 1");
 
 static const entry entries[] = {
 #define AMM_BACKEND_ENTRY(name, available, note) { name, available, note },

@@ -67,7 +67,8 @@ amm_status amm_solve(amm_solver *solver, amm_solution *out, int32_t *cuts, int32
 bool amm_solve_score(amm_objective *out, const amm_solve_config *config, const int32_t *cuts,
                      const int32_t *entry);
 
-/* A number that no partition of the config beats: A * M_LB + sum_LB + d_LB, from probes alone.
+/* A number that no partition of the config beats: A times a floor of max t, the cheapest sum, and a
+ * floor of max d, from probes alone (no dynamic programme).
  * HUGE_VAL when no partition is feasible for sure. */
 double amm_solve_bound(const amm_solve_config *config);
 

@@ -19,7 +19,7 @@ enum {
     AMM_MAX_TP = 1024,
     AMM_MAX_LIST = 4096, /* values of one search dimension */
     AMM_MAX_BATCH = 16777216,
-    AMM_MAX_AMP_LAYERS = 128, /* work layers of the amp-reference cost model */
+    AMM_MAX_AMP_LAYERS = 64, /* work layers of the amp-reference cost model */
     AMM_MAX_NAME = 128
 };
 

@@ -63,18 +63,23 @@ static bool has_points(const amm_profile *profile, const char *device)
     return false;
 }
 
-/* Every device type that a stage may run on has measured times. */
+/* Every device type that a stage may run on, or that is mixed in, has measured times. */
 static amm_status check_devices(const amm_problem_desc *problem, const char *file)
 {
     const amm_cluster *cluster = problem->cluster;
     const bool mixed = problem->cost_model == AMM_COST_AMP_REFERENCE && problem->mix_count > 0;
-    const int32_t count = mixed ? problem->mix_count : cluster->type_count;
-    for (int32_t i = 0; i < count; i++) {
-        const char *device = mixed ? problem->mix[i].device : cluster->types[i]->name;
-        if (!has_points(problem->profile, device)) {
-            return amm_refuse(
-                file, "profile", "\"%s\" has no times of device \"%s\", which %s uses",
-                problem->profile->name, device, mixed ? "profile_mix" : "the cluster");
+    for (int32_t i = 0; i < cluster->type_count && !mixed; i++) {
+        if (!has_points(problem->profile, cluster->types[i]->name)) {
+            return amm_refuse(file, "profile",
+                              "\"%s\" has no times of device \"%s\", which the cluster uses",
+                              problem->profile->name, cluster->types[i]->name);
+        }
+    }
+    for (int32_t i = 0; i < problem->mix_count; i++) {
+        if (!has_points(problem->profile, problem->mix[i].device)) {
+            return amm_refuse(file, "profile",
+                              "\"%s\" has no times of device \"%s\", which profile_mix uses",
+                              problem->profile->name, problem->mix[i].device);
         }
     }
     return AMM_OK;
@@ -122,6 +127,12 @@ static amm_status check_amp_reference(const amm_problem_desc *problem, const cha
                               "%d, node %d has %d",
                               cluster->nodes[0].device_count, i, cluster->nodes[i].device_count);
         }
+    }
+    if (cluster->link_count > 0) {
+        return amm_refuse(file, "cost_model",
+                          "amp-reference knows a bandwidth per node, not per pair: the cluster has "
+                          "%d links",
+                          cluster->link_count);
     }
     if (cluster->type_count > 1 && problem->mix_count == 0) {
         return amm_refuse(file, "profile_mix",

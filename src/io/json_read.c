@@ -195,6 +195,11 @@ amm_status amm_value_text(const amm_value *value, const char **out, size_t max)
     if (length > max) {
         return amm_value_refuse(value, NULL, "too long, got %zu bytes, allowed %zu", length, max);
     }
+    for (const char *c = item->valuestring; *c != '\0'; c++) {
+        if ((unsigned char)*c < 0x20 || *c == 0x7f) { /* would reach terminals */
+            return amm_value_refuse(value, NULL, "has a control character, allowed printable text");
+        }
+    }
     *out = item->valuestring;
     return AMM_OK;
 }

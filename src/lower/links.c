@@ -36,28 +36,32 @@ bool amm_layout_tensor_fits(const amm_layout *layout, int32_t tp)
 typedef struct flows {
     const amm_layout *layout;
     int32_t *out, *in; /* [nodes] transfers leaving / entering */
+    int32_t *pair[2];  /* [links of the cluster] transfers over a listed pair, by direction */
 } flows;
+
+/* Index of the listed pair of two nodes, or -1. */
+static int32_t pair_of(const amm_cluster *cluster, int32_t a, int32_t b)
+{
+    for (int32_t k = 0; k < cluster->link_count; k++) {
+        if (cluster->links[k].a == (a < b ? a : b) && cluster->links[k].b == (a < b ? b : a)) {
+            return k;
+        }
+    }
+    return -1;
+}
 
 static void count_flow(flows *f, int32_t from, int32_t to)
 {
     const int32_t a = f->layout->node_of[from];
     const int32_t b = f->layout->node_of[to];
     if (a != b) {
+        const int32_t pair = pair_of(f->layout->cluster, a, b);
         f->out[a]++;
         f->in[b]++;
-    }
-}
-
-static double pair_limit(const amm_cluster *cluster, int32_t a, int32_t b)
-{
-    const int32_t low = a < b ? a : b;
-    const int32_t high = a < b ? b : a;
-    for (int32_t k = 0; k < cluster->link_count; k++) {
-        if (cluster->links[k].a == low && cluster->links[k].b == high) {
-            return cluster->links[k].bytes_per_s;
+        if (pair >= 0) {
+            f->pair[a > b][pair]++;
         }
     }
-    return HUGE_VAL;
 }
 
 /* Bandwidth of one transfer while all counted ones run: a node's NICs are shared by what leaves
@@ -76,7 +80,9 @@ static double flow_bandwidth(const flows *f, int32_t from, int32_t to)
     const double efficiency = fmin(x->inter_efficiency.value, y->inter_efficiency.value);
     const double leave = cluster->nodes[a].inter_bytes_per_s / f->out[a];
     const double enter = cluster->nodes[b].inter_bytes_per_s / f->in[b];
-    const double path = pair_limit(cluster, a, b) / fmin(f->out[a], f->in[b]);
+    const int32_t pair = pair_of(cluster, a, b);
+    const double path =
+        pair < 0 ? HUGE_VAL : cluster->links[pair].bytes_per_s / f->pair[a > b][pair];
     return efficiency * fmin(path, fmin(leave, enter));
 }
 
@@ -89,6 +95,9 @@ static void clear_flows(flows *f)
 {
     for (int32_t n = 0; n < f->layout->cluster->node_count; n++) {
         f->out[n] = f->in[n] = 0;
+    }
+    for (int32_t k = 0; k < f->layout->cluster->link_count; k++) {
+        f->pair[0][k] = f->pair[1][k] = 0;
     }
 }
 
@@ -135,12 +144,16 @@ amm_status amm_links_of(amm_links *out, amm_arena *arena, const amm_layout *layo
 {
     const size_t nodes = (size_t)layout->cluster->node_count;
     const size_t stages = (size_t)c->pp;
-    flows f = { layout, amm_arena_alloc(arena, nodes, sizeof(int32_t)),
-                amm_arena_alloc(arena, nodes, sizeof(int32_t)) };
+    const size_t pairs = (size_t)layout->cluster->link_count;
+    flows f = { layout,
+                amm_arena_alloc(arena, nodes, sizeof(int32_t)),
+                amm_arena_alloc(arena, nodes, sizeof(int32_t)),
+                { amm_arena_alloc(arena, pairs, sizeof(int32_t)),
+                  amm_arena_alloc(arena, pairs, sizeof(int32_t)) } };
     out->ring_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
     out->boundary_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
     out->type_mask = amm_arena_alloc(arena, stages, sizeof(uint32_t));
-    if (f.out == NULL || f.in == NULL || out->ring_bytes_per_s == NULL ||
+    if (f.out == NULL || f.in == NULL || f.pair[0] == NULL || f.pair[1] == NULL || out->ring_bytes_per_s == NULL ||
         out->boundary_bytes_per_s == NULL || out->type_mask == NULL) {
         return AMM_NO_MEMORY;
     }

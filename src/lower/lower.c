@@ -28,8 +28,8 @@ static double point_time(const amm_profile *profile, const amm_profile_point *po
            (point->backward_s != NULL ? point->backward_s[l] : profile->backward_ratio * forward);
 }
 
-/* The two neighbours of `batch` among the points of (device, tp): equal when there is only one, or
- * an exact hit. Beyond the ends: the two outermost. */
+/* The two neighbours of `batch` among the points of (device, tp). Equal: an exact hit, the only
+ * point, or below the first (the affine form then scales that one). Beyond the last: the last two. */
 static void bracket(const amm_profile *profile, const char *device, const amm_config *config,
                     const amm_profile_point **low, const amm_profile_point **high)
 {
@@ -43,9 +43,10 @@ static void bracket(const amm_profile *profile, const char *device, const amm_co
             *low = *high = point;
             return;
         }
-        const bool shift = *high != NULL && (*high)->micro_batch < config->micro_batch;
-        if (*high == NULL || shift || *low == *high) {
-            *low = *high == NULL ? point : *high;
+        if (*high == NULL) {
+            *low = *high = point;
+        } else if ((*high)->micro_batch < config->micro_batch) {
+            *low = *high;
             *high = point;
         }
     }
@@ -133,26 +134,20 @@ amm_memory amm_lower_layer_memory(const amm_lowered *lowered, int32_t layer, int
     return m;
 }
 
-double amm_lower_context(const amm_lowered *lowered, uint32_t type_mask)
+amm_room amm_lower_room(const amm_lowered *lowered, uint32_t type_mask)
 {
-    double context = 0.0;
+    amm_room least = { HUGE_VAL, 0.0 };
     for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
-        if (type_mask >> type & 1U) {
-            context = fmax(context, (double)lowered->problem->cluster->types[type]->context_bytes);
+        const amm_device *device = lowered->problem->cluster->types[type];
+        const double context = (double)device->context_bytes;
+        const double usable = amm_usable_bytes((double)device->memory_bytes,
+                                               lowered->problem->memory_margin, context);
+        if ((type_mask >> type & 1U) && usable < least.usable_bytes) {
+            least.usable_bytes = usable;
+            least.context_bytes = context;
         }
     }
-    return context;
-}
-
-double amm_lower_capacity(const amm_lowered *lowered, uint32_t type_mask)
-{
-    double least = HUGE_VAL;
-    for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
-        if (type_mask >> type & 1U) {
-            least = fmin(least, (double)lowered->problem->cluster->types[type]->memory_bytes);
-        }
-    }
-    return least * (1.0 - lowered->problem->memory_margin);
+    return least;
 }
 
 double amm_lower_all_reduce_s(const amm_lowered *lowered, const amm_config *config, double ring)
@@ -230,9 +225,10 @@ static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_co
                                               p->runtime->p2p_exposed_share);
     for (int32_t l = 0; l < p->model->layer_count; l++) {
         const amm_layer *x = &p->model->layers[l];
-        const double elements = (double)config->micro_batch * (double)x->out_elements /
-                                (x->out_sharded ? config->tp : 1);
-        const double s = amm_p2p_time(elements * p->runtime->activation_bytes, row->key.rate);
+        const double bytes = amm_boundary_bytes((double)config->micro_batch, (double)x->out_elements,
+                                                p->runtime->activation_bytes,
+                                                x->out_sharded ? config->tp : 1);
+        const double s = amm_p2p_time(bytes, row->key.rate);
         row->table[l + 1] = to_unit(factor * s, row->key.scale);
     }
 }
@@ -241,8 +237,7 @@ static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_co
 static void fill_window(const amm_lowered *lowered, amm_row *row, const amm_config *config)
 {
     const int32_t layers = lowered->problem->model->layer_count;
-    const double room =
-        amm_lower_capacity(lowered, row->key.mask) - amm_lower_context(lowered, row->key.mask);
+    const double room = amm_lower_room(lowered, row->key.mask).usable_bytes;
     int32_t i = 0;
     for (int32_t l = 0; l < layers; l++) {
         const amm_memory m = amm_lower_layer_memory(lowered, l, row->key.stage, config);
@@ -256,37 +251,49 @@ static void fill_window(const amm_lowered *lowered, amm_row *row, const amm_conf
     }
 }
 
-static amm_status get_row(amm_lowered *lowered, const amm_row **out, const row_key *key,
-                          const amm_config *config)
+static amm_status make_row(amm_lowered *lowered, amm_row **out, amm_arena *arena,
+                           const row_key *key, const amm_config *config)
 {
-    const size_t n = (size_t)lowered->problem->model->layer_count + 1;
-    for (amm_row *row = lowered->rows; row != NULL; row = row->next) {
-        if (memcmp(&row->key, key, sizeof *key) == 0) {
-            *out = row;
-            return AMM_OK;
-        }
-    }
-    amm_row *row = amm_arena_alloc(&lowered->arena, 1, sizeof *row);
-    if (row == NULL) {
-        return AMM_NO_MEMORY;
-    }
-    row->key = *key;
-    row->table = amm_arena_alloc(&lowered->arena, n, sizeof *row->table);
-    row->first =
-        key->kind == ROW_WINDOW ? amm_arena_alloc(&lowered->arena, n, sizeof *row->first) : NULL;
-    if (row->table == NULL || (key->kind == ROW_WINDOW && row->first == NULL)) {
-        return AMM_NO_MEMORY;
-    }
     static void (*const fill[])(const amm_lowered *, amm_row *, const amm_config *) = {
         [ROW_TIME] = fill_time,
         [ROW_END] = fill_end,
         [ROW_BOUNDARY] = fill_boundary,
         [ROW_WINDOW] = fill_window,
     };
+    const size_t n = (size_t)lowered->problem->model->layer_count + 1;
+    amm_row *row = amm_arena_alloc(arena, 1, sizeof *row);
+    if (row == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    row->key = *key;
+    row->table = amm_arena_alloc(arena, n, sizeof *row->table);
+    row->first = key->kind == ROW_WINDOW ? amm_arena_alloc(arena, n, sizeof *row->first) : NULL;
+    if (row->table == NULL || (key->kind == ROW_WINDOW && row->first == NULL)) {
+        return AMM_NO_MEMORY;
+    }
     fill[key->kind](lowered, row, config);
-    row->next = lowered->rows;
-    lowered->rows = row;
-    lowered->row_count++;
+    *out = row;
+    return AMM_OK;
+}
+
+/* Tables in ticks serve many configs and are kept; windows differ by stage and seconds are asked
+ * for rarely, so both live as long as their config. */
+static amm_status get_row(amm_lowered *lowered, const amm_row **out, const row_key *key,
+                          const amm_config *config)
+{
+    const bool kept = key->kind != ROW_WINDOW && key->scale != AMM_EXACT;
+    const uint64_t hash = amm_hash(AMM_HASH_START, key, sizeof *key);
+    amm_row **list = kept ? &lowered->rows[hash % AMM_ROW_BUCKETS] : &lowered->config_rows;
+    for (amm_row *row = *list; row != NULL; row = row->next) {
+        if (memcmp(&row->key, key, sizeof *key) == 0) {
+            *out = row;
+            return AMM_OK;
+        }
+    }
+    amm_row *row = NULL;
+    AMM_TRY(make_row(lowered, &row, kept ? &lowered->arena : &lowered->scratch, key, config));
+    row->next = *list;
+    *list = row;
     *out = row;
     return AMM_OK;
 }
@@ -300,7 +307,10 @@ amm_status amm_lower_init(amm_lowered *out, const amm_context *context,
     amm_arena_init(&out->arena, context);
     amm_arena_init(&out->scratch, context);
     out->problem = problem;
-    const amm_status status = amm_layout_init(&out->layout, &out->arena, problem->cluster);
+    out->rows = amm_arena_alloc(&out->arena, AMM_ROW_BUCKETS, sizeof(amm_row *));
+    const amm_status status = out->rows == NULL
+                                  ? AMM_NO_MEMORY
+                                  : amm_layout_init(&out->layout, &out->arena, problem->cluster);
     if (status != AMM_OK) {
         amm_lower_free(out);
     }
@@ -396,58 +406,123 @@ static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool m
     return AMM_OK;
 }
 
-amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const amm_config *config,
-                            bool exact, bool memory)
+static amm_status empty_stages(amm_lowered *lowered, amm_lowered_config *out)
 {
-    const int32_t layers = lowered->problem->model->layer_count;
-    amm_arena_free(&lowered->scratch);
-    memset(out, 0, sizeof *out);
-    out->config = *config;
-    amm_solve_stage *stages =
-        amm_arena_alloc(&lowered->scratch, (size_t)config->pp, sizeof *stages);
-    amm_solve_entry *entries =
-        amm_arena_alloc(&lowered->scratch, (size_t)config->pp, sizeof *entries);
+    const size_t count = (size_t)out->config.pp;
+    amm_solve_stage *stages = amm_arena_alloc(&lowered->scratch, count, sizeof *stages);
+    amm_solve_entry *entries = amm_arena_alloc(&lowered->scratch, count, sizeof *entries);
     if (stages == NULL || entries == NULL) {
         return AMM_NO_MEMORY;
     }
-    for (int32_t s = 0; s < config->pp; s++) {
+    for (size_t s = 0; s < count; s++) {
         stages[s].entries = &entries[s];
     }
-    AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
-    out->fixed_s = 0.0;
-    for (int32_t l = 0; l < layers && config->pp > 1; l++) {
+    out->solve.layers = lowered->problem->model->layer_count;
+    out->solve.stages = out->config.pp;
+    out->solve.a = (double)(out->config.micro_batches - 1);
+    out->solve.stage = stages;
+    return AMM_OK;
+}
+
+/* Tied embeddings under a pipeline: both copies agree on one gradient. */
+static double tied_time(const amm_lowered *lowered, const amm_lowered_config *config)
+{
+    double sum = 0.0;
+    for (int32_t l = 0; l < config->solve.layers && config->config.pp > 1; l++) {
         const amm_layer *x = &lowered->problem->model->layers[l];
-        if (x->kind == AMM_LAYER_HEAD && x->tied) { /* both copies agree on one gradient */
-            out->fixed_s += amm_ring_all_reduce_time(
-                amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden) *
-                    lowered->problem->runtime->activation_bytes / config->tp,
-                2.0, out->links.tied_bytes_per_s);
+        if (x->kind == AMM_LAYER_HEAD && x->tied) {
+            const double table =
+                amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden);
+            sum += amm_ring_all_reduce_time(
+                table * lowered->problem->runtime->activation_bytes / config->config.tp, 2.0,
+                config->links.tied_bytes_per_s);
         }
     }
-    out->solve.layers = layers;
-    out->solve.stages = config->pp;
-    out->solve.a = (double)(config->micro_batches - 1);
-    out->solve.stage = stages;
+    return sum;
+}
+
+/* How far the slowest type at every layer may lie above the slowest single type, over all layers: a
+ * bound of what one stage, or all stages together, are overestimated by. */
+static amm_status mixed_slack(amm_lowered *lowered, double *out, uint32_t mask,
+                              const amm_config *config)
+{
+    const int32_t layers = lowered->problem->model->layer_count;
+    double *both = amm_arena_alloc(&lowered->scratch, 2 * (size_t)layers, sizeof *both);
+    *out = HUGE_VAL;
+    if (both == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    amm_lower_layer_times(lowered, both, mask, config);
+    for (int32_t type = 0; type < lowered->problem->cluster->type_count; type++) {
+        double above = 0.0;
+        if ((mask >> type & 1U) == 0) {
+            continue;
+        }
+        amm_lower_layer_times(lowered, both + layers, UINT32_C(1) << type, config);
+        for (int32_t l = 0; l < layers; l++) {
+            above += both[l] - both[layers + l];
+        }
+        *out = fmin(*out, above);
+    }
+    return AMM_OK;
+}
+
+static amm_status total_slack(amm_lowered *lowered, amm_lowered_config *out)
+{
+    double sum = 0.0;
+    for (int32_t p = 0; p < out->config.pp; p++) {
+        const uint32_t mask = out->links.type_mask[p];
+        bool fresh = (mask & (mask - 1)) != 0;
+        for (int32_t q = 0; q < p && fresh; q++) {
+            fresh = out->links.type_mask[q] != mask;
+        }
+        if (fresh) {
+            double one = 0.0;
+            AMM_TRY(mixed_slack(lowered, &one, mask, &out->config));
+            sum += one;
+        }
+    }
+    out->slack_s = (out->solve.a + 1.0) * sum;
+    return AMM_OK;
+}
+
+/* The finest tick that keeps every sum of the config below 2^24. Rounding moves a sum by at most
+ * half a tick per item. */
+static amm_status choose_scale(amm_lowered_config *out)
+{
+    const int32_t layers = out->solve.layers;
+    const double slack = 2.0 * layers + out->config.pp;
+    const double worst = worst_case(&out->solve);
+    out->scale = 0;
+    while (out->scale <= AMM_MAX_SCALE &&
+           !(ldexp(worst, -(out->scale + AMM_TICK_EXPONENT)) + slack < 16777216.0)) {
+        out->scale++;
+    }
+    if (out->scale > AMM_MAX_SCALE || out->solve.a >= 16777216.0) {
+        return AMM_LIMIT;
+    }
+    out->unit_s = ldexp(1.0, out->scale + AMM_TICK_EXPONENT);
+    out->error_bound_s = (out->solve.a * layers + 3.0 * layers + out->config.pp) / 2.0 * out->unit_s;
+    return AMM_OK;
+}
+
+amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const amm_config *config,
+                            bool exact, bool memory)
+{
+    amm_arena_free(&lowered->scratch);
+    lowered->config_rows = NULL;
+    memset(out, 0, sizeof *out);
+    out->config = *config;
     out->scale = AMM_EXACT;
     out->unit_s = 1.0;
+    AMM_TRY(empty_stages(lowered, out));
+    AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
+    out->fixed_s = tied_time(lowered, out);
+    AMM_TRY(total_slack(lowered, out));
     AMM_TRY(all_rows(lowered, out, memory));
     if (exact) {
         return AMM_OK;
     }
-    /* Rounding moves a sum by at most half a tick per item. */
-    const double slack = 2.0 * layers + config->pp;
-    const double worst = worst_case(&out->solve);
-    out->scale = 0;
-    while (out->scale <= AMM_MAX_SCALE &&
-           ldexp(worst, -(out->scale + AMM_TICK_EXPONENT)) + slack >= 16777216.0) {
-        out->scale++;
-    }
-    if (out->scale > AMM_MAX_SCALE || out->solve.a >= 16777216.0) {
-        return amm_fail(AMM_LIMIT,
-                        "a step of %.3g s with %lld micro-batches is beyond the tick range", worst,
-                        (long long)config->micro_batches);
-    }
-    out->unit_s = ldexp(1.0, out->scale + AMM_TICK_EXPONENT);
-    out->error_bound_s = (out->solve.a * layers + 3.0 * layers + config->pp) / 2.0 * out->unit_s;
+    AMM_TRY(choose_scale(out));
     return all_rows(lowered, out, memory);
 }

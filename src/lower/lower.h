@@ -29,14 +29,15 @@ typedef struct amm_links {
     uint32_t *type_mask;          /* [pp] device types serving the stage */
 } amm_links;
 
+enum { AMM_ROW_BUCKETS = 4096 };
 typedef struct amm_row amm_row;
 typedef struct amm_lowered {
     const amm_problem_desc *problem;
     amm_arena arena;   /* tables, for the life of the search */
     amm_arena scratch; /* of the current config: freed by the next amm_lower_config */
     amm_layout layout;
-    amm_row *rows; /* cache of tables, newest first */
-    int32_t row_count;
+    amm_row **rows;       /* [AMM_ROW_BUCKETS] cache of tables in ticks, for all configs */
+    amm_row *config_rows; /* tables of the current config only, in scratch: windows, seconds */
 } amm_lowered;
 
 /* Ticks: 2^(scale - 40) s. AMM_EXACT: seconds, not rounded. */
@@ -53,13 +54,15 @@ typedef struct amm_lowered_config {
     double unit_s;        /* seconds per unit of the tables */
     double fixed_s;       /* part of the time that no partition changes (tied embeddings) */
     double error_bound_s; /* |ticks - double| of any partition's time is at most this */
+    double slack_s; /* the engine's time of a partition may be that much above the rescored one:
+                       stages that mix device types are taken at the slowest type of every layer */
     amm_links links;
     amm_solve_config solve;
 } amm_lowered_config;
 
 /* `exact`: tables in seconds; otherwise in the finest ticks that keep every sum below 2^24.
  * `memory`: false leaves the memory windows out (to say by how much something does not fit).
- * Errors: NO_MEMORY; LIMIT when no tick is coarse enough. */
+ * Errors: NO_MEMORY; LIMIT when no tick is coarse enough (no message: the caller counts it). */
 amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const amm_config *config,
                             bool exact, bool memory);
 
@@ -74,9 +77,11 @@ typedef struct amm_memory {
 } amm_memory;
 amm_memory amm_lower_layer_memory(const amm_lowered *lowered, int32_t layer, int32_t stage,
                                   const amm_config *config);
-/* Least usable bytes of the stage's devices, margin taken off; context included. */
-double amm_lower_capacity(const amm_lowered *lowered, uint32_t type_mask);
-double amm_lower_context(const amm_lowered *lowered, uint32_t type_mask);
+/* Room for a stage on the device type of its set that leaves least, and that type's context. */
+typedef struct amm_room {
+    double usable_bytes, context_bytes;
+} amm_room;
+amm_room amm_lower_room(const amm_lowered *lowered, uint32_t type_mask);
 
 /* Parameters of layer l that a stage holds (a tied head has a copy of the table when pp > 1). */
 double amm_lower_parameters(const amm_lowered *lowered, int32_t layer, int32_t pp);
@@ -89,8 +94,8 @@ amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster 
 amm_status amm_links_of(amm_links *out, amm_arena *arena, const amm_layout *layout,
                         const amm_config *config);
 
-/* Node with the least devices: a tensor group may not be larger (profiles are taken in a node), and
- * must not straddle nodes. */
+/* A tensor group lives inside a node (profiles are taken there) and ranks fill nodes in order: tp has
+ * to divide the device count of every node. */
 bool amm_layout_tensor_fits(const amm_layout *layout, int32_t tp);
 
 #endif

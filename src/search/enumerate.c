@@ -31,6 +31,24 @@ static amm_status divisors(amm_arena *arena, amm_list *out, int64_t n)
     return AMM_OK;
 }
 
+/* The values that divide n. A degree that does not divide the devices is part of no config. */
+static amm_status keep_divisors(amm_arena *arena, amm_list *list, int64_t n)
+{
+    int64_t *values = amm_arena_alloc(arena, (size_t)list->count, sizeof *values);
+    int32_t count = 0;
+    if (values == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < list->count; k++) {
+        if (n % list->values[k] == 0) {
+            values[count++] = list->values[k];
+        }
+    }
+    list->values = values;
+    list->count = count;
+    return AMM_OK;
+}
+
 amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem)
 {
     const amm_dim dims[AMM_RADIX_COUNT] = { AMM_DIM_MICRO_BATCH, AMM_DIM_TP, AMM_DIM_DP };
@@ -41,6 +59,8 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
         if (list.count == 0) {
             AMM_TRY(
                 divisors(arena, &list, dims[i] == AMM_DIM_MICRO_BATCH ? out->batch : out->devices));
+        } else if (dims[i] != AMM_DIM_MICRO_BATCH) {
+            AMM_TRY(keep_divisors(arena, &list, out->devices));
         }
         out->radix[i] = list.count;
         out->values[i] = list.values;

@@ -4,6 +4,7 @@
 
 static amm_status best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
 {
+    const amm_backend *backend = NULL;
     amm_solver solver;
     amm_lowered_config exact;
     amm_solution solution;
@@ -12,13 +13,14 @@ static amm_status best_cuts(amm_lowered *lowered, const amm_config *config, int3
     if (entry == NULL) {
         return AMM_NO_MEMORY;
     }
+    AMM_TRY(amm_backend_find(&backend, NULL));
     amm_solver_init(&solver, lowered->arena.context);
     solution.feasible = false;
     /* Within memory; if nothing fits, as if memory did not matter: the plan is marked then. */
     for (int pass = 0; pass < 2 && status == AMM_OK && !solution.feasible; pass++) {
         status = amm_lower_config(lowered, &exact, config, true, pass == 0);
         if (status == AMM_OK) {
-            status = amm_solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
+            status = backend->solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
         }
     }
     amm_solver_free(&solver);
@@ -62,6 +64,12 @@ static amm_status evaluate_amp(amm_result *result, const amm_strategy *strategy,
     amm_amp_case amp;
     int32_t *nodes = NULL;
     int32_t *devices = NULL;
+    amm_layout layout;
+    AMM_TRY(amm_layout_init(&layout, &result->arena, problem->cluster));
+    if (!amm_layout_tensor_fits(&layout, c->tp)) {
+        return amm_fail(AMM_INPUT, "strategy '%s': %s", text,
+                        amm_rejection_sentence(AMM_REJECT_TOPOLOGY));
+    }
     AMM_TRY(amm_amp_lower(&amp, &result->arena, problem));
     if (amm_amp_profile_of(&amp, strategy->explicit_tp ? 1 : c->tp) < 0) {
         return amm_fail(AMM_INPUT, "strategy '%s': %s", text,
@@ -124,8 +132,10 @@ amm_status amm_evaluate(amm_result **out, const amm_spec *spec, const char *cons
     if (count == 0) {
         return amm_fail(AMM_INPUT, "strategy: missing, e.g. tp=2,pp=4,dp=2,micro-batch=1");
     }
+    const amm_backend *backend = NULL;
+    AMM_TRY(amm_backend_find(&backend, NULL));
     AMM_TRY(amm_result_create(out, spec));
-    (*out)->backend = "cpu/ref";
+    (*out)->backend = backend->name;
     (*out)->evaluated_only = true;
     const amm_status status = evaluate_all(*out, strategies, count);
     if (status != AMM_OK) {

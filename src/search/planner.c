@@ -138,10 +138,11 @@ amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uin
 
 /* ---- default search ------------------------------------------------------------------------------------- */
 
-/* A solved config: its time in exact ticks (as seconds), and how far the double may be from it. */
+/* A solved config: its time in exact ticks (as seconds), and the range of its best rescored time. */
 typedef struct solved {
     amm_config config;
-    double time_s, error_s;
+    double low_s, high_s;
+    double floor_s; /* what stages that mix devices could come down to; infinite without such */
 } solved;
 
 typedef struct search {
@@ -154,18 +155,20 @@ typedef struct search {
     int32_t *cuts, *entry; /* [layers + 1], [layers] */
     solved *found;
     size_t found_count, found_capacity;
-    double *best; /* [top] ascending: the k smallest time_s + error_s; what is above is out */
+    double *best; /* [top] ascending: the k smallest high_s; what is above is out. NULL: all asked */
     size_t top, best_count;
+    double best_s; /* for progress; negative: none yet */
 } search;
 
 static double threshold(const search *s)
 {
-    return s->best_count == s->top ? s->best[s->top - 1] : HUGE_VAL;
+    return s->best != NULL && s->best_count == s->top ? s->best[s->top - 1] : HUGE_VAL;
 }
 
 static void note_best(search *s, double value)
 {
-    if (value >= threshold(s)) {
+    s->best_s = s->best_s < 0.0 || value < s->best_s ? value : s->best_s;
+    if (s->best == NULL || value >= threshold(s)) {
         return;
     }
     size_t at = s->best_count < s->top ? s->best_count++ : s->top - 1;
@@ -237,13 +240,19 @@ static amm_status solve_config(search *s, const amm_config *config)
 {
     amm_lowered_config ticks;
     amm_solution solution;
-    AMM_TRY(amm_lower_config(&s->lowered, &ticks, config, false, true));
+    const amm_status status = amm_lower_config(&s->lowered, &ticks, config, false, true);
+    if (status == AMM_LIMIT) {
+        s->result->rejected[AMM_REJECT_RANGE].count++;
+        return AMM_OK;
+    }
+    AMM_TRY(status);
+    s->result->candidates_covered += partitions(ticks.solve.layers, ticks.solve.stages);
     const double bound = s->backend->bound(&ticks.solve);
     if (bound == HUGE_VAL) {
         return reject_memory(s, config);
     }
-    const double limit = threshold(s);
-    if (bound * ticks.unit_s + ticks.fixed_s - ticks.error_bound_s > limit) {
+    const double below_s = ticks.error_bound_s + ticks.slack_s;
+    if (bound * ticks.unit_s + ticks.fixed_s - below_s > threshold(s)) {
         s->result->bounded_out++;
         return AMM_OK;
     }
@@ -253,11 +262,12 @@ static amm_status solve_config(search *s, const amm_config *config)
     if (!solution.feasible) {
         return reject_memory(s, config);
     }
-    s->result->candidates_covered += partitions(ticks.solve.layers, ticks.solve.stages);
     s->result->resolution_s = fmax(s->result->resolution_s, ticks.unit_s);
-    const solved one = { *config, solution.total * ticks.unit_s + ticks.fixed_s,
-                         ticks.error_bound_s };
-    note_best(s, one.time_s + one.error_s);
+    const double time_s = solution.total * ticks.unit_s + ticks.fixed_s;
+    const double high_s = time_s + ticks.error_bound_s;
+    const solved one = { *config, time_s - below_s, high_s,
+                         ticks.slack_s > 0.0 ? high_s - ticks.slack_s : HUGE_VAL };
+    note_best(s, one.high_s);
     return keep_solved(s, &one);
 }
 
@@ -266,7 +276,7 @@ static amm_status solve_space(search *s)
     for (uint64_t index = 0; index < s->space.count; index++) {
         amm_config config;
         AMM_TRY(amm_plan_progress(s->options, index, s->space.count,
-                                  s->best_count > 0 ? s->best[0] : -1.0));
+                                  s->best_s));
         if (!amm_space_config(&s->space, &config, index)) {
             continue;
         }
@@ -283,6 +293,22 @@ static amm_status solve_space(search *s)
     return AMM_OK;
 }
 
+/* With mixed stages the engine's optimum of a config need not be the rescored one: how much better
+ * than the best found could a plan be that it did not see? Within rounding: not at all. */
+static void close_gap(search *s)
+{
+    if (s->result->plan_count == 0) {
+        return;
+    }
+    const double best_s = s->result->plans[0].time_s;
+    double gap = 0.0;
+    for (size_t k = 0; k < s->found_count; k++) {
+        gap = fmax(gap, (best_s - s->found[k].floor_s) / best_s);
+    }
+    s->result->gap = gap;
+    s->result->proven = s->result->proven && gap == 0.0;
+}
+
 /* Everything that could be among the best in double, once more in double. */
 static amm_status finish(search *s)
 {
@@ -291,7 +317,7 @@ static amm_status finish(search *s)
         amm_lowered_config exact;
         amm_solution solution;
         amm_plan_entry plan = { 0 };
-        if (s->found[k].time_s - s->found[k].error_s > threshold(s)) {
+        if (s->found[k].low_s > threshold(s)) {
             continue;
         }
         AMM_TRY(amm_lower_config(&s->lowered, &exact, &s->found[k].config, true, true));
@@ -307,6 +333,7 @@ static amm_status finish(search *s)
         AMM_TRY(amm_plan_list_add(&list, &plan));
     }
     amm_result_finish(s->result, s->options, 1e-12);
+    close_gap(s);
     return AMM_OK;
 }
 
@@ -318,8 +345,12 @@ static amm_status open_search(search *s)
     AMM_TRY(amm_lower_init(&s->lowered, s->result->context, problem));
     AMM_TRY(amm_space_open(&s->space, arena, problem));
     s->top = top_of(s->options, s->space.count);
+    s->best_s = -1.0;
     s->cuts = amm_arena_alloc(arena, layers + 1, sizeof *s->cuts);
     s->entry = amm_arena_alloc(arena, layers, sizeof *s->entry);
+    if (s->options->top == AMM_TOP_ALL) {
+        return s->cuts == NULL || s->entry == NULL ? AMM_NO_MEMORY : AMM_OK;
+    }
     s->best = amm_arena_alloc(arena, s->top, sizeof *s->best);
     return s->cuts == NULL || s->entry == NULL || s->best == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
@@ -353,9 +384,9 @@ void amm_plan_options_init(amm_plan_options *out)
     *out = defaults;
 }
 
-static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem)
+static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem,
+                                const amm_backend **backend)
 {
-    const amm_backend *backend = NULL;
     if (o->size != sizeof *o) {
         return amm_fail(AMM_INPUT, "plan options: size is %zu, this library knows %zu", o->size,
                         sizeof *o);
@@ -372,7 +403,7 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
     }
-    return amm_backend_find(&backend, o->backend);
+    return amm_backend_find(backend, o->backend);
 }
 
 static double clock_s(void)
@@ -389,10 +420,11 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
     const double start_s = clock_s();
     *out = NULL;
     AMM_TRY(amm_spec_check(spec));
-    AMM_TRY(check_options(o, &spec->problem));
+    const amm_backend *backend = NULL;
+    AMM_TRY(check_options(o, &spec->problem, &backend));
     AMM_TRY(amm_result_create(out, spec));
     amm_result *result = *out;
-    result->backend = "cpu/ref";
+    result->backend = backend->name;
     result->seed = o->seed;
     amm_status status;
     if (o->anneal != 0) {

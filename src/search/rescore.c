@@ -1,3 +1,4 @@
+#include "formula/cost/pipeline.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -39,10 +40,11 @@ static void stage_memory(amm_stage_plan *stage, const amm_lowered *lowered, cons
         stage->memory.activation_bytes += m.activation_bytes;
         stage->memory.logit_bytes += m.logit_bytes;
     }
-    stage->memory.context_bytes = amm_lower_context(lowered, stage->type_mask);
+    const amm_room room = amm_lower_room(lowered, stage->type_mask);
+    stage->memory.context_bytes = room.context_bytes;
     stage->memory_bytes = stage->memory.static_bytes + stage->memory.activation_bytes +
                           stage->memory.logit_bytes + stage->memory.context_bytes;
-    stage->capacity_bytes = amm_lower_capacity(lowered, stage->type_mask);
+    stage->capacity_bytes = room.usable_bytes + room.context_bytes;
 }
 
 /* The stage whose gradients and optimizer end last. */
@@ -100,8 +102,8 @@ amm_status amm_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lower
             out->time.pp_s += exact->solve.stage[p].e[stage->end];
         }
     }
-    out->time.compute_s = (double)c->micro_batches * slowest;
-    out->time.bubble_s = c->pp > 1 ? sum - slowest : 0.0;
+    out->time.compute_s = amm_pipeline_compute((double)c->micro_batches, slowest);
+    out->time.bubble_s = c->pp > 1 ? amm_pipeline_bubble(sum, slowest) : 0.0;
     end_terms(out, lowered, exact);
     out->time.other_s = exact->fixed_s;
     out->time_s = out->time.compute_s + out->time.bubble_s + out->time.pp_s + out->time.dp_s +

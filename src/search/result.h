@@ -7,6 +7,7 @@
 
 struct amm_spec {
     amm_context *context;
+    const char *file; /* the preset or file it came from, for messages */
     amm_arena arena;
     amm_problem_desc problem;
     uint64_t hash; /* of every input text */
@@ -18,6 +19,7 @@ struct amm_spec {
     X(PIPELINE_LENGTH, "pipeline-longer-than-model", "more stages than layers")                    \
     X(TOPOLOGY, "topology", "a tensor group would cross nodes")                                    \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
+    X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")
 
 typedef enum amm_rejection {
@@ -57,7 +59,7 @@ typedef struct amm_plan_entry {
 
 typedef struct amm_rejected {
     uint64_t count;
-    bool has_nearest; /* the one that missed by least: memory only */
+    bool has_nearest; /* memory only: where the fastest partition that ignores memory misses least */
     amm_config nearest;
     double short_bytes;
     int32_t stage;
@@ -70,6 +72,7 @@ struct amm_result {
     const char *backend;
     bool proven, interrupted, evaluated_only, annealed;
     double resolution_s, model_gap;
+    double gap; /* share of the best time by which an unproven better plan could win; 0: proven */
     uint64_t configs; /* points of the space that use all devices */
     uint64_t solved, bounded_out;
     double candidates_covered; /* partitions that the exact solver stands for */

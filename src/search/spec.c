@@ -13,9 +13,14 @@ amm_status amm_spec_create(amm_spec **out, amm_context *context, const char *pro
     spec->context = context;
     amm_arena_init(&spec->arena, context);
     amm_reader reader = { .context = context, .arena = &spec->arena, .hash = AMM_HASH_START };
-    const amm_status status =
+    amm_status status =
         problem == NULL ? AMM_OK : amm_get_problem(&reader, &spec->problem, problem, "problem");
     spec->hash = reader.hash;
+    spec->file = "problem";
+    if (status == AMM_OK && problem != NULL && problem[strspn(problem, " \t\r\n")] != '{') {
+        spec->file = amm_arena_copy(&spec->arena, problem, strlen(problem));
+        status = spec->file == NULL ? AMM_NO_MEMORY : AMM_OK;
+    }
     if (status != AMM_OK) {
         amm_spec_free(spec);
         return status;
@@ -196,8 +201,7 @@ amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
 
 amm_status amm_spec_check(const amm_spec *spec)
 {
-    const char *name = spec->problem.name;
-    return amm_problem_check(&spec->problem, name != NULL && *name != '\0' ? name : "problem");
+    return amm_problem_check(&spec->problem, spec->file);
 }
 
 amm_status amm_spec_json(const amm_spec *spec, char **out)

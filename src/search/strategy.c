@@ -46,12 +46,11 @@ static int32_t integers(slice s, char separator, int32_t *out, int32_t room)
     return count;
 }
 
-/* "[[1,2],[1,2]]": rows of equal length. */
-static bool placement(amm_strategy *out, amm_arena *arena, slice s)
+/* "[[1,2],[1,2]]": rows of equal length, into out->grid (as many cells as the text has characters). */
+static bool placement(amm_strategy *out, slice s)
 {
     const size_t room = s.length;
-    out->grid = amm_arena_alloc(arena, room, sizeof *out->grid);
-    if (out->grid == NULL || s.length < 4 || s.at[0] != '[' || s.at[s.length - 1] != ']') {
+    if (s.length < 4 || s.at[0] != '[' || s.at[s.length - 1] != ']') {
         return false;
     }
     int32_t filled = 0;
@@ -69,7 +68,7 @@ static bool placement(amm_strategy *out, amm_arena *arena, slice s)
         out->grid_rows++;
         filled += count;
         i = (size_t)(end - s.at) + 1; /* at the comma between rows, or past the last */
-        if (i + 1 < s.length && s.at[i] != ',') {
+        if (i + 1 < s.length && (s.at[i] != ',' || i + 2 == s.length)) {
             return false;
         }
     }
@@ -82,7 +81,27 @@ typedef struct parsing {
     const char *text;
     const amm_problem_desc *problem;
     int32_t stages; /* entries of stage-layers */
+    uint32_t seen;  /* keys so far, one bit each */
 } parsing;
+
+static const char *const keys[] = { "tp", "pp", "dp", "micro-batch", "stage-layers", "placement",
+                                    "tp-term" };
+enum { KEYS = sizeof keys / sizeof keys[0] };
+
+/* Index of a key, or -1. The words of files, with '_', are taken as well. */
+static int32_t key_of(slice s)
+{
+    for (int32_t k = 0; k < KEYS; k++) {
+        bool same = strlen(keys[k]) == s.length;
+        for (size_t i = 0; i < s.length && same; i++) {
+            same = keys[k][i] == (s.at[i] == '_' ? '-' : s.at[i]);
+        }
+        if (same) {
+            return k;
+        }
+    }
+    return -1;
+}
 
 static amm_status degree(const parsing *p, slice key, slice value)
 {
@@ -107,11 +126,15 @@ static amm_status degree(const parsing *p, slice key, slice value)
 
 static amm_status item(parsing *p, slice key, slice value)
 {
-    if (is(key, "tp") || is(key, "pp") || is(key, "dp") || is(key, "micro-batch") ||
-        is(key, "micro_batch")) {
+    const int32_t known = key_of(key);
+    if (known >= 0 && (p->seen >> known & 1U)) {
+        return amm_fail(AMM_INPUT, "strategy '%s': %s: given twice", p->text, keys[known]);
+    }
+    p->seen |= known >= 0 ? UINT32_C(1) << known : 0;
+    if (known >= 0 && known < 4) {
         return degree(p, key, value);
     }
-    if (is(key, "stage-layers") || is(key, "stage_layers")) {
+    if (known == 4) {
         const int32_t room = p->problem->model->layer_count;
         p->out->stage_layers = amm_arena_alloc(p->arena, (size_t)room, sizeof(int32_t));
         if (p->out->stage_layers == NULL) {
@@ -125,15 +148,19 @@ static amm_status item(parsing *p, slice key, slice value)
                                         p->text, (int)value.length, value.at, room);
     }
     const bool amp = p->problem->cost_model == AMM_COST_AMP_REFERENCE;
-    if (amp && is(key, "placement")) {
-        return placement(p->out, p->arena, value)
+    if (amp && known == 5) {
+        p->out->grid = amm_arena_alloc(p->arena, value.length + 1, sizeof *p->out->grid);
+        if (p->out->grid == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        return placement(p->out, value)
                    ? AMM_OK
                    : amm_fail(AMM_INPUT,
                               "strategy '%s': placement: not rows of stage numbers like "
                               "[[1,2],[1,2]]",
                               p->text);
     }
-    if (amp && is(key, "tp-term") && (is(value, "profile") || is(value, "explicit"))) {
+    if (amp && known == 6 && (is(value, "profile") || is(value, "explicit"))) {
         p->out->explicit_tp = is(value, "explicit");
         return AMM_OK;
     }
@@ -191,7 +218,7 @@ static amm_status check(const parsing *p)
 amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *text,
                               const amm_problem_desc *problem)
 {
-    parsing p = { out, arena, text, problem, 0 };
+    parsing p = { out, arena, text, problem, 0, 0 };
     memset(out, 0, sizeof *out);
     out->config.tp = out->config.pp = out->config.dp = 1;
     out->config.micro_batch = 1;
@@ -205,6 +232,9 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
         const slice key = { at, key_length };
         const slice rest = { value, (size_t)(end - value) };
         AMM_TRY(item(&p, key, rest));
+        if (*end == ',' && end[1] == '\0') {
+            return amm_fail(AMM_INPUT, "strategy '%s': ends with a comma", text);
+        }
         at = *end == ',' ? end + 1 : end;
     }
     return check(&p);

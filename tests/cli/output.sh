@@ -62,13 +62,14 @@ has "$err" "%"
 run 0 plan amp-homogeneous -q
 is_empty "$err"
 
-# An interrupted search writes the best so far. The space is large, and quick to walk through.
-huge=(plan amp-homogeneous --micro-batch 1..4096 --tp 1..1024 --dp 1..4096 --json)
+# An interrupted search writes the best so far. A cluster and a batch that take a while.
+huge=(plan amp-homogeneous --cluster 2520xnode:4xT4,intra=50gbit,inter=50gbit
+    --global-batch-size 7207200 --top all --json)
 # In a job of its own: a background process of a script ignores SIGINT.
 set -m
 "$AMMETER" "${huge[@]}" > interrupted.json 2> "$err" &
 pid=$!
-sleep 1
+sleep 0.5
 kill -INT "$pid"
 code=0
 wait "$pid" || code=$?

@@ -36,6 +36,7 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
     const bool same_u = random_range(seed, 0, 1) == 0;
     const int32_t slow = random_range(seed, 0, 1) == 0 ? high : high * 10;
     double weight[INSTANCE_LAYERS + 1];
+    int32_t shared = 1; /* entries of the array that this stage could share */
     memset(out, 0, sizeof *out);
     prefix(weight, layers, seed, 0, 20);
     prefix(out->o, layers, seed, 0, high / 2);
@@ -66,6 +67,13 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
         }
         out->stages[s].entry_count = count;
         out->stages[s].entries = out->entries[s];
+        if (!tight && s > 0 && random_range(seed, 0, 2) == 0) { /* stages may share their entries */
+            out->stages[s].entries = out->stages[s - 1].entries;
+            out->stages[s].entry_count = random_range(
+                seed, 1, shared);
+        } else {
+            shared = count;
+        }
         out->stages[s].e = random_range(seed, 0, 5) == 0 ? NULL : out->e[s];
     }
     const int32_t a[] = { 0, 1, 3, 7, 63, 511 };
@@ -178,6 +186,31 @@ static void check_instance(amm_solver *solver, const instance *in, int32_t numbe
     assert_false(got.feasible);
 }
 
+/* The same instance in units that are not integers: finalists are compared like that. */
+static void check_in_seconds(amm_solver *solver, instance *in, double unit)
+{
+    const double *const end = (const double *)&in->first;
+    for (double *x = (double *)&in->t; x < end; x++) {
+        *x *= unit;
+    }
+    for (int32_t s = 0; s < INSTANCE_STAGES; s++) {
+        for (int32_t k = 0; k < INSTANCE_CLASSES; k++) {
+            in->entries[s][k].rho *= unit;
+        }
+    }
+    brute want;
+    amm_solution got;
+    int32_t cuts[INSTANCE_STAGES + 1];
+    int32_t entry[INSTANCE_STAGES];
+    instance_brute_force(&want, in);
+    assert_int_equal(amm_solve(solver, &got, cuts, entry, &in->config, HUGE_VAL), AMM_OK);
+    assert_int_equal(got.feasible, want.feasible);
+    if (want.feasible) {
+        assert_close(got.total, want.total, 1e-12, 0.0);
+        assert_true(amm_solve_bound(&in->config) <= want.total * (1.0 + 1e-12));
+    }
+}
+
 void check_random_instances(int32_t count, uint64_t seed)
 {
     static instance in;
@@ -188,6 +221,9 @@ void check_random_instances(int32_t count, uint64_t seed)
         const int32_t layers = random_range(&seed, 1, 13);
         instance_random(&in, &seed, layers, random_range(&seed, 1, layers < 6 ? layers : 6));
         check_instance(&solver, &in, n, &infeasible);
+        if (n % 4 == 0) {
+            check_in_seconds(&solver, &in, 1e-3 / 7.0);
+        }
     }
     amm_solver_free(&solver);
     printf("%d instances, %d infeasible\n", count, infeasible);

@@ -100,6 +100,39 @@ static void backends_explain_themselves(void **state)
     amm_spec_free(spec);
 }
 
+static void strategies_are_strict(void **state)
+{
+    (void)state;
+    amm_spec *spec = NULL;
+    const char *const bad[] = {
+        "tp=2,tp=4,pp=4", "tp=1,pp=4,dp=4,", "tp=", "tp=0,pp=16", "colour=1", "pp=16,stage-layers=30",
+        "tp=2,pp=2,dp=2", "pp=16,micro-batch=3", "pp=16,placement=[[1]]", "tp=16777216,pp=16777216",
+        "dp=16,stage-layers=31", "dp=16,stage-layers=-30", "tp=8,dp=2",
+    };
+    assert_int_equal(amm_spec_create(&spec, test_context(), "amp-homogeneous"), AMM_OK);
+    for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
+        amm_result *result = NULL;
+        if (amm_evaluate(&result, spec, &bad[k], 1) != AMM_INPUT) {
+            fail_msg("'%s' was taken", bad[k]);
+        }
+        assert_non_null(strstr(amm_last_error(), "strategy '"));
+    }
+    const char *const amp[] = { "tp=4,dp=4,placement=[[1,1,1,1],[1,1,1,1],[1,1,1,1],[1,1,1,1],]",
+                                "tp=4,dp=4,placement=[[1,1,1,1],[1,1,1,1],[1,1,1,1],[1,1,1,2]]",
+                                "tp=8,dp=2,tp-term=explicit" };
+    assert_int_equal(amm_spec_set(spec, "cost_model", "amp-reference"), AMM_OK);
+    for (size_t k = 0; k < 3; k++) {
+        amm_result *result = NULL;
+        assert_int_equal(amm_evaluate(&result, spec, &amp[k], 1), AMM_INPUT);
+    }
+    /* The reference knows no links between pairs: refused, not ignored. */
+    assert_int_equal(amm_spec_set(spec, "cluster",
+                                  "4xnode:4xT4,intra=50gbit,inter=50gbit;link:0-1=1gbit"),
+                     AMM_OK);
+    assert_int_equal(amm_spec_check(spec), AMM_INPUT);
+    amm_spec_free(spec);
+}
+
 /* The same seed gives the same run, another one another. */
 static void annealing_is_seeded(void **state)
 {
@@ -133,6 +166,7 @@ int main(void)
         cmocka_unit_test(status_numbers_are_pinned), cmocka_unit_test(macros_and_functions_agree),
         cmocka_unit_test(unknown_sizes_are_refused), cmocka_unit_test(setting_is_all_or_nothing),
         cmocka_unit_test(backends_explain_themselves), cmocka_unit_test(annealing_is_seeded),
+        cmocka_unit_test(strategies_are_strict),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

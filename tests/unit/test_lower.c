@@ -125,6 +125,46 @@ static void slow_pairs_limit_their_flows(void **state)
     amm_spec_free(spec);
 }
 
+/* A listed pair is shared by the transfers on that pair only. Nodes of 3, 3, 2 and 4 devices, two
+ * stages of six: the six transfers are 0 -> 2 (twice), 0 -> 3, 1 -> 3 (three times). */
+static void pairs_count_their_own_flows(void **state)
+{
+    (void)state;
+    static const char cluster[] =
+        "{\"format\":\"ammeter-cluster\",\"version\":1,\"name\":\"test\",\"nodes\":["
+        "{\"count\":2,\"devices\":[{\"device\":" DEVICE("A", "1000000") ",\"count\":3}],"
+        "\"intra\":\"8GB\",\"inter\":\"400GB\"},"
+        "{\"devices\":{\"A\":2},\"intra\":\"8GB\",\"inter\":\"400GB\"},"
+        "{\"devices\":{\"A\":4},\"intra\":\"8GB\",\"inter\":\"400GB\"}],"
+        "\"links\":[{\"nodes\":[0,3],\"bandwidth\":\"1GB\"}]}";
+    amm_spec *spec = spec_of(cluster);
+    amm_lowered lowered;
+    amm_lowered_config out;
+    assert_int_equal(amm_spec_set(spec, "global_batch", "6"), AMM_OK);
+    assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
+    const amm_config c = { 0, 1, 6, 2, 1, 1 };
+    assert_int_equal(amm_lower_config(&lowered, &out, &c, true, false), AMM_OK);
+    assert_close(out.links.boundary_bytes_per_s[0], 0.5e9, 1e-15, 0);
+    amm_lower_free(&lowered);
+    amm_spec_free(spec);
+}
+
+/* Each type brings its own context: 1,000,000 - 100 against 2,000,000 - 100. */
+static void room_is_the_tightest_type(void **state)
+{
+    (void)state;
+    amm_spec *spec = spec_of(CLUSTER(NODES("1", DEVICE("A", "1000000")) "," NODES(
+        "1", DEVICE("B", "2000000"))));
+    amm_lowered lowered;
+    assert_int_equal(amm_spec_set(spec, "memory_margin", "0.5"), AMM_OK);
+    assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
+    assert_close(amm_lower_room(&lowered, 1).usable_bytes, 499900.0, 1e-15, 0);
+    assert_close(amm_lower_room(&lowered, 2).usable_bytes, 999900.0, 1e-15, 0);
+    assert_close(amm_lower_room(&lowered, 3).usable_bytes, 499900.0, 1e-15, 0);
+    amm_lower_free(&lowered);
+    amm_spec_free(spec);
+}
+
 static void layer_times(void **state)
 {
     (void)state;
@@ -187,6 +227,10 @@ static void formulas(void **state)
     assert_close(amm_in_flight_1f1b(64.0, 8.0, 6.0), 2.0, 0, 0);
     /* AMP's own rule is the case without overhead: 3 f b. */
     assert_close(amm_layer_time_affine(0.5, 1.0, 0.0, 8.0, 1.0), 12.0, 1e-15, 0);
+    /* Measurements that fall are not continued downwards. */
+    assert_close(amm_layer_time_between(5.0, 1.0, 4.0, 2.0, 100.0), 4.0, 1e-15, 0);
+    assert_close(amm_layer_time_between(5.0, 1.0, 4.0, 2.0, 1.5), 4.5, 1e-15, 0);
+    assert_close(amm_layer_time_between(4.0, 2.0, 6.0, 4.0, 8.0), 10.0, 1e-15, 0);
     /* Korthikanti et al. 2022, equation 1 with f = 4 h, w = s, t = 1: s b h (34 + 5 a s / h). */
     assert_close(amm_block_kept_bytes(2, 2048, 2048, 6144, 4 * 6144, 64, 1),
                  2048.0 * 2 * 6144 * (34.0 + 5.0 * 64 * 2048 / 6144), 1e-15, 0);
@@ -234,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rings_share_the_nic),      cmocka_unit_test(slow_pairs_limit_their_flows),
+        cmocka_unit_test(pairs_count_their_own_flows), cmocka_unit_test(room_is_the_tightest_type),
         cmocka_unit_test(layer_times),              cmocka_unit_test(memory_of_a_layer),
         cmocka_unit_test(formulas),                 cmocka_unit_test(ticks_are_exact_integers),
         cmocka_unit_test(index_is_a_bijection),

@@ -101,11 +101,11 @@ static bool probe(const amm_solve_config *c, limits lim, int32_t *furthest)
 }
 
 /* Greatest lower bound that bisection finds of max t (which == 0) or max d (which == 1) under the
- * other limit: no partition has a value <= the result, unless the result is -1. *high is known to
+ * other limit: no partition has a value <= the result, unless the result is below 0. *high is known to
  * pass the probe, and is lowered to the least that did. 20 halvings leave a millionth. */
 static double bisect_floor(const amm_solve_config *c, limits lim, double *high, int which)
 {
-    double low = -1.0;
+    double low = below(0.0);
     if (which == 0) {
         /* The mean of the cheapest entries bounds the maximum: start there, it is nearly tight. */
         double sum = 0.0;
@@ -113,7 +113,8 @@ static double bisect_floor(const amm_solve_config *c, limits lim, double *high, 
             double least = HUGE_VAL;
             for (int32_t s = 0; s < c->stages; s++) {
                 const amm_solve_stage *stage = &c->stage[s];
-                if (s > 0 && stage->entries == c->stage[s - 1].entries) {
+                if (s > 0 && stage->entries == c->stage[s - 1].entries &&
+                    stage->entry_count <= c->stage[s - 1].entry_count) {
                     continue;
                 }
                 for (int32_t k = 0; k < stage->entry_count; k++) {
@@ -441,9 +442,12 @@ double amm_solve_bound(const amm_solve_config *c)
         return HUGE_VAL;
     }
     double widest = 0.0;
+    double latest = 0.0;
     for (int32_t s = 0; s < c->stages; s++) {
         for (int32_t k = 0; k < c->stage[s].entry_count; k++) {
-            widest = fmax(widest, c->stage[s].entries[k].t[c->layers]);
+            const amm_solve_entry *x = &c->stage[s].entries[k];
+            widest = fmax(widest, x->t[c->layers]);
+            latest = fmax(latest, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
         }
     }
     for (int32_t l = 0; l < c->layers; l++) {
@@ -464,5 +468,6 @@ double amm_solve_bound(const amm_solve_config *c)
         }
         sum += least == HUGE_VAL ? 0.0 : least;
     }
-    return c->a * fmax(0.0, bisect_floor(c, any, &widest, 0)) + sum;
+    return c->a * fmax(0.0, bisect_floor(c, any, &widest, 0)) + sum +
+           fmax(0.0, bisect_floor(c, any, &latest, 1));
 }

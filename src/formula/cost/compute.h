@@ -16,11 +16,16 @@ AMM_FN double amm_layer_time_affine(double forward_s, double backward_s, double 
     return forward_s * (share + work) + backward_s * work;
 }
 
-/* Between two measured points (also beyond the second): the line through them. */
+/* Between two measured points: the line through them; beyond the second: its slope, or level where
+ * the measurements fall (a larger micro-batch never takes less time than a smaller one). */
 AMM_FN double amm_layer_time_between(double time0_s, double batch0, double time1_s, double batch1,
                                      double batch)
 {
-    return time0_s + (time1_s - time0_s) * (batch - batch0) / (batch1 - batch0);
+    const double slope = (time1_s - time0_s) / (batch1 - batch0);
+    if (batch <= batch1) {
+        return time0_s + slope * (batch - batch0);
+    }
+    return time1_s + (slope > 0.0 ? slope : 0.0) * (batch - batch1);
 }
 
 /* One optimizer step over `parameters`: memory traffic at HBM bandwidth. */

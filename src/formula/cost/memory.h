@@ -23,4 +23,10 @@ AMM_FN double amm_logit_bytes(double batch, double tokens, double vocab, double 
     return batch * tokens * vocab * bytes_per_logit / tp;
 }
 
+/* What a stage may use of a device: its memory less the margin, less what the context holds. */
+AMM_FN double amm_usable_bytes(double memory_bytes, double margin, double context_bytes)
+{
+    return memory_bytes * (1.0 - margin) - context_bytes;
+}
+
 #endif

@@ -20,4 +20,23 @@ AMM_FN double amm_in_flight_1f1b(double micro_batches, double stages, double sta
     return micro_batches < depth ? micro_batches : depth;
 }
 
+/* Bytes that one tensor rank sends over a boundary per micro-batch: every rank holds the whole
+ * activation, unless it is sharded. */
+AMM_FN double amm_boundary_bytes(double micro_batch, double elements, double bytes_per_element,
+                                 double shards)
+{
+    return micro_batch * elements * bytes_per_element / shards;
+}
+
+/* The slowest stage works on every micro-batch, the others show once: (G - 1) max t + sum t. */
+AMM_FN double amm_pipeline_compute(double micro_batches, double slowest)
+{
+    return micro_batches * slowest;
+}
+
+AMM_FN double amm_pipeline_bubble(double sum, double slowest)
+{
+    return sum - slowest;
+}
+
 #endif
