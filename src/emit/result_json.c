@@ -54,7 +54,8 @@ static void write_search(amm_json *j, const amm_result *r)
     amm_json_string(j, "method",
                     r->evaluated_only ? "none" : (r->annealed ? "anneal" : "exhaustive"));
     amm_json_bool(j, "proven", r->proven);
-    amm_json_number(j, "gap", r->interrupted || r->annealed ? (double)NAN : r->gap); /* unknown: null */
+    amm_json_number(j, "gap",
+                    r->interrupted || r->annealed ? (double)NAN : r->gap); /* unknown: null */
     amm_json_number(j, "resolution_s", r->resolution_s);
     amm_json_number(j, "model_gap", r->model_gap);
     amm_json_integer(j, "configs", (int64_t)r->configs);

@@ -188,7 +188,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
         const amm_stage_plan *stage = tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
                         stage->capacity_bytes / AMM_GIB,
-                        !plan->fits                                                ? "no"
+                        !plan->fits                                                 ? "no"
                         : stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight"
                                                                                     : "yes");
     }

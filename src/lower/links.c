@@ -153,8 +153,9 @@ amm_status amm_links_of(amm_links *out, amm_arena *arena, const amm_layout *layo
     out->ring_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
     out->boundary_bytes_per_s = amm_arena_alloc(arena, stages, sizeof(double));
     out->type_mask = amm_arena_alloc(arena, stages, sizeof(uint32_t));
-    if (f.out == NULL || f.in == NULL || f.pair[0] == NULL || f.pair[1] == NULL || out->ring_bytes_per_s == NULL ||
-        out->boundary_bytes_per_s == NULL || out->type_mask == NULL) {
+    if (f.out == NULL || f.in == NULL || f.pair[0] == NULL || f.pair[1] == NULL ||
+        out->ring_bytes_per_s == NULL || out->boundary_bytes_per_s == NULL ||
+        out->type_mask == NULL) {
         return AMM_NO_MEMORY;
     }
     count_rings(&f, c);

@@ -225,9 +225,9 @@ static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_co
                                               p->runtime->p2p_exposed_share);
     for (int32_t l = 0; l < p->model->layer_count; l++) {
         const amm_layer *x = &p->model->layers[l];
-        const double bytes = amm_boundary_bytes((double)config->micro_batch, (double)x->out_elements,
-                                                p->runtime->activation_bytes,
-                                                x->out_sharded ? config->tp : 1);
+        const double bytes =
+            amm_boundary_bytes((double)config->micro_batch, (double)x->out_elements,
+                               p->runtime->activation_bytes, x->out_sharded ? config->tp : 1);
         const double s = amm_p2p_time(bytes, row->key.rate);
         row->table[l + 1] = to_unit(factor * s, row->key.scale);
     }
@@ -431,11 +431,10 @@ static double tied_time(const amm_lowered *lowered, const amm_lowered_config *co
     for (int32_t l = 0; l < config->solve.layers && config->config.pp > 1; l++) {
         const amm_layer *x = &lowered->problem->model->layers[l];
         if (x->kind == AMM_LAYER_HEAD && x->tied) {
-            const double table =
-                amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden);
-            sum += amm_ring_all_reduce_time(
-                table * lowered->problem->runtime->activation_bytes / config->config.tp, 2.0,
-                config->links.tied_bytes_per_s);
+            const double table = amm_embedding_parameters((double)x->vocab, 0.0, (double)x->hidden);
+            sum += amm_ring_all_reduce_time(table * lowered->problem->runtime->activation_bytes /
+                                                config->config.tp,
+                                            2.0, config->links.tied_bytes_per_s);
         }
     }
     return sum;
@@ -502,7 +501,8 @@ static amm_status choose_scale(amm_lowered_config *out)
         return AMM_LIMIT;
     }
     out->unit_s = ldexp(1.0, out->scale + AMM_TICK_EXPONENT);
-    out->error_bound_s = (out->solve.a * layers + 3.0 * layers + out->config.pp) / 2.0 * out->unit_s;
+    out->error_bound_s =
+        (out->solve.a * layers + 3.0 * layers + out->config.pp) / 2.0 * out->unit_s;
     return AMM_OK;
 }
 

@@ -155,7 +155,8 @@ typedef struct search {
     int32_t *cuts, *entry; /* [layers + 1], [layers] */
     solved *found;
     size_t found_count, found_capacity;
-    double *best; /* [top] ascending: the k smallest high_s; what is above is out. NULL: all asked */
+    double
+        *best; /* [top] ascending: the k smallest high_s; what is above is out. NULL: all asked */
     size_t top, best_count;
     double best_s; /* for progress; negative: none yet */
 } search;
@@ -275,8 +276,7 @@ static amm_status solve_space(search *s)
 {
     for (uint64_t index = 0; index < s->space.count; index++) {
         amm_config config;
-        AMM_TRY(amm_plan_progress(s->options, index, s->space.count,
-                                  s->best_s));
+        AMM_TRY(amm_plan_progress(s->options, index, s->space.count, s->best_s));
         if (!amm_space_config(&s->space, &config, index)) {
             continue;
         }
@@ -437,7 +437,8 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
     result->wall_s = clock_s() - start_s;
     result->interrupted = status == AMM_INTERRUPTED;
     if (status == AMM_OK && result->configs == 0) {
-        return amm_fail(AMM_NO_PLAN, "no feasible plan: no tp x pp x dp of the space makes %d devices",
+        return amm_fail(AMM_NO_PLAN,
+                        "no feasible plan: no tp x pp x dp of the space makes %d devices",
                         spec->problem.cluster->device_count);
     }
     if (status == AMM_OK && result->plan_count == 0) {

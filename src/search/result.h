@@ -59,7 +59,8 @@ typedef struct amm_plan_entry {
 
 typedef struct amm_rejected {
     uint64_t count;
-    bool has_nearest; /* memory only: where the fastest partition that ignores memory misses least */
+    bool
+        has_nearest; /* memory only: where the fastest partition that ignores memory misses least */
     amm_config nearest;
     double short_bytes;
     int32_t stage;

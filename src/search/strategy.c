@@ -84,8 +84,8 @@ typedef struct parsing {
     uint32_t seen;  /* keys so far, one bit each */
 } parsing;
 
-static const char *const keys[] = { "tp", "pp", "dp", "micro-batch", "stage-layers", "placement",
-                                    "tp-term" };
+static const char *const keys[] = { "tp",           "pp",        "dp",     "micro-batch",
+                                    "stage-layers", "placement", "tp-term" };
 enum { KEYS = sizeof keys / sizeof keys[0] };
 
 /* Index of a key, or -1. The words of files, with '_', are taken as well. */

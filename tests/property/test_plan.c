@@ -258,7 +258,8 @@ static void mixed_stages_are_not_pruned_wrongly(void **state)
     const char *const parts[][2] = { { "model", model },
                                      { "profile", profile },
                                      { "runtime", "generic" },
-                                     { "cluster", "1xnode:1xT4/1xV100-16,intra=8000GB,inter=8000GB" },
+                                     { "cluster",
+                                       "1xnode:1xT4/1xV100-16,intra=8000GB,inter=8000GB" },
                                      { "global_batch", "2" } };
     assert_int_equal(amm_spec_create(&spec, test_context(), NULL), AMM_OK);
     for (size_t k = 0; k < 5; k++) {

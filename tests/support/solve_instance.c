@@ -36,7 +36,6 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
     const bool same_u = random_range(seed, 0, 1) == 0;
     const int32_t slow = random_range(seed, 0, 1) == 0 ? high : high * 10;
     double weight[INSTANCE_LAYERS + 1];
-    int32_t shared = 1; /* entries of the array that this stage could share */
     memset(out, 0, sizeof *out);
     prefix(weight, layers, seed, 0, 20);
     prefix(out->o, layers, seed, 0, high / 2);
@@ -51,7 +50,7 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
         for (int32_t j = 0; j <= layers; j++) {
             out->e[s][j] = random_range(seed, 0, slow);
         }
-        for (int32_t k = 0; k < count; k++) {
+        for (int32_t k = 0; k < classes; k++) {
             const int32_t row = (k + shift) % classes;
             amm_solve_entry *x = &out->entries[s][k];
             x->t = out->t[row];
@@ -67,12 +66,8 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
         }
         out->stages[s].entry_count = count;
         out->stages[s].entries = out->entries[s];
-        if (!tight && s > 0 && random_range(seed, 0, 2) == 0) { /* stages may share their entries */
+        if (!tight && s > 0 && random_range(seed, 0, 2) == 0) { /* stages may share an array */
             out->stages[s].entries = out->stages[s - 1].entries;
-            out->stages[s].entry_count = random_range(
-                seed, 1, shared);
-        } else {
-            shared = count;
         }
         out->stages[s].e = random_range(seed, 0, 5) == 0 ? NULL : out->e[s];
     }

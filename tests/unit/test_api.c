@@ -12,10 +12,9 @@ static void status_numbers_are_pinned(void **state)
     const struct {
         amm_status status;
         const char *name;
-    } pinned[] = { { 0, "OK" },          { 1, "INTERNAL" }, { 2, "NO_MEMORY" },
-                   { 3, "INPUT" },       { 4, "IO" },       { 5, "UNAVAILABLE" },
-                   { 6, "NO_PLAN" },     { 7, "INTERRUPTED" }, { 8, "LIMIT" },
-                   { 99, "UNKNOWN" } };
+    } pinned[] = { { 0, "OK" },    { 1, "INTERNAL" },    { 2, "NO_MEMORY" }, { 3, "INPUT" },
+                   { 4, "IO" },    { 5, "UNAVAILABLE" }, { 6, "NO_PLAN" },   { 7, "INTERRUPTED" },
+                   { 8, "LIMIT" }, { 99, "UNKNOWN" } };
     for (size_t k = 0; k < sizeof pinned / sizeof pinned[0]; k++) {
         assert_string_equal(amm_status_name(pinned[k].status), pinned[k].name);
         assert_true(strlen(amm_status_sentence(pinned[k].status)) > 3);
@@ -61,11 +60,20 @@ static void setting_is_all_or_nothing(void **state)
     assert_int_equal(amm_spec_create(&spec, test_context(), "amp-homogeneous"), AMM_OK);
     assert_int_equal(amm_spec_json(spec, &before), AMM_OK);
     const char *const bad[][2] = {
-        { "model", "nothing" },       { "cluster", "4xnode:4xT4" }, { "global_batch", "0" },
-        { "global_batch", "1e3" },    { "memory_margin", "1" },     { "memory_margin", "nan" },
-        { "tp", "" },                 { "tp", "1,,2" },             { "micro_batch", "4..2" },
-        { "cost_model", "best" },     { "colour", "red" },          { "profile", "{" },
-        { "seq_len", "-5" },          { "dp", "99999999999999999999" },
+        { "model", "nothing" },
+        { "cluster", "4xnode:4xT4" },
+        { "global_batch", "0" },
+        { "global_batch", "1e3" },
+        { "memory_margin", "1" },
+        { "memory_margin", "nan" },
+        { "tp", "" },
+        { "tp", "1,,2" },
+        { "micro_batch", "4..2" },
+        { "cost_model", "best" },
+        { "colour", "red" },
+        { "profile", "{" },
+        { "seq_len", "-5" },
+        { "dp", "99999999999999999999" },
     };
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
         if (amm_spec_set(spec, bad[k][0], bad[k][1]) != AMM_INPUT) {
@@ -105,9 +113,19 @@ static void strategies_are_strict(void **state)
     (void)state;
     amm_spec *spec = NULL;
     const char *const bad[] = {
-        "tp=2,tp=4,pp=4", "tp=1,pp=4,dp=4,", "tp=", "tp=0,pp=16", "colour=1", "pp=16,stage-layers=30",
-        "tp=2,pp=2,dp=2", "pp=16,micro-batch=3", "pp=16,placement=[[1]]", "tp=16777216,pp=16777216",
-        "dp=16,stage-layers=31", "dp=16,stage-layers=-30", "tp=8,dp=2",
+        "tp=2,tp=4,pp=4",
+        "tp=1,pp=4,dp=4,",
+        "tp=",
+        "tp=0,pp=16",
+        "colour=1",
+        "pp=16,stage-layers=30",
+        "tp=2,pp=2,dp=2",
+        "pp=16,micro-batch=3",
+        "pp=16,placement=[[1]]",
+        "tp=16777216,pp=16777216",
+        "dp=16,stage-layers=31",
+        "dp=16,stage-layers=-30",
+        "tp=8,dp=2",
     };
     assert_int_equal(amm_spec_create(&spec, test_context(), "amp-homogeneous"), AMM_OK);
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
@@ -126,9 +144,9 @@ static void strategies_are_strict(void **state)
         assert_int_equal(amm_evaluate(&result, spec, &amp[k], 1), AMM_INPUT);
     }
     /* The reference knows no links between pairs: refused, not ignored. */
-    assert_int_equal(amm_spec_set(spec, "cluster",
-                                  "4xnode:4xT4,intra=50gbit,inter=50gbit;link:0-1=1gbit"),
-                     AMM_OK);
+    assert_int_equal(
+        amm_spec_set(spec, "cluster", "4xnode:4xT4,intra=50gbit,inter=50gbit;link:0-1=1gbit"),
+        AMM_OK);
     assert_int_equal(amm_spec_check(spec), AMM_INPUT);
     amm_spec_free(spec);
 }
@@ -163,8 +181,8 @@ static void annealing_is_seeded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(status_numbers_are_pinned), cmocka_unit_test(macros_and_functions_agree),
-        cmocka_unit_test(unknown_sizes_are_refused), cmocka_unit_test(setting_is_all_or_nothing),
+        cmocka_unit_test(status_numbers_are_pinned),   cmocka_unit_test(macros_and_functions_agree),
+        cmocka_unit_test(unknown_sizes_are_refused),   cmocka_unit_test(setting_is_all_or_nothing),
         cmocka_unit_test(backends_explain_themselves), cmocka_unit_test(annealing_is_seeded),
         cmocka_unit_test(strategies_are_strict),
     };

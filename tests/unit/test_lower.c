@@ -9,14 +9,15 @@
 #include "test_support.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Two device types with round constants: efficiency 1 inside nodes, 0.5 between them. */
 #define DEVICE(name, memory)                                                                       \
     "{\"format\":\"ammeter-device\",\"version\":1,\"name\":\"" name "\",\"source\":\"test\","      \
     "\"memory_bytes\":" memory ",\"context_bytes\":100,\"hbm_bytes_per_s\":1e9,"                   \
-    "\"overhead_share\":[{\"tp\":1,\"value\":0.25,\"low\":0,\"high\":0.9,\"source\":\"test\"}],"     \
-    "\"intra_efficiency\":{\"value\":1,\"low\":0.5,\"high\":1,\"source\":\"test\"},"                 \
+    "\"overhead_share\":[{\"tp\":1,\"value\":0.25,\"low\":0,\"high\":0.9,\"source\":\"test\"}],"   \
+    "\"intra_efficiency\":{\"value\":1,\"low\":0.5,\"high\":1,\"source\":\"test\"},"               \
     "\"inter_efficiency\":{\"value\":0.5,\"low\":0.5,\"high\":1,\"source\":\"test\"}}"
 
 /* Nodes of 4 devices, 8 GB/s inside, 4 GB/s NIC. */
@@ -132,11 +133,12 @@ static void pairs_count_their_own_flows(void **state)
     (void)state;
     static const char cluster[] =
         "{\"format\":\"ammeter-cluster\",\"version\":1,\"name\":\"test\",\"nodes\":["
-        "{\"count\":2,\"devices\":[{\"device\":" DEVICE("A", "1000000") ",\"count\":3}],"
-        "\"intra\":\"8GB\",\"inter\":\"400GB\"},"
-        "{\"devices\":{\"A\":2},\"intra\":\"8GB\",\"inter\":\"400GB\"},"
-        "{\"devices\":{\"A\":4},\"intra\":\"8GB\",\"inter\":\"400GB\"}],"
-        "\"links\":[{\"nodes\":[0,3],\"bandwidth\":\"1GB\"}]}";
+        "{\"count\":2,\"devices\":[{\"device\":" DEVICE(
+            "A", "1000000") ",\"count\":3}],"
+                            "\"intra\":\"8GB\",\"inter\":\"400GB\"},"
+                            "{\"devices\":{\"A\":2},\"intra\":\"8GB\",\"inter\":\"400GB\"},"
+                            "{\"devices\":{\"A\":4},\"intra\":\"8GB\",\"inter\":\"400GB\"}],"
+                            "\"links\":[{\"nodes\":[0,3],\"bandwidth\":\"1GB\"}]}";
     amm_spec *spec = spec_of(cluster);
     amm_lowered lowered;
     amm_lowered_config out;
@@ -149,12 +151,38 @@ static void pairs_count_their_own_flows(void **state)
     amm_spec_free(spec);
 }
 
+/* What leaves and what enters a node are counted apart: one node of four against two of two. */
+static void the_busier_end_decides(void **state)
+{
+    (void)state;
+    static const char *const counts[] = { "4", "2", "2", "4" };
+    for (int k = 0; k < 2; k++) {
+        char cluster[2048];
+        (void)snprintf(cluster, sizeof cluster,
+                       "{\"format\":\"ammeter-cluster\",\"version\":1,\"name\":\"test\",\"nodes\":["
+                       "{\"count\":%d,\"devices\":[{\"device\":%s,\"count\":%s}],\"intra\":\"8GB\","
+                       "\"inter\":\"4GB\"},{\"count\":%d,\"devices\":{\"A\":%s},\"intra\":\"8GB\","
+                       "\"inter\":\"4GB\"}]}",
+                       k == 0 ? 1 : 2, DEVICE("A", "1000000"), counts[2 * k], k == 0 ? 2 : 1,
+                       counts[2 * k + 1]);
+        amm_spec *spec = spec_of(cluster);
+        amm_lowered lowered;
+        amm_lowered_config out;
+        assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
+        const amm_config c = config_of(1, 4, 2, 1);
+        assert_int_equal(amm_lower_config(&lowered, &out, &c, true, false), AMM_OK);
+        assert_close(out.links.boundary_bytes_per_s[0], 0.5e9, 1e-15, 0);
+        amm_lower_free(&lowered);
+        amm_spec_free(spec);
+    }
+}
+
 /* Each type brings its own context: 1,000,000 - 100 against 2,000,000 - 100. */
 static void room_is_the_tightest_type(void **state)
 {
     (void)state;
-    amm_spec *spec = spec_of(CLUSTER(NODES("1", DEVICE("A", "1000000")) "," NODES(
-        "1", DEVICE("B", "2000000"))));
+    amm_spec *spec =
+        spec_of(CLUSTER(NODES("1", DEVICE("A", "1000000")) "," NODES("1", DEVICE("B", "2000000"))));
     amm_lowered lowered;
     assert_int_equal(amm_spec_set(spec, "memory_margin", "0.5"), AMM_OK);
     assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
@@ -168,8 +196,8 @@ static void room_is_the_tightest_type(void **state)
 static void layer_times(void **state)
 {
     (void)state;
-    amm_spec *spec = spec_of(CLUSTER(NODES("1", DEVICE("A", "1000000")) "," NODES(
-        "1", DEVICE("B", "1000000"))));
+    amm_spec *spec =
+        spec_of(CLUSTER(NODES("1", DEVICE("A", "1000000")) "," NODES("1", DEVICE("B", "1000000"))));
     amm_lowered lowered;
     double times[4];
     assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
@@ -277,10 +305,15 @@ static void index_is_a_bijection(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rings_share_the_nic),      cmocka_unit_test(slow_pairs_limit_their_flows),
-        cmocka_unit_test(pairs_count_their_own_flows), cmocka_unit_test(room_is_the_tightest_type),
-        cmocka_unit_test(layer_times),              cmocka_unit_test(memory_of_a_layer),
-        cmocka_unit_test(formulas),                 cmocka_unit_test(ticks_are_exact_integers),
+        cmocka_unit_test(rings_share_the_nic),
+        cmocka_unit_test(slow_pairs_limit_their_flows),
+        cmocka_unit_test(pairs_count_their_own_flows),
+        cmocka_unit_test(the_busier_end_decides),
+        cmocka_unit_test(room_is_the_tightest_type),
+        cmocka_unit_test(layer_times),
+        cmocka_unit_test(memory_of_a_layer),
+        cmocka_unit_test(formulas),
+        cmocka_unit_test(ticks_are_exact_integers),
         cmocka_unit_test(index_is_a_bijection),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
