@@ -1,8 +1,9 @@
-/* The exact partition solver: time per configuration, by layers, stages and micro-batches.
- * Synthetic transformer: equal blocks with 1 % jitter, a heavy head, data-parallel term, class lists
- * of two entries per stage (keep everything; recompute: 4/3 of the time, a third of the memory),
- * memory windows with 1F1B's in-flight counts. "1 class": every stage runs the same device type;
- * "2 devices": two device types alternate, 1 : 1.7. */
+/* The exact partition solver: time per configuration, by layers, stages and micro-batches, with every
+ * part of the objective in use: A max t + sum u + sum e + max max(d - o, rho), u different from t, a
+ * finish offset o, a floor rho, class lists of two entries per stage (keep everything; recompute: 4/3
+ * of the time, a third of the memory), memory windows with 1F1B's in-flight counts. Synthetic
+ * transformer: equal blocks with 1 % jitter, a heavy head. Devices 1: every stage runs the same type;
+ * 2: two types alternate, 1 : 1.7, each with its own d. */
 #define _POSIX_C_SOURCE 200809L
 #include "backend/solve.h"
 #include "random.h"
@@ -16,7 +17,8 @@
 enum { MAX_L = 128, MAX_S = 64, REPEATS = 201 };
 
 typedef struct bench_case {
-    double t[4][MAX_L + 1], d[2][MAX_L + 1], weight[2][MAX_L + 1], e[MAX_L + 1];
+    double t[4][MAX_L + 1], u[4][MAX_L + 1], d[2][MAX_L + 1], o[MAX_L + 1];
+    double weight[2][MAX_L + 1], e[MAX_L + 1];
     int32_t first[MAX_S][2][MAX_L + 1];
     amm_solve_entry entries[MAX_S][2];
     amm_solve_stage stages[MAX_S];
@@ -40,8 +42,11 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
         for (int32_t k = 0; k < 4; k++) {
             const double slow = (k / 2 == 0 ? 1.0 : 1.7) * (k % 2 == 0 ? 1.0 : 4.0 / 3.0);
             b->t[k][l + 1] = b->t[k][l] + rint(time * slow);
+            b->u[k][l + 1] = b->u[k][l] + rint(time * slow) + random_range(seed, 0, 20);
         }
-        b->d[0][l + 1] = b->d[0][l] + (head ? 900 : 300);
+        b->d[0][l + 1] = b->d[0][l] + (head ? 2700 : 900);
+        b->d[1][l + 1] = b->d[1][l] + (head ? 3600 : 1200);
+        b->o[l + 1] = b->o[l] + (head ? 300 : 100);
         b->weight[0][l + 1] = b->weight[0][l] + 3.0;
         b->weight[1][l + 1] = b->weight[1][l] + 1.0;
     }
@@ -60,7 +65,8 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
                 b->first[s][k][j] = i;
             }
             const int32_t row = 2 * (devices == 2 ? s % 2 : 0) + k;
-            const amm_solve_entry entry = { b->t[row], b->t[row], b->d[0], 0.0, b->first[s][k] };
+            const amm_solve_entry entry = { b->t[row], b->u[row], b->d[row / 2], 5000.0,
+                                            b->first[s][k] };
             b->entries[s][k] = entry;
         }
         b->stages[s].entry_count = 2;
@@ -71,6 +77,7 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
     b->config.stages = stages;
     b->config.a = micro_batches - 1;
     b->config.stage = b->stages;
+    b->config.o = b->o;
 }
 
 static int compare(const void *a, const void *b)
