@@ -1,6 +1,7 @@
 #include "emit/emit.h"
 
 #include <stdio.h>
+#include "io/io.h"
 #include <string.h>
 
 void amm_time_terms(amm_time_term out[AMM_TIME_TERMS], const amm_time_parts *parts)
@@ -39,6 +40,47 @@ static bool device_fitted(const amm_device *device)
     return all;
 }
 
+static amm_status problem_text(char **out, const amm_context *context, amm_problem_desc problem,
+                               bool whole)
+{
+    amm_text text;
+    amm_json json;
+    if (!whole) {
+        memset(&problem.space, 0, sizeof problem.space);
+        problem.memory_margin = 0.0;
+    }
+    amm_text_init(&text, context);
+    amm_json_init(&json, &text, false);
+    amm_write_problem(&json, NULL, &problem);
+    return amm_text_take(&text, out);
+}
+
+/* Where it cannot be told for want of memory, the answer is no: it only makes words more careful. */
+bool amm_spec_is_preset(const amm_spec *spec, bool whole)
+{
+    amm_arena arena;
+    amm_problem_desc preset;
+    amm_reader reader = { .context = spec->context, .arena = &arena, .hash = AMM_HASH_START };
+    char *texts[2] = { NULL, NULL };
+    bool known = false;
+    for (int32_t k = 0; spec->problem.name != NULL && amm_preset("problem", k) != NULL; k++) {
+        known = known || strcmp(amm_preset("problem", k), spec->problem.name) == 0;
+    }
+    if (!known) {
+        return false;
+    }
+    amm_arena_init(&arena, spec->context);
+    const bool same = amm_get_problem(&reader, &preset, spec->problem.name, "problem") == AMM_OK &&
+                      problem_text(&texts[0], spec->context, preset, whole) == AMM_OK &&
+                      problem_text(&texts[1], spec->context, spec->problem, whole) == AMM_OK &&
+                      strcmp(texts[0], texts[1]) == 0;
+    amm_release(spec->context, texts[0]);
+    amm_release(spec->context, texts[1]);
+    amm_arena_free(&arena);
+    return same;
+}
+
+/* Constants are fitted on presets: calibrated is what is one of them, unchanged. */
 const char *amm_result_regime(const amm_result *result)
 {
     const amm_problem_desc *problem = &result->spec->problem;
@@ -46,7 +88,10 @@ const char *amm_result_regime(const amm_result *result)
     for (int32_t k = 0; k < problem->cluster->type_count; k++) {
         all = all && device_fitted(problem->cluster->types[k]);
     }
-    return all ? "calibrated" : "unvalidated";
+    if (!all) {
+        return "unvalidated";
+    }
+    return amm_spec_is_preset(result->spec, false) ? "calibrated" : "extrapolated";
 }
 
 double amm_result_best_s(const amm_result *result)

@@ -31,6 +31,9 @@ const char *amm_result_status_word(const amm_result *result);
 
 /* "calibrated" when every number that a prediction uses of every device type in use was fitted to
  * measurements, "unvalidated" otherwise. */
+/* The problem is the preset of its name, unchanged. `whole` false: but for space and margin. */
+bool amm_spec_is_preset(const amm_spec *spec, bool whole);
+/* "calibrated", "extrapolated" or "unvalidated". */
 const char *amm_result_regime(const amm_result *result);
 
 /* Shortest time among the plans; 0 without plans. */

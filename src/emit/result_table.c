@@ -83,10 +83,13 @@ static const char *status_sentence(const amm_result *r)
         return "interrupted: the best so far";
     }
     if (r->annealed) {
-        return "annealed: nothing is proven";
+        return "annealed with the explicit tensor term: nothing is proven";
     }
     if (!r->proven) {
         return "not proven";
+    }
+    if (reference_mode(r)) {
+        return "all evaluated, with the reference's own partitions";
     }
     return r->plan_count > 0 ? "optimal in the model" : "none of all is feasible";
 }
@@ -280,11 +283,14 @@ static void emit_sure(amm_text *out, const amm_result *r)
                         regime);
         return;
     }
-    amm_text_printf(out, "%s: %s; no range is given in this version\n", regime,
-                    strcmp(regime, "calibrated") == 0
-                        ? "the devices' constants are fitted to measured steps, how close those "
-                          "come to this problem is not known (ammeter show device)"
-                        : "not every device in use has constants fitted to measured steps");
+    const char *why = "not every device in use has constants fitted to measured steps";
+    if (strcmp(regime, "calibrated") == 0) {
+        why = "the devices' constants are fitted to measured steps of this very problem "
+              "(docs/validation.md)";
+    } else if (strcmp(regime, "extrapolated") == 0) {
+        why = "the devices' constants are fitted to measured steps of another problem";
+    }
+    amm_text_printf(out, "%s: %s; no range in this version\n", regime, why);
 }
 
 static void emit_rejected(amm_text *out, const amm_result *r)
@@ -309,36 +315,19 @@ static void emit_rejected(amm_text *out, const amm_result *r)
     }
 }
 
-/* The problem is exactly a preset: what was read hashes to the same. Where that cannot be told, the
- * answer is no: it only shortens a hint. */
-static bool is_preset(const amm_spec *spec)
-{
-    amm_arena arena;
-    amm_problem_desc again;
-    amm_reader reader = { .context = spec->context, .arena = &arena, .hash = AMM_HASH_START };
-    bool known = false;
-    for (int32_t k = 0; spec->problem.name != NULL && amm_preset("problem", k) != NULL; k++) {
-        known = known || strcmp(amm_preset("problem", k), spec->problem.name) == 0;
-    }
-    if (!known) {
-        return false;
-    }
-    amm_arena_init(&arena, spec->context);
-    const amm_status status = amm_get_problem(&reader, &again, spec->problem.name, "problem");
-    amm_arena_free(&arena);
-    return status == AMM_OK && reader.hash == spec->hash;
-}
-
 static void emit_next(amm_text *out, const amm_result *r)
 {
     if (r->evaluated_only || r->plan_count == 0) {
         return;
     }
-    const bool preset = is_preset(r->spec);
+    const bool preset = amm_spec_is_preset(r->spec, true);
     heading(out, "next");
     amm_text_printf(out, "ammeter explain %s --strategy ",
                     preset ? r->spec->problem.name : "[same problem and options]");
     amm_emit_strategy(out, &r->plans[0].config);
+    if (r->annealed) {
+        amm_text_append(out, ",tp-term=explicit");
+    }
     if (preset) {
         amm_text_printf(out, " · ammeter plan %s --top all --json -o plans.json",
                         r->spec->problem.name);
@@ -446,6 +435,9 @@ static void emit_details(amm_text *out, const amm_result *r)
         const amm_plan_entry *plan = &r->plans[k];
         amm_text_printf(out, "#%zu ", k + 1);
         amm_emit_strategy(out, &plan->config);
+        for (int32_t p = 0; p < plan->config.pp && !reference_mode(r); p++) {
+            amm_text_printf(out, "%s%d", p == 0 ? ",stage-layers=" : "-", plan->stages[p].counted);
+        }
         amm_text_printf(out, " · %lld micro-batches\n", (long long)plan->config.micro_batches);
         emit_terms(out, r, plan);
         emit_ledger(out, r, plan);

@@ -21,54 +21,53 @@ static double overhead_share(const amm_device *device, int32_t tp)
     return share;
 }
 
-static double point_time(const amm_profile *profile, const amm_profile_point *point, int32_t l)
+/* Where the micro-batch of a config lies among the measured points of (device, tp). */
+typedef struct bracket {
+    const amm_profile_point *first;      /* smallest micro-batch: its overhead holds for all */
+    const amm_profile_point *low, *high; /* neighbours; equal: one point serves */
+} bracket;
+
+static double point_backward(const amm_profile *profile, const amm_profile_point *point,
+                             double overhead_s, int32_t l)
 {
-    const double forward = point->forward_s[l];
-    return forward +
-           (point->backward_s != NULL ? point->backward_s[l] : profile->backward_ratio * forward);
+    return point->backward_s != NULL
+               ? point->backward_s[l]
+               : amm_backward_time(point->forward_s[l], overhead_s, profile->backward_ratio);
 }
 
-/* The two neighbours of `batch` among the points of (device, tp). Equal: an exact hit, the only
- * point, or below the first (the affine form then scales that one). Beyond the last: the last two. */
-static void bracket(const amm_profile *profile, const char *device, const amm_config *config,
-                    const amm_profile_point **low, const amm_profile_point **high)
+/* low = high: an exact hit, the only point, or below the first. Beyond the last: the last two. */
+static bracket bracket_of(const amm_profile *profile, const char *device, const amm_config *config)
 {
-    *low = *high = NULL;
+    bracket b = { NULL, NULL, NULL };
     for (int32_t k = 0; k < profile->point_count; k++) {
         const amm_profile_point *point = &profile->points[k];
         if (strcmp(point->device, device) != 0 || point->tp != config->tp) {
             continue;
         }
-        if (point->micro_batch == config->micro_batch) {
-            *low = *high = point;
-            return;
-        }
-        if (*high == NULL) {
-            *low = *high = point;
-        } else if ((*high)->micro_batch < config->micro_batch) {
-            *low = *high;
-            *high = point;
+        b.first = b.first == NULL ? point : b.first;
+        if (b.high == NULL || point->micro_batch == config->micro_batch) {
+            b.low = b.high = point;
+        } else if (b.high->micro_batch < config->micro_batch) {
+            b.low = b.high;
+            b.high = point;
         }
     }
+    return b;
 }
 
-static double layer_time(const amm_lowered *lowered, int32_t type, const amm_config *config,
-                         const amm_profile_point *low, const amm_profile_point *high, int32_t l)
+static double layer_time(const amm_profile *profile, const bracket *b, double share, double batch,
+                         int32_t l)
 {
-    const amm_profile *profile = lowered->problem->profile;
-    const double batch = (double)config->micro_batch;
-    if (low != high) {
-        const double time =
-            amm_layer_time_between(point_time(profile, low, l), (double)low->micro_batch,
-                                   point_time(profile, high, l), (double)high->micro_batch, batch);
-        return time > 0.0 ? time : 0.0;
+    const double overhead = share * b->first->forward_s[l];
+    const double low = b->low->forward_s[l];
+    const double backward = point_backward(profile, b->low, overhead, l);
+    if (b->low == b->high) {
+        return amm_layer_time_affine(low, backward, overhead, batch, (double)b->low->micro_batch);
     }
-    const double forward = low->forward_s[l];
-    const double share = low->micro_batch == config->micro_batch && low->backward_s != NULL
-                             ? 0.0
-                             : overhead_share(lowered->problem->cluster->types[type], config->tp);
-    return amm_layer_time_affine(forward, point_time(profile, low, l) - forward, share, batch,
-                                 (double)low->micro_batch);
+    return amm_layer_time_between(low + backward, (double)b->low->micro_batch,
+                                  b->high->forward_s[l] +
+                                      point_backward(profile, b->high, overhead, l),
+                                  (double)b->high->micro_batch, batch);
 }
 
 void amm_lower_layer_times(const amm_lowered *lowered, double *out, uint32_t type_mask,
@@ -79,14 +78,15 @@ void amm_lower_layer_times(const amm_lowered *lowered, double *out, uint32_t typ
         out[l] = 0.0;
     }
     for (int32_t type = 0; type < p->cluster->type_count; type++) {
-        const amm_profile_point *low = NULL;
-        const amm_profile_point *high = NULL;
         if ((type_mask >> type & 1U) == 0) {
             continue;
         }
-        bracket(p->profile, p->cluster->types[type]->name, config, &low, &high);
-        for (int32_t l = 0; low != NULL && l < p->model->layer_count; l++) {
-            out[l] = fmax(out[l], layer_time(lowered, type, config, low, high, l));
+        const amm_device *device = p->cluster->types[type];
+        const bracket b = bracket_of(p->profile, device->name, config);
+        const double share = overhead_share(device, config->tp);
+        for (int32_t l = 0; b.first != NULL && l < p->model->layer_count; l++) {
+            out[l] =
+                fmax(out[l], layer_time(p->profile, &b, share, (double)config->micro_batch, l));
         }
     }
 }

@@ -54,13 +54,16 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
     const amm_dim dims[AMM_RADIX_COUNT] = { AMM_DIM_MICRO_BATCH, AMM_DIM_TP, AMM_DIM_DP };
     out->devices = problem->cluster->device_count;
     out->batch = problem->global_batch;
+    out->dropped = 0;
     for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
         amm_list list = problem->space.dims[dims[i]];
         if (list.count == 0) {
             AMM_TRY(
                 divisors(arena, &list, dims[i] == AMM_DIM_MICRO_BATCH ? out->batch : out->devices));
         } else if (dims[i] != AMM_DIM_MICRO_BATCH) {
+            const int32_t asked = list.count;
             AMM_TRY(keep_divisors(arena, &list, out->devices));
+            out->dropped += asked - list.count;
         }
         out->radix[i] = list.count;
         out->values[i] = list.values;
@@ -116,6 +119,16 @@ static bool has_profiles(const amm_problem_desc *problem, int32_t tp)
     return true;
 }
 
+static bool heads_divide(const amm_model *model, int32_t tp)
+{
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        if (model->layers[l].kind == AMM_LAYER_BLOCK && model->layers[l].heads % tp != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_desc *problem,
                                const amm_layout *layout, const amm_config *config)
 {
@@ -126,6 +139,9 @@ amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_d
         return AMM_REJECT_TOPOLOGY;
     }
     if (problem->cost_model == AMM_COST_DEFAULT) {
+        if (!heads_divide(problem->model, config->tp)) {
+            return AMM_REJECT_HEADS;
+        }
         if (!has_profiles(problem, config->tp)) {
             return AMM_REJECT_PROFILE;
         }

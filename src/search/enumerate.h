@@ -15,6 +15,7 @@ typedef struct amm_space_range {
     const int64_t *values[AMM_RADIX_COUNT];
     amm_list pp; /* restriction, or empty */
     uint64_t count;
+    int32_t dropped; /* tp and dp values of the space that do not divide the devices */
 } amm_space_range;
 
 /* Values are those of the problem's space, or all divisors (of the batch, of the devices). */
@@ -23,7 +24,7 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 
-/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, length, topology, profile.
+/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, topology, heads, profile, length.
  * Memory is the solver's business. */
 amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_desc *problem,
                                const amm_layout *layout, const amm_config *config);

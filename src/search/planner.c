@@ -125,6 +125,12 @@ void amm_result_finish(amm_result *result, const amm_plan_options *options, doub
     result->plan_count = top_of(options, result->plan_count);
 }
 
+void amm_count_dropped(amm_result *result, const amm_space_range *space)
+{
+    result->configs += (uint64_t)space->dropped;
+    result->rejected[AMM_REJECT_DEVICES].count += (uint64_t)space->dropped;
+}
+
 amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
                              double best_s)
 {
@@ -274,6 +280,7 @@ static amm_status solve_config(search *s, const amm_config *config)
 
 static amm_status solve_space(search *s)
 {
+    amm_count_dropped(s->result, &s->space);
     for (uint64_t index = 0; index < s->space.count; index++) {
         amm_config config;
         AMM_TRY(amm_plan_progress(s->options, index, s->space.count, s->best_s));
@@ -436,7 +443,7 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
     }
     result->wall_s = clock_s() - start_s;
     result->interrupted = status == AMM_INTERRUPTED;
-    if (status == AMM_OK && result->configs == 0) {
+    if (status == AMM_OK && result->configs == result->rejected[AMM_REJECT_DEVICES].count) {
         return amm_fail(AMM_NO_PLAN,
                         "no feasible plan: no tp x pp x dp of the space makes %d devices",
                         spec->problem.cluster->device_count);

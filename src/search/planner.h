@@ -13,6 +13,9 @@ typedef struct amm_plan_list {
 } amm_plan_list;
 amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan);
 
+/* Counts the values of the space that no config can use, each as one rejection. */
+void amm_count_dropped(amm_result *result, const amm_space_range *space);
+
 /* Asks the caller's progress function; AMM_INTERRUPTED when it wants to stop. */
 amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
                              double best_s);

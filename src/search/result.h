@@ -17,6 +17,8 @@ struct amm_spec {
 #define AMM_REJECTION_LIST(X)                                                                      \
     X(DIVISIBILITY, "divisibility", "the batch does not divide by dp and micro-batch")             \
     X(PIPELINE_LENGTH, "pipeline-longer-than-model", "more stages than layers")                    \
+    X(DEVICES, "devices", "a tp or dp of the space does not divide the number of devices")         \
+    X(HEADS, "heads", "tp does not divide the attention heads of a layer")                         \
     X(TOPOLOGY, "topology", "a tensor group would cross nodes")                                    \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \

@@ -9,6 +9,9 @@ found = sorted(pathlib.Path(os.environ["AMMETER"]).resolve().parent.rglob("libam
 if not found:
     print("no shared library beside the command: skipped")
     sys.exit(77)
+if b"__asan_init" in found[0].read_bytes():
+    print("a sanitized library needs its run-time loaded first: skipped")
+    sys.exit(77)
 lib = ctypes.CDLL(str(found[0]))
 lib.amm_last_error.restype = ctypes.c_char_p
 lib.amm_version.restype = ctypes.c_char_p

@@ -251,7 +251,10 @@ static void remove_file(const char *folder, const char *name)
 /* What a problem file names lies beside it, wherever the program runs. */
 static void problem_paths_are_relative(void **state)
 {
-    char folder[] = "/tmp/ammeter-test-XXXXXX";
+    char folder[128];
+    const char *temporary = getenv("TMPDIR");
+    (void)snprintf(folder, sizeof folder, "%.90s/ammeter-test-XXXXXX",
+                   temporary == NULL ? "/tmp" : temporary);
     char path[256];
     (void)state;
     assert_non_null(mkdtemp(folder));

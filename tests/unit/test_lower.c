@@ -210,13 +210,17 @@ static void layer_times(void **state)
     amm_lower_layer_times(&lowered, times, 3, &c);
     assert_close(times[0], 9.5, 1e-15, 0);
     assert_close(times[1], 9.5, 1e-15, 0);
-    /* Two points: the line through (1, 3 f) and (4, 6 f); at 2: 4 f, at 7: 9 f. */
+    /* Two points, f and 2 f at 1 and 4, overhead f / 4 in both: f + 2 (0.75 f) = 2.5 f and
+     * 2 f + 2 (1.75 f) = 5.5 f; the line through them at 2: 3.5 f, at 7: 8.5 f. */
     c = config_of(2, 2, 2, 2);
     amm_lower_layer_times(&lowered, times, 1, &c);
-    assert_close(times[0], 4.0, 1e-15, 0);
+    assert_close(times[0], 3.5, 1e-15, 0);
+    c.micro_batch = 4;
+    amm_lower_layer_times(&lowered, times, 1, &c);
+    assert_close(times[0], 5.5, 1e-15, 0);
     c.micro_batch = 7;
     amm_lower_layer_times(&lowered, times, 1, &c);
-    assert_close(times[0], 9.0, 1e-15, 0);
+    assert_close(times[0], 8.5, 1e-15, 0);
     amm_lower_free(&lowered);
     amm_spec_free(spec);
 }

@@ -4,16 +4,21 @@
 
 #include "formula/fn.h"
 
-/* Forward + backward seconds at `batch` from one measured point at `batch0`.
- *   t = forward (share + (1 - share) batch / batch0) + backward (1 - share) batch / batch0
- * `share` in [0, 1): part of the measured forward time that does not grow with the batch (kernel
- * launches, synchronisation, collective latency of a profile taken layer by layer). It is paid once
- * per micro-batch, not again in the backward pass, whose time is work only. */
-AMM_FN double amm_layer_time_affine(double forward_s, double backward_s, double share, double batch,
-                                    double batch0)
+/* Backward seconds from the forward time, where they were not measured: `ratio` times the work. The
+ * overhead (kernel launches, synchronisation, collective latency of a profile taken layer by layer) is
+ * paid once per micro-batch, not again in the backward pass. */
+AMM_FN double amm_backward_time(double forward_s, double overhead_s, double ratio)
 {
-    const double work = (1.0 - share) * batch / batch0;
-    return forward_s * (share + work) + backward_s * work;
+    const double work = forward_s - overhead_s;
+    return ratio * (work > 0.0 ? work : 0.0);
+}
+
+/* Forward + backward seconds at `batch` from one measured point at `batch0`: the overhead stays, the
+ * rest grows with the batch. At batch0 it is the measured forward_s + backward_s. */
+AMM_FN double amm_layer_time_affine(double forward_s, double backward_s, double overhead_s,
+                                    double batch, double batch0)
+{
+    return overhead_s + (forward_s - overhead_s + backward_s) * batch / batch0;
 }
 
 /* Between two measured points: the line through them; beyond the second: its slope, or level where
