@@ -21,6 +21,15 @@ has "$out" "$best"
 has "$out" "100.0 %"
 has "$out" "search   none: 1 given strategy evaluated"
 
+# The example of the documentation; a value that divides no devices is counted, not dropped.
+run 0 plan "$SRC/docs/examples/tiny.json"
+has "$out" "tiny-transformer"
+has "$out" "sure?    extrapolated"
+run 0 plan amp-homogeneous --tp 1,3
+has "$out" "1 devices: a tp or dp"
+run 0 plan "$SRC/docs/examples/tiny.json" --tp 1,2,4
+has "$out" "no-profile"
+
 # Both spellings, and parts replaced.
 run 0 plan amp-homogeneous --tp 2 --dp 1..8 --pp 2,4 --micro-batch 1 --no-run-info --json
 cp "$out" short.json

@@ -1,18 +1,11 @@
 /* Any bytes as a one-line cluster: read, or refused with a message. What was read is printed, and
  * the printed line is its own fixed point. */
-#include "io/io.h"
+#include "round_trip.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 static amm_status find_device(const amm_device **out, const char *name, const char *where,
                               void *payload)
@@ -29,8 +22,9 @@ static amm_status find_node(const amm_cluster **out, const char *name, const cha
 }
 
 /* NULL when the line is refused. */
-static char *rewrite(amm_reader *r, const char *line)
+static char *rewrite(amm_reader *r, const char *line, size_t size)
 {
+    (void)size;
     const amm_cluster_names names = { find_device, find_node, r };
     amm_cluster *cluster = NULL;
     amm_text text;
@@ -47,21 +41,5 @@ static char *rewrite(amm_reader *r, const char *line)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    amm_context *context = NULL;
-    amm_arena arena;
-    require(amm_context_create(&context, NULL) == AMM_OK);
-    amm_arena_init(&arena, context);
-    amm_reader r = { .context = context, .arena = &arena, .hash = AMM_HASH_START };
-    const char *line = amm_arena_copy(&arena, (const char *)data, size);
-    require(line != NULL);
-    char *first = rewrite(&r, line);
-    if (first != NULL) {
-        char *second = rewrite(&r, first);
-        require(second != NULL && strcmp(first, second) == 0);
-        amm_text_free(context, second);
-    }
-    amm_text_free(context, first);
-    amm_arena_free(&arena);
-    amm_context_free(context);
-    return 0;
+    return fuzz_round_trip(data, size, rewrite);
 }

@@ -1,18 +1,11 @@
 /* Any bytes as a model file: read, or refused with a message. What was read is written, and reads
  * back to the same text. */
-#include "io/io.h"
+#include "round_trip.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void require(bool condition)
-{
-    if (!condition) {
-        abort();
-    }
-}
 
 /* NULL when the text is refused. */
 static char *rewrite(amm_reader *r, const char *text, size_t size)
@@ -34,19 +27,5 @@ static char *rewrite(amm_reader *r, const char *text, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    amm_context *context = NULL;
-    amm_arena arena;
-    require(amm_context_create(&context, NULL) == AMM_OK);
-    amm_arena_init(&arena, context);
-    amm_reader r = { .context = context, .arena = &arena, .hash = AMM_HASH_START };
-    char *first = rewrite(&r, (const char *)data, size);
-    if (first != NULL) {
-        char *second = rewrite(&r, first, strlen(first));
-        require(second != NULL && strcmp(first, second) == 0);
-        amm_text_free(context, second);
-    }
-    amm_text_free(context, first);
-    amm_arena_free(&arena);
-    amm_context_free(context);
-    return 0;
+    return fuzz_round_trip(data, size, rewrite);
 }
