@@ -12,6 +12,7 @@ typedef struct writer {
     const amm_result *result;
     amm_layout layout;
     double best_s;
+    const char *regime;
 } writer;
 
 static bool reference_mode(const writer *w)
@@ -268,7 +269,7 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     amm_json_null(j, "mfu");
     amm_json_null(j, "cost");
     amm_json_null(j, "launchable");
-    amm_json_string(j, "regime", amm_result_regime(w->result));
+    amm_json_string(j, "regime", w->regime);
     amm_json_null(j, "evidence");
 }
 
@@ -355,7 +356,9 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
 {
     amm_text text;
     amm_arena scratch;
-    writer w = { .result = result, .best_s = amm_result_best_s(result) };
+    writer w = { .result = result,
+                 .best_s = amm_result_best_s(result),
+                 .regime = amm_result_regime(result) };
     *out = NULL;
     if ((flags & ~(int)AMM_RESULT_NO_RUN_INFO) != 0) {
         return amm_fail(AMM_INPUT, "result flags: got %d, allowed 0 or %d", flags,
