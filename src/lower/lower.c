@@ -518,11 +518,11 @@ amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const
     AMM_TRY(empty_stages(lowered, out));
     AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
     out->fixed_s = tied_time(lowered, out);
-    AMM_TRY(total_slack(lowered, out));
     AMM_TRY(all_rows(lowered, out, memory));
     if (exact) {
         return AMM_OK;
     }
+    AMM_TRY(total_slack(lowered, out));
     AMM_TRY(choose_scale(out));
     return all_rows(lowered, out, memory);
 }

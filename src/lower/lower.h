@@ -55,7 +55,8 @@ typedef struct amm_lowered_config {
     double fixed_s;       /* part of the time that no partition changes (tied embeddings) */
     double error_bound_s; /* |ticks - double| of any partition's time is at most this */
     double slack_s; /* the engine's time of a partition may be that much above the rescored one:
-                       stages that mix device types are taken at the slowest type of every layer */
+                       stages that mix device types are taken at the slowest type of every layer;
+                       0 when exact */
     amm_links links;
     amm_solve_config solve;
 } amm_lowered_config;

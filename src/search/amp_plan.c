@@ -1,5 +1,13 @@
 #include "search/planner.h"
 
+amm_rejection amm_amp_reject(const amm_amp_case *amp, const amm_layout *layout,
+                             const amm_config *config, bool explicit_tp)
+{
+    const amm_rejection reason = amm_space_reject(amp->problem, layout, config);
+    const bool profiled = amm_amp_profile_of(amp, explicit_tp ? 1 : config->tp) >= 0;
+    return reason == AMM_ACCEPTED && !profiled ? AMM_REJECT_PROFILE : reason;
+}
+
 amm_status amm_amp_plan(amm_plan_entry *out, amm_arena *arena, const amm_amp_case *amp,
                         const amm_context *context, const amm_config *c, bool explicit_tp,
                         int32_t *node_of_rank, int32_t *device_of_rank)
@@ -61,10 +69,7 @@ amm_status amm_search_amp(amm_result *result, const amm_plan_options *options)
             continue;
         }
         result->configs++;
-        amm_rejection reason = amm_space_reject(&space, problem, &layout, &config);
-        if (reason == AMM_ACCEPTED && amm_amp_profile_of(&amp, config.tp) < 0) {
-            reason = AMM_REJECT_PROFILE;
-        }
+        const amm_rejection reason = amm_amp_reject(&amp, &layout, &config, false);
         if (reason != AMM_ACCEPTED) {
             result->rejected[reason].count++;
             continue;

@@ -37,7 +37,7 @@ static int64_t draw(annealing *a, int64_t n)
 static bool open_point(const annealing *a, uint64_t index, amm_config *out)
 {
     return !a->visited[index] && amm_space_config(&a->space, out, index) &&
-           amm_space_reject(&a->space, &a->result->spec->problem, &a->layout, out) == AMM_ACCEPTED;
+           amm_space_reject(&a->result->spec->problem, &a->layout, out) == AMM_ACCEPTED;
 }
 
 /* Unvisited points with the given tp and dp (0: any). The `pick`-th goes to out. */

@@ -129,10 +129,10 @@ static bool heads_divide(const amm_model *model, int32_t tp)
     return true;
 }
 
-amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_desc *problem,
-                               const amm_layout *layout, const amm_config *config)
+amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                               const amm_config *config)
 {
-    if (space->batch % (config->dp * config->micro_batch) != 0) {
+    if (problem->global_batch % (config->dp * config->micro_batch) != 0) {
         return AMM_REJECT_DIVISIBILITY;
     }
     if (!amm_layout_tensor_fits(layout, config->tp)) {

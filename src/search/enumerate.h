@@ -24,9 +24,10 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 
-/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, topology, heads, profile, length.
+/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, topology, heads, profile,
+ * length.
  * Memory is the solver's business. */
-amm_rejection amm_space_reject(const amm_space_range *space, const amm_problem_desc *problem,
-                               const amm_layout *layout, const amm_config *config);
+amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                               const amm_config *config);
 
 #endif

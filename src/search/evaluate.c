@@ -33,9 +33,7 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
 {
     const amm_config *c = &strategy->config;
     amm_lowered_config exact;
-    amm_space_range space;
-    AMM_TRY(amm_space_open(&space, &result->arena, lowered->problem));
-    const amm_rejection reason = amm_space_reject(&space, lowered->problem, &lowered->layout, c);
+    const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, c);
     if (reason != AMM_ACCEPTED) {
         return amm_fail(AMM_INPUT, "strategy '%s': %s", text, amm_rejection_sentence(reason));
     }
@@ -66,18 +64,10 @@ static amm_status evaluate_amp(amm_result *result, const amm_strategy *strategy,
     int32_t *devices = NULL;
     amm_layout layout;
     AMM_TRY(amm_layout_init(&layout, &result->arena, problem->cluster));
-    if (!amm_layout_tensor_fits(&layout, c->tp)) {
-        return amm_fail(AMM_INPUT, "strategy '%s': %s", text,
-                        amm_rejection_sentence(AMM_REJECT_TOPOLOGY));
-    }
     AMM_TRY(amm_amp_lower(&amp, &result->arena, problem));
-    if (amm_amp_profile_of(&amp, strategy->explicit_tp ? 1 : c->tp) < 0) {
-        return amm_fail(AMM_INPUT, "strategy '%s': %s", text,
-                        amm_rejection_sentence(AMM_REJECT_PROFILE));
-    }
-    if (c->pp > amp.layers && c->micro_batches > 1) {
-        return amm_fail(AMM_INPUT, "strategy '%s': %s", text,
-                        amm_rejection_sentence(AMM_REJECT_PIPELINE_LENGTH));
+    const amm_rejection reason = amm_amp_reject(&amp, &layout, c, strategy->explicit_tp);
+    if (reason != AMM_ACCEPTED) {
+        return amm_fail(AMM_INPUT, "strategy '%s': %s", text, amm_rejection_sentence(reason));
     }
     if (strategy->explicit_tp && problem->model->amp.placement_explicit_tp == 0) {
         return amm_fail(AMM_INPUT,

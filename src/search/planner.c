@@ -161,8 +161,8 @@ typedef struct search {
     int32_t *cuts, *entry; /* [layers + 1], [layers] */
     solved *found;
     size_t found_count, found_capacity;
-    double
-        *best; /* [top] ascending: the k smallest high_s; what is above is out. NULL: all asked */
+    /* [top] ascending: the k smallest high_s; what is above is out. NULL: all are asked for. */
+    double *best;
     size_t top, best_count;
     double best_s; /* for progress; negative: none yet */
 } search;
@@ -289,7 +289,7 @@ static amm_status solve_space(search *s)
         }
         s->result->configs++;
         const amm_rejection reason =
-            amm_space_reject(&s->space, s->lowered.problem, &s->lowered.layout, &config);
+            amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
         if (reason != AMM_ACCEPTED) {
             s->result->rejected[reason].count++;
             continue;

@@ -35,6 +35,11 @@ amm_status amm_search_anneal(amm_result *result, const amm_plan_options *options
 amm_status amm_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                        const amm_lowered_config *exact, const int32_t *cuts);
 
+/* AMM_ACCEPTED, or why the reference cannot evaluate a config: the rules of the space, and a profile
+ * at its tp (at tp 1 for the explicit tensor term). */
+amm_rejection amm_amp_reject(const amm_amp_case *amp, const amm_layout *layout,
+                             const amm_config *config, bool explicit_tp);
+
 /* The amp-reference evaluation as a plan. `node_of_rank`, `device_of_rank` NULL: default placement. */
 amm_status amm_amp_plan(amm_plan_entry *out, amm_arena *arena, const amm_amp_case *amp,
                         const amm_context *context, const amm_config *config, bool explicit_tp,

@@ -61,8 +61,8 @@ typedef struct amm_plan_entry {
 
 typedef struct amm_rejected {
     uint64_t count;
-    bool
-        has_nearest; /* memory only: where the fastest partition that ignores memory misses least */
+    /* Memory only: the config whose fastest partition, ignoring memory, misses by least. */
+    bool has_nearest;
     amm_config nearest;
     double short_bytes;
     int32_t stage;

@@ -1,6 +1,6 @@
 #include "search/strategy.h"
 
-#include <stdlib.h>
+#include <assert.h>
 #include <string.h>
 
 /* A slice of the text being read. */
@@ -86,7 +86,14 @@ typedef struct parsing {
 
 static const char *const keys[] = { "tp",           "pp",        "dp",     "micro-batch",
                                     "stage-layers", "placement", "tp-term" };
-enum { KEYS = sizeof keys / sizeof keys[0] };
+enum {
+    MICRO_BATCH = 3,
+    STAGE_LAYERS,
+    PLACEMENT,
+    TP_TERM,
+    KEYS
+}; /* positions in keys; degrees first */
+static_assert(sizeof keys / sizeof keys[0] == KEYS, "a name for every key");
 
 /* Index of a key, or -1. The words of files, with '_', are taken as well. */
 static int32_t key_of(slice s)
@@ -131,10 +138,10 @@ static amm_status item(parsing *p, slice key, slice value)
         return amm_fail(AMM_INPUT, "strategy '%s': %s: given twice", p->text, keys[known]);
     }
     p->seen |= known >= 0 ? UINT32_C(1) << known : 0;
-    if (known >= 0 && known < 4) {
+    if (known >= 0 && known <= MICRO_BATCH) {
         return degree(p, key, value);
     }
-    if (known == 4) {
+    if (known == STAGE_LAYERS) {
         const int32_t room = p->problem->model->layer_count;
         p->out->stage_layers = amm_arena_alloc(p->arena, (size_t)room, sizeof(int32_t));
         if (p->out->stage_layers == NULL) {
@@ -148,7 +155,7 @@ static amm_status item(parsing *p, slice key, slice value)
                                         p->text, (int)value.length, value.at, room);
     }
     const bool amp = p->problem->cost_model == AMM_COST_AMP_REFERENCE;
-    if (amp && known == 5) {
+    if (amp && known == PLACEMENT) {
         p->out->grid = amm_arena_alloc(p->arena, value.length + 1, sizeof *p->out->grid);
         if (p->out->grid == NULL) {
             return AMM_NO_MEMORY;
@@ -160,7 +167,7 @@ static amm_status item(parsing *p, slice key, slice value)
                               "[[1,2],[1,2]]",
                               p->text);
     }
-    if (amp && known == 6 && (is(value, "profile") || is(value, "explicit"))) {
+    if (amp && known == TP_TERM && (is(value, "profile") || is(value, "explicit"))) {
         p->out->explicit_tp = is(value, "explicit");
         return AMM_OK;
     }

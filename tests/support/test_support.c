@@ -13,6 +13,22 @@ amm_context *test_context(void)
     return context;
 }
 
+amm_arena test_arena;
+
+int arena_start(void **state)
+{
+    (void)state;
+    amm_arena_init(&test_arena, test_context());
+    return 0;
+}
+
+int arena_stop(void **state)
+{
+    (void)state;
+    amm_arena_free(&test_arena);
+    return 0;
+}
+
 void assert_close(double a, double b, double rtol, double atol)
 {
     const double error = fabs(a - b);

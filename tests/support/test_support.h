@@ -14,6 +14,11 @@
 /* One default context of the test program, never freed. */
 amm_context *test_context(void);
 
+/* An arena that lives as long as one test: cmocka_unit_test_setup_teardown(f, arena_start, arena_stop). */
+extern amm_arena test_arena;
+int arena_start(void **state);
+int arena_stop(void **state);
+
 /* |a - b| <= atol or <= rtol * max(|a|, |b|). */
 void assert_close(double a, double b, double rtol, double atol);
 /* The same bits. */

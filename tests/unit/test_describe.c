@@ -3,22 +3,6 @@
 #include "describe/check.h"
 #include <string.h>
 
-static amm_arena arena;
-
-static int start(void **state)
-{
-    (void)state;
-    amm_arena_init(&arena, test_context());
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    amm_arena_free(&arena);
-    return 0;
-}
-
 static void refused(amm_status status, const char *message)
 {
     assert_int_equal(status, AMM_INPUT);
@@ -94,20 +78,21 @@ static void lists(void **state)
     amm_list list;
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
-        assert_int_equal(amm_list_parse(&arena, &list, good[i].text, "tp"), AMM_OK);
+        assert_int_equal(amm_list_parse(&test_arena, &list, good[i].text, "tp"), AMM_OK);
         assert_int_equal(list.count, good[i].count);
         assert_int_equal(list.values[0], good[i].first);
         assert_int_equal(list.values[list.count - 1], good[i].last);
     }
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-        assert_int_equal(amm_list_parse(&arena, &list, bad[i], "tp"), AMM_INPUT);
+        assert_int_equal(amm_list_parse(&test_arena, &list, bad[i], "tp"), AMM_INPUT);
     }
-    refused(amm_list_parse(&arena, &list, "x", "option tp"),
+    refused(amm_list_parse(&test_arena, &list, "x", "option tp"),
             "option tp: not a list, got \"x\", allowed e.g. 1,2,4 or 1..8");
-    refused(amm_list_parse(&arena, &list, "0,1", "tp"),
+    refused(amm_list_parse(&test_arena, &list, "0,1", "tp"),
             "tp: out of range, got 0, allowed 1 to 16777216");
-    refused(amm_list_parse(&arena, &list, "1..5000", "tp"), "tp: too many values, allowed 4096");
-    refused(amm_list_parse(&arena, &list, "1..99999999999", "tp"),
+    refused(amm_list_parse(&test_arena, &list, "1..5000", "tp"),
+            "tp: too many values, allowed 4096");
+    refused(amm_list_parse(&test_arena, &list, "1..99999999999", "tp"),
             "tp: out of range, got 99999999999, allowed 1 to 16777216");
 }
 
@@ -368,7 +353,7 @@ static amm_status find_node(const amm_cluster **out, const char *name, const cha
 static amm_status parse_line(amm_cluster **out, const char *line)
 {
     const amm_cluster_names names = { find_device, find_node, NULL };
-    return amm_cluster_parse_line(&arena, out, line, &names, "cluster");
+    return amm_cluster_parse_line(&test_arena, out, line, &names, "cluster");
 }
 
 static void cluster_lines_round_trip(void **state)
@@ -620,5 +605,5 @@ int main(void)
         cmocka_unit_test(problem_parts_fit),
         cmocka_unit_test(problem_amp_reference),
     };
-    return cmocka_run_group_tests_name("describe", tests, start, stop);
+    return cmocka_run_group_tests_name("describe", tests, arena_start, arena_stop);
 }

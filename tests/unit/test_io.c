@@ -9,25 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-static amm_arena arena;
-
-static int start(void **state)
-{
-    (void)state;
-    amm_arena_init(&arena, test_context());
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    amm_arena_free(&arena);
-    return 0;
-}
-
 static amm_reader new_reader(void)
 {
-    const amm_reader r = { .context = test_context(), .arena = &arena, .hash = AMM_HASH_START };
+    const amm_reader r = { .context = test_context(),
+                           .arena = &test_arena,
+                           .hash = AMM_HASH_START };
     return r;
 }
 
@@ -726,5 +712,5 @@ int main(void)
         cmocka_unit_test(decimal_comma_does_not_matter),
         cmocka_unit_test(every_allocation_may_fail),
     };
-    return cmocka_run_group_tests_name("io", tests, start, stop);
+    return cmocka_run_group_tests_name("io", tests, arena_start, arena_stop);
 }
