@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- status and last error --------------------------------------------------------------------- */
+/* ---- status and last error ------------------------------------------------------------------- */
 
 static _Thread_local char last_error[1024];
 
@@ -55,7 +55,7 @@ amm_status amm_fail(amm_status status, const char *format, ...)
     return status;
 }
 
-/* ---- context and memory -------------------------------------------------------------------------- */
+/* ---- context and memory ---------------------------------------------------------------------- */
 
 static void *default_resize(void *pointer, size_t size, void *payload)
 {
@@ -155,7 +155,7 @@ void amm_release(const amm_context *context, void *pointer)
     }
 }
 
-/* ---- arena --------------------------------------------------------------------------------------- */
+/* ---- arena ----------------------------------------------------------------------------------- */
 
 struct amm_arena_block {
     amm_arena_block *next;
@@ -229,7 +229,7 @@ char *amm_arena_format(amm_arena *arena, const char *format, ...)
     return result;
 }
 
-/* ---- checked arithmetic and hashing --------------------------------------------------------------- */
+/* ---- checked arithmetic and hashing ---------------------------------------------------------- */
 
 bool amm_mul_i64(int64_t a, int64_t b, int64_t *out)
 {

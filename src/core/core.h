@@ -76,7 +76,7 @@ void amm_text_discard(amm_text *text);
 /* Terminal columns of a UTF-8 string (code points; we print no wide or combining ones). */
 size_t amm_text_columns(const char *string);
 
-/* ---- numbers: never through the process locale --------------------------------------------------- */
+/* ---- numbers: never through the process locale ----------------------------------------------- */
 
 enum { AMM_NUMBER_CHARS = 32 };
 
@@ -91,7 +91,7 @@ bool amm_number_parse(const char *string, double *out);
 /* Reads a whole string as a decimal integer that fits. */
 bool amm_integer_parse(const char *string, int64_t *out);
 
-/* ---- checked arithmetic and hashing ---------------------------------------------------------------- */
+/* ---- checked arithmetic and hashing ---------------------------------------------------------- */
 
 /* a * b; false when it does not fit. a, b >= 0. */
 bool amm_mul_i64(int64_t a, int64_t b, int64_t *out);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- C locale ------------------------------------------------------------------------------------------ */
+/* ---- C locale -------------------------------------------------------------------------------- */
 
 /* The host process may run under any locale (a GUI, Python); a decimal comma must never reach a
  * file. uselocale is per thread, so nobody else notices. */
@@ -41,7 +41,7 @@ int amm_format_c(char *out, size_t size, const char *format, va_list args)
     return length;
 }
 
-/* ---- growing text -------------------------------------------------------------------------------- */
+/* ---- growing text ---------------------------------------------------------------------------- */
 
 void amm_text_init(amm_text *text, const amm_context *context)
 {
@@ -140,7 +140,7 @@ void amm_text_discard(amm_text *text)
     text->length = text->capacity = 0;
 }
 
-/* ---- numbers ------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 void amm_number_format(char out[AMM_NUMBER_CHARS], double value)
 {

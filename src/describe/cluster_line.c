@@ -264,7 +264,7 @@ amm_status amm_cluster_parse_line(amm_arena *arena, amm_cluster **out, const cha
     return amm_cluster_build_finish(&p.build, out, name, "one-line form", where);
 }
 
-/* ---- the way back -------------------------------------------------------------------------------- */
+/* ---- the way back ---------------------------------------------------------------------------- */
 
 static bool node_same(const amm_node *a, const amm_node *b)
 {

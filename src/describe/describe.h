@@ -29,7 +29,7 @@ enum {
 #define AMM_MAX_BANDWIDTH 1e15
 #define AMM_MAX_BYTES     INT64_C(1125899906842624)
 
-/* ---- model ------------------------------------------------------------------------------------- */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 /* kind, word in files */
 #define AMM_LAYER_KIND_LIST(X)                                                                     \
@@ -88,7 +88,7 @@ typedef struct amm_model {
     amm_amp_view amp;
 } amm_model;
 
-/* ---- device, runtime --------------------------------------------------------------------------- */
+/* ---- device, runtime ------------------------------------------------------------------------- */
 
 /* A fitted or sourced number. */
 typedef struct amm_constant {
@@ -125,7 +125,7 @@ typedef struct amm_runtime {
     double optimizer_bytes_per_parameter; /* memory traffic of one optimizer step */
 } amm_runtime;
 
-/* ---- cluster ----------------------------------------------------------------------------------- */
+/* ---- cluster --------------------------------------------------------------------------------- */
 
 typedef struct amm_node {
     int32_t device_count;
@@ -151,7 +151,7 @@ typedef struct amm_cluster {
     int32_t device_count;       /* derived */
 } amm_cluster;
 
-/* ---- profile ----------------------------------------------------------------------------------- */
+/* ---- profile --------------------------------------------------------------------------------- */
 
 /* Measured layer times of one device type, tp and micro-batch. */
 typedef struct amm_profile_point {
@@ -170,7 +170,7 @@ typedef struct amm_profile {
     const amm_profile_point *points; /* sorted by (device, tp, micro_batch), unique */
 } amm_profile;
 
-/* ---- space and problem -------------------------------------------------------------------------- */
+/* ---- space and problem ----------------------------------------------------------------------- */
 
 /* Dimensions of the search, slowest digit of the config index first. name, option, Megatron's */
 #define AMM_DIM_LIST(X)                                                                            \
@@ -219,7 +219,7 @@ typedef struct amm_problem_desc {
     const amm_mix_entry *mix;
 } amm_problem_desc;
 
-/* ---- functions --------------------------------------------------------------------------------- */
+/* ---- functions ------------------------------------------------------------------------------- */
 
 /* Word of a layer kind in files, and back (false: unknown). */
 const char *amm_layer_kind_word(amm_layer_kind kind);

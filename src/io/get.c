@@ -46,7 +46,7 @@ static amm_status read_preset(amm_reader *r, amm_preset_kind kind, void *out, in
     return file == NULL ? AMM_NO_MEMORY : read_text(r, kind, out, text, size, file, NULL);
 }
 
-/* ---- one-line clusters ---------------------------------------------------------------------------- */
+/* ---- one-line clusters ----------------------------------------------------------------------- */
 
 /* Like "4x...": no preset or sensible file is called so. */
 static bool looks_like_line(const char *what)
@@ -97,7 +97,7 @@ static amm_status read_line(amm_reader *r, const amm_cluster **out, const char *
     return AMM_OK;
 }
 
-/* ---- names, paths, inline texts -------------------------------------------------------------------- */
+/* ---- names, paths, inline texts -------------------------------------------------------------- */
 
 static amm_status unknown(amm_preset_kind kind, const char *what, const char *where)
 {
@@ -181,7 +181,7 @@ static amm_status get(amm_reader *r, amm_preset_kind kind, void *out, const char
     return get_named(r, kind, out, what, where, folder, true);
 }
 
-/* ---- public faces: one pair per kind ----------------------------------------------------------------- */
+/* ---- public faces: one pair per kind --------------------------------------------------------- */
 
 #define AMM_READ_AND_GET(word, KIND)                                                               \
     amm_status amm_read_##word(amm_reader *r, const amm_##word **out, const char *text,            \

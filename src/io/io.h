@@ -40,7 +40,7 @@ bool amm_preset_kind_parse(amm_preset_kind *out, const char *word);
 /* Names of the embedded presets of one kind, sorted; NULL past the end. */
 const char *amm_preset_name(amm_preset_kind kind, int32_t index);
 
-/* ---- one object from text: `file` is only a name for messages ------------------------------------ */
+/* ---- one object from text: `file` is only a name for messages -------------------------------- */
 
 amm_status amm_read_model(amm_reader *r, const amm_model **out, const char *text, size_t size,
                           const char *file);

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- memory ------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* The JSON library's hooks are one pair for the whole process and know no context. They are set
  * once; each thread says whose allocator its next parse or delete is for, and outside of that the
@@ -60,7 +60,7 @@ static cJSON *parse_in_c_locale(const char *text, size_t size)
     return root;
 }
 
-/* ---- documents ----------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 amm_status amm_document_parse(amm_document *out, amm_reader *reader, const char *text, size_t size,
                               const char *file, const char *folder)
@@ -99,7 +99,7 @@ amm_value amm_document_root(const amm_document *document)
     return root;
 }
 
-/* ---- messages ------------------------------------------------------------------------------------ */
+/* ---- messages -------------------------------------------------------------------------------- */
 
 /* Prints into the end of out[0..start) and returns the new start; nothing when there is no room. */
 static size_t put_before(char *out, size_t start, const char *part)
@@ -163,7 +163,7 @@ static amm_status wrong_type(const amm_value *value, const char *allowed)
                             allowed);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------- */
+/* ---- values ---------------------------------------------------------------------------------- */
 
 bool amm_value_is_object(const amm_value *value)
 {
@@ -301,7 +301,7 @@ amm_status amm_value_count(const amm_value *array, int32_t *out, int32_t max)
     return AMM_OK;
 }
 
-/* ---- members -------------------------------------------------------------------------------------- */
+/* ---- members --------------------------------------------------------------------------------- */
 
 bool amm_field(const amm_value *object, const char *key, amm_value *out)
 {

@@ -59,7 +59,7 @@ const char *amm_preset_text(amm_preset_kind kind, int32_t index, size_t *size)
     return file->text;
 }
 
-/* ---- devices answer to more than one name --------------------------------------------------------- */
+/* ---- devices answer to more than one name ---------------------------------------------------- */
 
 /* Whether the device of this text is called `name`; its canonical name goes into the arena then.
  * Only names are looked at, and the reader's hash stays as it is: nothing is used yet. */
@@ -135,7 +135,7 @@ amm_status amm_preset_find(amm_reader *r, amm_preset_kind kind, const char *name
     return kind == AMM_PRESET_DEVICE ? find_device(r, name, out, &candidate) : AMM_OK;
 }
 
-/* ---- what was meant? ------------------------------------------------------------------------------ */
+/* ---- what was meant? ------------------------------------------------------------------------- */
 
 /* Edit distance, letters of either case being equal; `most` + 1 when a name is too long to tell. */
 static int distance(const char *a, const char *b, int most)

@@ -15,7 +15,7 @@ static void open_description(amm_json *j, const char *key, const char *format, c
     }
 }
 
-/* ---- model ---------------------------------------------------------------------------------------- */
+/* ---- model ----------------------------------------------------------------------------------- */
 
 static bool layer_same(const amm_layer *a, const amm_layer *b)
 {
@@ -108,7 +108,7 @@ void amm_write_model(amm_json *j, const char *key, const amm_model *model)
     amm_json_close(j, '}');
 }
 
-/* ---- device, runtime -------------------------------------------------------------------------------- */
+/* ---- device, runtime ------------------------------------------------------------------------- */
 
 /* `tp` 0: none. */
 static void write_constant(amm_json *j, const char *key, const amm_constant *c, int32_t tp)
@@ -164,7 +164,7 @@ void amm_write_runtime(amm_json *j, const char *key, const amm_runtime *runtime)
     amm_json_close(j, '}');
 }
 
-/* ---- cluster ----------------------------------------------------------------------------------------- */
+/* ---- cluster --------------------------------------------------------------------------------- */
 
 /* As text where that reads back to the same double, which is nearly always. */
 static void write_bandwidth(amm_json *j, const char *key, double bytes_per_s)
@@ -227,7 +227,7 @@ void amm_write_cluster(amm_json *j, const char *key, const amm_cluster *cluster)
     amm_json_close(j, '}');
 }
 
-/* ---- profile ------------------------------------------------------------------------------------------ */
+/* ---- profile --------------------------------------------------------------------------------- */
 
 static void write_times(amm_json *j, const char *key, const double *times, int32_t count)
 {
@@ -259,7 +259,7 @@ void amm_write_profile(amm_json *j, const char *key, const amm_profile *profile)
     amm_json_close(j, '}');
 }
 
-/* ---- problem ------------------------------------------------------------------------------------------ */
+/* ---- problem --------------------------------------------------------------------------------- */
 
 static void write_space(amm_json *j, const amm_space *space)
 {

@@ -30,7 +30,7 @@ bool amm_layout_tensor_fits(const amm_layout *layout, int32_t tp)
     return true;
 }
 
-/* ---- flows: who leaves and enters each node at the same time -------------------------------------------- */
+/* ---- flows: who leaves and enters each node at the same time --------------------------------- */
 
 /* Transfers (from, to) of devices that run at the same time. */
 typedef struct flows {

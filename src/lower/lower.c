@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- layers: time ------------------------------------------------------------------------------------- */
+/* ---- layers: time ---------------------------------------------------------------------------- */
 
 static double overhead_share(const amm_device *device, int32_t tp)
 {
@@ -91,7 +91,7 @@ void amm_lower_layer_times(const amm_lowered *lowered, double *out, uint32_t typ
     }
 }
 
-/* ---- layers: parameters and memory ---------------------------------------------------------------------- */
+/* ---- layers: parameters and memory ----------------------------------------------------------- */
 
 double amm_lower_parameters(const amm_lowered *lowered, int32_t layer, int32_t pp)
 {
@@ -173,7 +173,7 @@ double amm_lower_optimizer_s(const amm_lowered *lowered, const amm_config *confi
     return slowest;
 }
 
-/* ---- rows: cached tables ----------------------------------------------------------------------------------- */
+/* ---- rows: cached tables --------------------------------------------------------------------- */
 
 typedef enum row_kind { ROW_TIME, ROW_END, ROW_BOUNDARY, ROW_WINDOW } row_kind;
 
@@ -298,7 +298,7 @@ static amm_status get_row(amm_lowered *lowered, const amm_row **out, const row_k
     return AMM_OK;
 }
 
-/* ---- configs ------------------------------------------------------------------------------------------------- */
+/* ---- configs --------------------------------------------------------------------------------- */
 
 amm_status amm_lower_init(amm_lowered *out, const amm_context *context,
                           const amm_problem_desc *problem)

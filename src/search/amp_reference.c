@@ -3,7 +3,7 @@
 #include "formula/cost/amp.h"
 #include <string.h>
 
-/* ---- lowering -------------------------------------------------------------------------------------- */
+/* ---- lowering -------------------------------------------------------------------------------- */
 
 static double mixed_forward(const amm_problem_desc *p, int32_t tp, int32_t layer, bool *found)
 {
@@ -96,7 +96,7 @@ int32_t amm_amp_profile_of(const amm_amp_case *amp, int32_t tp)
     return -1;
 }
 
-/* ---- one evaluation ----------------------------------------------------------------------------------- */
+/* ---- one evaluation -------------------------------------------------------------------------- */
 
 typedef struct evaluation {
     const amm_amp_case *amp;

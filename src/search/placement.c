@@ -30,7 +30,7 @@ bool amm_placement_ranks(const int32_t *grid, int32_t nodes, int32_t per_node,
     return true;
 }
 
-/* ---- tilings ------------------------------------------------------------------------------------------------ */
+/* ---- tilings --------------------------------------------------------------------------------- */
 
 typedef struct tiler {
     int32_t rows, columns, tp, dp;

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <time.h>
 
-/* ---- results ------------------------------------------------------------------------------------------- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 const char *amm_rejection_word(amm_rejection reason)
 {
@@ -142,7 +142,7 @@ amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uin
     return AMM_OK;
 }
 
-/* ---- default search ------------------------------------------------------------------------------------- */
+/* ---- default search -------------------------------------------------------------------------- */
 
 /* A solved config: its time in exact ticks (as seconds), and the range of its best rescored time. */
 typedef struct solved {
@@ -383,7 +383,7 @@ amm_status amm_search_default(amm_result *result, const amm_plan_options *option
     return status;
 }
 
-/* ---- entry ------------------------------------------------------------------------------------------------ */
+/* ---- entry ----------------------------------------------------------------------------------- */
 
 void amm_plan_options_init(amm_plan_options *out)
 {

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- status and messages -------------------------------------------------------------------------- */
+/* ---- status and messages --------------------------------------------------------------------- */
 
 static void status_has_names(void **state)
 {
@@ -28,7 +28,7 @@ static void message_is_one_line(void **state)
     assert_int_equal(strlen(amm_last_error()), 1023);
 }
 
-/* ---- memory ----------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static void context_options_are_checked(void **state)
 {
@@ -87,7 +87,7 @@ static void arena_gives_aligned_zeroes(void **state)
     assert_null(arena.blocks);
 }
 
-/* ---- text --------------------------------------------------------------------------------------------- */
+/* ---- text ------------------------------------------------------------------------------------ */
 
 static void text_grows_and_pads(void **state)
 {
@@ -124,7 +124,7 @@ static void text_failure_sticks(void **state)
     assert_int_equal(failing.live, 0);
 }
 
-/* ---- numbers -------------------------------------------------------------------------------------------- */
+/* ---- numbers --------------------------------------------------------------------------------- */
 
 static void numbers_round_trip(void **state)
 {

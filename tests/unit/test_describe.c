@@ -9,7 +9,7 @@ static void refused(amm_status status, const char *message)
     assert_string_equal(amm_last_error(), message);
 }
 
-/* ---- units and lists ---------------------------------------------------------------------------------- */
+/* ---- units and lists ------------------------------------------------------------------------- */
 
 static void bandwidth_units(void **state)
 {
@@ -96,7 +96,7 @@ static void lists(void **state)
             "tp: out of range, got 99999999999, allowed 1 to 16777216");
 }
 
-/* ---- layers and models ----------------------------------------------------------------------------------- */
+/* ---- layers and models ----------------------------------------------------------------------- */
 
 static amm_layer layer(amm_layer_kind kind, int64_t hidden)
 {
@@ -219,7 +219,7 @@ static void layer_kinds(void **state)
     assert_false(amm_layer_kind_parse(&kind, "Block"));
 }
 
-/* ---- devices, runtimes, profiles --------------------------------------------------------------------------- */
+/* ---- devices, runtimes, profiles ------------------------------------------------------------- */
 
 static amm_device t4 = { .name = "T4-16GB",
                          .source = "",
@@ -327,7 +327,7 @@ static void profile_bad_input(void **state)
     refused(amm_profile_check(&bad, "p"), "p:points: empty: a profile needs at least one point");
 }
 
-/* ---- clusters ------------------------------------------------------------------------------------------------ */
+/* ---- clusters -------------------------------------------------------------------------------- */
 
 static amm_status find_device(const amm_device **out, const char *name, const char *where,
                               void *payload)
@@ -463,7 +463,7 @@ static void cluster_checks(void **state)
     refused(amm_cluster_check(&c, "c"), "c:nodes: out of range, got 0 nodes, allowed 1 to 65536");
 }
 
-/* ---- problems -------------------------------------------------------------------------------------------------- */
+/* ---- problems -------------------------------------------------------------------------------- */
 
 typedef struct small_problem {
     amm_layer layers[2];

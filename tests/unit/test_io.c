@@ -23,7 +23,7 @@ static void refused(amm_status status, const char *message)
     assert_string_equal(amm_last_error(), message);
 }
 
-/* ---- every kind through one door -------------------------------------------------------------------- */
+/* ---- every kind through one door ------------------------------------------------------------- */
 
 /* Reads `what` (NULL: `text`) and writes it again. *out is NULL after a failure. */
 static amm_status rewrite(amm_reader *r, amm_preset_kind kind, const char *what, const char *text,
@@ -174,7 +174,7 @@ static void profile_keeps_every_digit(void **state)
     assert_same_bits(profile->backward_ratio, 2);
 }
 
-/* ---- names, aliases, paths ------------------------------------------------------------------------------ */
+/* ---- names, aliases, paths ------------------------------------------------------------------- */
 
 static void devices_have_aliases(void **state)
 {
@@ -295,7 +295,7 @@ static void hash_follows_the_input(void **state)
     assert_true(hashes[0] != hashes[1] && hashes[1] != hashes[2] && hashes[0] != hashes[2]);
 }
 
-/* ---- bad input -------------------------------------------------------------------------------------------- */
+/* ---- bad input ------------------------------------------------------------------------------- */
 
 #define HEAD(word)    "{\"format\":\"ammeter-" word "\",\"version\":1,\"name\":\"n\","
 #define DEVICE_END    "\"memory_bytes\":1e10,\"hbm_bytes_per_s\":1e12"
@@ -534,7 +534,7 @@ static void private_keys_are_kept_out(void **state)
     assert_int_equal(device->context_bytes, 7);
 }
 
-/* ---- clusters in files -------------------------------------------------------------------------------------- */
+/* ---- clusters in files ----------------------------------------------------------------------- */
 
 static void cluster_file_equals_its_line(void **state)
 {
@@ -565,7 +565,7 @@ static void cluster_file_equals_its_line(void **state)
     amm_text_free(test_context(), out);
 }
 
-/* ---- writing -------------------------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 static void write_sample(amm_json *j)
 {
@@ -644,7 +644,7 @@ static void decimal_comma_does_not_matter(void **state)
     amm_text_free(test_context(), written);
 }
 
-/* ---- memory ------------------------------------------------------------------------------------------------------ */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 /* Reads and writes with an allocator that fails from the n-th allocation on; true when it did not
  * have to. */

@@ -206,7 +206,7 @@ static void layer_times(void **state)
     amm_lower_layer_times(&lowered, times, 1, &c);
     assert_close(times[0], 4.75, 1e-15, 0);
     assert_close(times[3], 19.0, 1e-15, 0);
-    /* Types 0 and 1 in step: the slower at every layer. B has no fitted share of tp 1 but the same. */
+    /* Types 0 and 1 in step: the slower at every layer. B has the same share. */
     amm_lower_layer_times(&lowered, times, 3, &c);
     assert_close(times[0], 9.5, 1e-15, 0);
     assert_close(times[1], 9.5, 1e-15, 0);

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-/* ---- limits of one pass ------------------------------------------------------------------------------- */
+/* ---- limits of one pass ---------------------------------------------------------------------- */
 
 /* A stage is allowed iff t <= m and max(d - o, rho) <= d. Strict limits are the next double below. */
 typedef struct limits {
@@ -142,7 +142,7 @@ static double bisect_floor(const amm_solve_config *c, limits lim, double *high, 
     return low;
 }
 
-/* ---- scratch ------------------------------------------------------------------------------------------- */
+/* ---- scratch --------------------------------------------------------------------------------- */
 
 typedef struct scratch {
     double *f, *g;          /* [L + 1] costs after the stage before, after this one */
@@ -196,7 +196,7 @@ static amm_status scratch_of(amm_solver *solver, scratch *out, int32_t layers, i
     return AMM_OK;
 }
 
-/* ---- one pass: minimum of the sum under limits ------------------------------------------------------------ */
+/* ---- one pass: minimum of the sum under limits ----------------------------------------------- */
 
 /* Relaxes stage s through entry k: x->g[j] = min over i of f[i] + u(i, j] + e(j), windows by a
  * monotone queue (all limits are monotone, so the feasible starts of j form a window whose lower
@@ -305,7 +305,7 @@ bool amm_solve_score(amm_objective *out, const amm_solve_config *c, const int32_
     return ok;
 }
 
-/* ---- descent over M, under a limit on d --------------------------------------------------------------------- */
+/* ---- descent over M, under a limit on d ------------------------------------------------------ */
 
 typedef struct best {
     bool found;
@@ -376,7 +376,7 @@ static void descend_m(const amm_solve_config *c, scratch *x, double dlimit, doub
     }
 }
 
-/* ---- descent over D ------------------------------------------------------------------------------------------- */
+/* ---- descent over D -------------------------------------------------------------------------- */
 
 static bool has_d(const amm_solve_config *c)
 {
