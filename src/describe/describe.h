@@ -8,6 +8,7 @@
 #define AMM_DESCRIBE_DESCRIBE_H
 
 #include "core/core.h"
+#include "formula/cost/shape.h"
 
 /* Documented limits: beyond them input is refused with AMM_INPUT and the limit is named. */
 enum {
@@ -51,19 +52,20 @@ typedef enum amm_layer_kind {
 typedef struct amm_layer {
     const char *name; /* never NULL; "" when not given */
     amm_layer_kind kind;
-    int64_t hidden;       /* width h; 0 for OTHER without one */
-    int64_t ffn;          /* feed-forward width f; blocks only (default 4 h) */
-    int64_t heads;        /* attention heads a; blocks only */
-    int64_t tokens;       /* sequence positions s at this layer (default: the model's) */
-    int64_t window;       /* keys that one query attends to (default: tokens); blocks only */
-    int64_t vocab;        /* rows V of the table; embedding and head only */
-    int64_t positions;    /* rows of a learned position table; embedding only (default 0) */
-    bool tied;            /* head: uses the embedding's table instead of its own */
-    int64_t parameters;   /* derived by amm_model_finish (formula/cost), or given for OTHER */
-    int64_t out_elements; /* activation elements leaving the layer (default: tokens * hidden;
+    int64_t hidden;        /* width h; 0 for OTHER without one */
+    int64_t ffn;           /* feed-forward width f; blocks only (default 4 h) */
+    int64_t heads;         /* attention heads a; blocks only */
+    amm_block_shape shape; /* blocks: filled by amm_layer_finish where the file is silent (-1) */
+    int64_t tokens;        /* sequence positions s at this layer (default: the model's) */
+    int64_t window;        /* keys that one query attends to (default: tokens); blocks only */
+    int64_t vocab;         /* rows V of the table; embedding and head only */
+    int64_t positions;     /* rows of a learned position table; embedding only (default 0) */
+    bool tied;             /* head: uses the embedding's table instead of its own */
+    int64_t parameters;    /* derived by amm_model_finish (formula/cost), or given for OTHER */
+    int64_t out_elements;  /* activation elements leaving the layer (default: tokens * hidden;
                              head: tokens * vocab; other, norm: what enters) */
-    bool out_sharded;     /* the outgoing activation is divided by tp (head: yes) */
-    int64_t kept_bytes;   /* OTHER: activation bytes kept for backward, given in the file */
+    bool out_sharded;      /* the outgoing activation is divided by tp (head: yes) */
+    int64_t kept_bytes;    /* OTHER: activation bytes kept for backward, given in the file */
 } amm_layer;
 
 /* What the AMP reference code sees of a model (amp-reference cost model only). The reference
