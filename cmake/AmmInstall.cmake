@@ -33,6 +33,7 @@ install(FILES
   "${package_build_dir}/ammeterConfig.cmake"
   "${package_build_dir}/ammeterConfigVersion.cmake"
   "${PROJECT_SOURCE_DIR}/cmake/AmmCjson.cmake"
+  "${PROJECT_SOURCE_DIR}/cmake/AmmCsv.cmake"
   DESTINATION "${package_dir}")
 
 # The prefix is relative to the file itself: an installed tree can be moved.

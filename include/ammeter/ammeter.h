@@ -22,5 +22,6 @@
 #include <ammeter/plan.h>
 #include <ammeter/spec.h>
 #include <ammeter/status.h>
+#include <ammeter/validate.h>
 
 #endif

@@ -8,6 +8,8 @@
 #define AMM_DESCRIBE_DESCRIBE_H
 
 #include "core/core.h"
+#include "formula/cost/facts.h"
+#include "formula/cost/rates.h"
 #include "formula/cost/shape.h"
 
 /* Documented limits: beyond them input is refused with AMM_INPUT and the limit is named. */
@@ -98,6 +100,16 @@ typedef struct amm_constant {
     const char *source;
 } amm_constant;
 
+/* A constant that the analytic model asks for by name: bounds, value where no file gives one. */
+typedef struct amm_named {
+    const char *name;
+    double low, high, value;
+    const char *what;
+} amm_named;
+extern const amm_named amm_rate_table[AMM_RATE_COUNT];
+extern const amm_named amm_fact_table[AMM_FACT_COUNT];
+extern const amm_named amm_peak_table[AMM_PEAK_COUNT];
+
 enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
 
 /* One accelerator type. */
@@ -114,6 +126,11 @@ typedef struct amm_device {
     int32_t overhead_tp[AMM_MAX_OVERHEAD_POINTS];
     amm_constant overhead_share[AMM_MAX_OVERHEAD_POINTS];
     amm_constant intra_efficiency, inter_efficiency; /* of the nominal link bandwidths */
+    /* Analytic model; peaks[0] = 0: the file gives none, and only profiles can time this device. */
+    double peaks[AMM_PEAK_COUNT];
+    const char *constants_of; /* the device whose fitted constants these are; NULL: its own */
+    const char *regime;       /* "calibrated", or "uncalibrated": from the datasheet and priors */
+    amm_constant rates[AMM_RATE_COUNT];
 } amm_device;
 
 /* Software facts of a training framework generation. */
@@ -125,6 +142,9 @@ typedef struct amm_runtime {
     double logit_bytes;                   /* per logit element kept at the head */
     double p2p_exposed_share;             /* 0: transfers hidden behind compute, 1: blocking */
     double optimizer_bytes_per_parameter; /* memory traffic of one optimizer step */
+    int32_t framework_count;
+    const char *frameworks[AMM_MAX_ALIASES]; /* names under which measured runs list it */
+    amm_constant facts[AMM_FACT_COUNT];      /* analytic model */
 } amm_runtime;
 
 /* ---- cluster --------------------------------------------------------------------------------- */
@@ -231,6 +251,14 @@ bool amm_layer_kind_parse(amm_layer_kind *out, const char *word);
  * they were not given (-1), and checks every range. `before`: elements that enter the layer.
  * `where` prefixes the message: "models/x.json:layers[3]". */
 amm_status amm_layer_finish(amm_layer *layer, int64_t before, const char *where);
+
+/* Index of a name in one of the tables above, or -1. */
+int32_t amm_named_find(const amm_named *table, int32_t count, const char *name);
+/* Every constant at the table's value. */
+void amm_named_defaults(amm_constant *out, const amm_named *table, int32_t count);
+/* The analytic model's numbers as its formulas take them. */
+void amm_device_rates(amm_rates *out, const amm_device *device);
+void amm_runtime_facts(amm_facts *out, const amm_runtime *runtime);
 
 bool amm_cost_model_parse(amm_cost_model *out, const char *word);
 const char *amm_cost_model_word(amm_cost_model cost_model);

@@ -19,6 +19,57 @@ static amm_status read_constant(const amm_value *value, const char *extra, amm_c
     return amm_field_text(value, "source", true, AMM_MAX_SOURCE, &out->source);
 }
 
+/* An object of constants by name, each with its bounds from the table. */
+static amm_status read_named(const amm_value *value, const char *key, const amm_named *table,
+                             int32_t count, amm_constant *out)
+{
+    amm_value object;
+    amm_value field;
+    const char *keys[AMM_FACT_COUNT + AMM_RATE_COUNT + 1] = { NULL };
+    amm_named_defaults(out, table, count);
+    if (!amm_field(value, key, &object)) {
+        return AMM_OK;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        keys[i] = table[i].name;
+    }
+    AMM_TRY(amm_value_keys(&object, keys));
+    for (int32_t i = 0; i < count; i++) {
+        if (amm_field(&object, table[i].name, &field)) {
+            AMM_TRY(read_constant(&field, NULL, &out[i]));
+            if (!(out[i].value >= table[i].low && out[i].value <= table[i].high)) {
+                return amm_value_refuse(&field, "value", "out of range, got %g, allowed %g to %g",
+                                        out[i].value, table[i].low, table[i].high);
+            }
+            out[i].low = table[i].low;
+            out[i].high = table[i].high;
+        }
+    }
+    return AMM_OK;
+}
+
+/* Datasheet peaks: all of them, or the analytic model does not know the device. */
+static amm_status read_peaks(const amm_value *value, double *out)
+{
+    amm_value object;
+    const char *keys[AMM_PEAK_COUNT + 1] = { NULL };
+    if (!amm_field(value, "peaks", &object)) {
+        return AMM_OK;
+    }
+    for (int32_t i = 0; i < AMM_PEAK_COUNT; i++) {
+        keys[i] = amm_peak_table[i].name;
+    }
+    AMM_TRY(amm_value_keys(&object, keys));
+    for (int32_t i = 0; i < AMM_PEAK_COUNT; i++) {
+        AMM_TRY(amm_field_number(&object, keys[i], true, &out[i]));
+        if (!(out[i] >= amm_peak_table[i].low && out[i] <= amm_peak_table[i].high)) {
+            return amm_value_refuse(&object, keys[i], "out of range, got %g, allowed %g to %g",
+                                    out[i], amm_peak_table[i].low, amm_peak_table[i].high);
+        }
+    }
+    return AMM_OK;
+}
+
 static amm_status read_overhead(const amm_value *value, amm_device *device)
 {
     amm_value list;
@@ -46,12 +97,13 @@ static amm_status read_efficiency(const amm_value *value, const char *key, amm_c
     return amm_field(value, key, &field) ? read_constant(&field, NULL, out) : AMM_OK;
 }
 
-static amm_status read_aliases(const amm_value *value, amm_device *device)
+static amm_status read_names(const amm_value *value, const char *key, const char **names,
+                             int32_t *names_count)
 {
     amm_value list;
     amm_value item;
     int32_t count = 0;
-    if (!amm_field(value, "aliases", &list)) {
+    if (!amm_field(value, key, &list)) {
         return AMM_OK;
     }
     AMM_TRY(amm_value_count(&list, &count, AMM_MAX_ALIASES));
@@ -62,17 +114,29 @@ static amm_status read_aliases(const amm_value *value, amm_device *device)
         if (alias == NULL) {
             return AMM_NO_MEMORY;
         }
-        device->aliases[device->alias_count++] = alias;
+        names[(*names_count)++] = alias;
     }
     return AMM_OK;
 }
 
 amm_status amm_read_device_value(const amm_value *value, void *out)
 {
-    static const char *const keys[] = { "format",           "version",          "name",
-                                        "source",           "aliases",          "memory_bytes",
-                                        "context_bytes",    "hbm_bytes_per_s",  "overhead_share",
-                                        "intra_efficiency", "inter_efficiency", NULL };
+    static const char *const keys[] = { "format",
+                                        "version",
+                                        "name",
+                                        "source",
+                                        "aliases",
+                                        "memory_bytes",
+                                        "context_bytes",
+                                        "hbm_bytes_per_s",
+                                        "overhead_share",
+                                        "intra_efficiency",
+                                        "inter_efficiency",
+                                        "peaks",
+                                        "constants",
+                                        "constants_of",
+                                        "regime",
+                                        NULL };
     char where[AMM_WHERE_CHARS];
     AMM_TRY(amm_value_keys(value, keys));
     AMM_TRY(amm_value_format(value, "ammeter-device"));
@@ -81,7 +145,7 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
         return AMM_NO_MEMORY;
     }
     AMM_TRY(amm_value_name(value, &device->name, &device->source));
-    AMM_TRY(read_aliases(value, device));
+    AMM_TRY(read_names(value, "aliases", device->aliases, &device->alias_count));
     AMM_TRY(
         amm_field_integer(value, "memory_bytes", true, 1, AMM_MAX_INTEGER, &device->memory_bytes));
     AMM_TRY(amm_field_integer(value, "context_bytes", false, 0, AMM_MAX_INTEGER,
@@ -90,6 +154,11 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
     AMM_TRY(read_overhead(value, device));
     AMM_TRY(read_efficiency(value, "intra_efficiency", &device->intra_efficiency));
     AMM_TRY(read_efficiency(value, "inter_efficiency", &device->inter_efficiency));
+    AMM_TRY(read_peaks(value, device->peaks));
+    AMM_TRY(read_named(value, "constants", amm_rate_table, AMM_RATE_COUNT, device->rates));
+    AMM_TRY(amm_field_text(value, "constants_of", false, AMM_MAX_NAME, &device->constants_of));
+    device->regime = "uncalibrated";
+    AMM_TRY(amm_field_text(value, "regime", false, AMM_MAX_NAME, &device->regime));
     amm_value_where(where, value, NULL);
     AMM_TRY(amm_device_check(device, where));
     *(const amm_device **)out = device;
@@ -108,6 +177,8 @@ amm_status amm_read_runtime_value(const amm_value *value, void *out)
                                         "logit_bytes",
                                         "p2p_exposed_share",
                                         "optimizer_bytes_per_parameter",
+                                        "frameworks",
+                                        "facts",
                                         NULL };
     enum { FIRST_NUMBER = 4, NUMBERS = 6 };
     char where[AMM_WHERE_CHARS];
@@ -126,6 +197,8 @@ amm_status amm_read_runtime_value(const amm_value *value, void *out)
     for (int i = 0; i < NUMBERS; i++) {
         AMM_TRY(amm_field_number(value, keys[FIRST_NUMBER + i], true, numbers[i]));
     }
+    AMM_TRY(read_names(value, "frameworks", runtime->frameworks, &runtime->framework_count));
+    AMM_TRY(read_named(value, "facts", amm_fact_table, AMM_FACT_COUNT, runtime->facts));
     amm_value_where(where, value, NULL);
     AMM_TRY(amm_runtime_check(runtime, where));
     *(const amm_runtime **)out = runtime;

@@ -127,6 +127,42 @@ static void write_constant(amm_json *j, const char *key, const amm_constant *c, 
     amm_json_close(j, '}');
 }
 
+/* Constants that differ from the table's default, by name. */
+static void write_named(amm_json *j, const char *key, const amm_named *table, int32_t count,
+                        const amm_constant *values)
+{
+    bool open = false;
+    for (int32_t i = 0; i < count; i++) {
+        if (values[i].value == table[i].value && strcmp(values[i].source, "default") == 0) {
+            continue;
+        }
+        if (!open) {
+            amm_json_open(j, key, '{');
+            open = true;
+        }
+        write_constant(j, table[i].name, &values[i], 0);
+    }
+    if (open) {
+        amm_json_close(j, '}');
+    }
+}
+
+static void write_analytic(amm_json *j, const amm_device *device)
+{
+    if (device->peaks[0] > 0) {
+        amm_json_open(j, "peaks", '{');
+        for (int32_t i = 0; i < AMM_PEAK_COUNT; i++) {
+            amm_json_number(j, amm_peak_table[i].name, device->peaks[i]);
+        }
+        amm_json_close(j, '}');
+        amm_json_string(j, "regime", device->regime);
+        if (device->constants_of != NULL) {
+            amm_json_string(j, "constants_of", device->constants_of);
+        }
+        write_named(j, "constants", amm_rate_table, AMM_RATE_COUNT, device->rates);
+    }
+}
+
 void amm_write_device(amm_json *j, const char *key, const amm_device *device)
 {
     open_description(j, key, "ammeter-device", device->name, device->source);
@@ -149,6 +185,7 @@ void amm_write_device(amm_json *j, const char *key, const amm_device *device)
     }
     write_constant(j, "intra_efficiency", &device->intra_efficiency, 0);
     write_constant(j, "inter_efficiency", &device->inter_efficiency, 0);
+    write_analytic(j, device);
     amm_json_close(j, '}');
 }
 
@@ -161,6 +198,14 @@ void amm_write_runtime(amm_json *j, const char *key, const amm_runtime *runtime)
     amm_json_number(j, "logit_bytes", runtime->logit_bytes);
     amm_json_number(j, "p2p_exposed_share", runtime->p2p_exposed_share);
     amm_json_number(j, "optimizer_bytes_per_parameter", runtime->optimizer_bytes_per_parameter);
+    if (runtime->framework_count > 0) {
+        amm_json_open_row(j, "frameworks", '[');
+        for (int32_t i = 0; i < runtime->framework_count; i++) {
+            amm_json_string(j, NULL, runtime->frameworks[i]);
+        }
+        amm_json_close(j, ']');
+    }
+    write_named(j, "facts", amm_fact_table, AMM_FACT_COUNT, runtime->facts);
     amm_json_close(j, '}');
 }
 

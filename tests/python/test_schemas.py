@@ -118,6 +118,16 @@ def mutated(document, where, value):
     return changed
 
 
+def reaches(document, where):
+    place = document
+    for key in where:
+        inside = key < len(place) if isinstance(place, list) else key in place
+        if not inside:
+            return False
+        place = place[key]
+    return True
+
+
 def main():
     validators = {kind: validator(kind) for kind in FOLDERS.values()}
     presets = {kind: [] for kind in FOLDERS.values()}
@@ -136,7 +146,8 @@ def main():
                 if validators[kind].is_valid({k: v for k, v in document.items() if k != key}):
                     problems.append(f"{path}: {key} may be left out")
     for kind, where, value in MUTATIONS:
-        if validators[kind].is_valid(mutated(presets[kind][0], where, value)):
+        document = next(d for d in presets[kind] if reaches(d, where[:-1]))
+        if validators[kind].is_valid(mutated(document, where, value)):
             problems.append(f"{kind}: {where} = {value!r} is accepted")
     for kind, document in EXTRA:
         problems += [f"{kind}: {e.message}" for e in validators[kind].iter_errors(document)]

@@ -275,7 +275,14 @@ static void device_checks(void **state)
 
 static void runtime_checks(void **state)
 {
-    amm_runtime r = { "r", "", 18, 4, 2, 10, 1, 30 };
+    amm_runtime r = { .name = "r",
+                      .source = "",
+                      .static_bytes_per_parameter = 18,
+                      .gradient_bytes = 4,
+                      .activation_bytes = 2,
+                      .logit_bytes = 10,
+                      .p2p_exposed_share = 1,
+                      .optimizer_bytes_per_parameter = 30 };
     (void)state;
     assert_int_equal(amm_runtime_check(&r, "r"), AMM_OK);
     r.p2p_exposed_share = 1.5;
@@ -484,7 +491,14 @@ static void make_problem(small_problem *p, const char *line)
     p->model = (amm_model){ .name = "m", .seq_len = 1024, .layer_count = 2, .layers = p->layers };
     p->model.amp = (amm_amp_view){ true, 2, work, 2, 0, 0, 0, 0 };
     assert_int_equal(parse_line(&p->cluster, line), AMM_OK);
-    p->runtime = (amm_runtime){ "r", "", 18, 4, 2, 10, 1, 30 };
+    p->runtime = (amm_runtime){ .name = "r",
+                                .source = "",
+                                .static_bytes_per_parameter = 18,
+                                .gradient_bytes = 4,
+                                .activation_bytes = 2,
+                                .logit_bytes = 10,
+                                .p2p_exposed_share = 1,
+                                .optimizer_bytes_per_parameter = 30 };
     p->profile = profile;
     memset(&p->desc, 0, sizeof p->desc);
     p->desc.model = &p->model;

@@ -2,7 +2,9 @@
 #ifndef AMM_FORMULA_COST_COLLECTIVE_H
 #define AMM_FORMULA_COST_COLLECTIVE_H
 
+#include "formula/cost/rates.h"
 #include "formula/fn.h"
+#include <math.h>
 
 /* Bytes that a ring all-reduce moves over each link, per byte reduced: 2 (n - 1) / n.
  * Source: nccl-tests doc/PERFORMANCE.md; Li et al. 2022 (arXiv 2210.07297), data-parallel cost. */
@@ -19,6 +21,109 @@ AMM_FN double amm_ring_all_reduce_time(double bytes, double ranks, double bytes_
 AMM_FN double amm_p2p_time(double bytes, double bytes_per_s)
 {
     return bytes / bytes_per_s;
+}
+
+/* ---- analytic: groups on a two-tier fabric ---------------------------------------------------- */
+
+/* Ranks of a job fill scale-up domains (devices that share one fabric) in order; a domain's NICs
+ * are shared by all of its devices. */
+typedef struct amm_fabric {
+    double devices;             /* of the job */
+    double domain;              /* devices of the job in one domain */
+    double scaleup_bytes_per_s; /* nominal, one device, one way */
+    double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
+    double network_share;       /* efficiency of the kind of network, 1: InfiniBand, RoCE */
+} amm_fabric;
+
+/* A communicator: consecutive ranks at `stride` apart. */
+typedef struct amm_group {
+    double ranks, inside; /* members; members in one domain */
+} amm_group;
+
+AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
+{
+    amm_group g;
+    g.ranks = ranks;
+    g.inside = fmax(1.0, fmin(ranks, floor(f->domain / stride)));
+    return g;
+}
+
+/* Bandwidth of a scale-up link at a message size: bw (V / (V + V0))^.42, V0 = 167 us of the nominal
+ * link (fitted on published all-reduce tables of 2, 4 and 8 A100: V0 = 50 MB at 300 GB/s). */
+AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double bytes)
+{
+    if (bytes <= 0.0) {
+        return 0.0;
+    }
+    const double v0 = f->scaleup_bytes_per_s / 6e3;
+    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency;
+    return bytes / bw * pow(1.0 + v0 / bytes, 0.42);
+}
+
+/* What one device gets of its domain's NICs while all of them send. */
+AMM_FN double amm_network_rate(const amm_fabric *f, const amm_rates *r)
+{
+    return f->network_bytes_per_s * r->network_efficiency * f->network_share / f->domain;
+}
+
+/* Latency of a ring or tree over domains, whichever is shorter. */
+AMM_FN double amm_network_latency(const amm_rates *r, double domains)
+{
+    return domains > 1.0 ? r->network_latency_s * fmin(domains - 1.0, 4.0 * log2(domains)) : 0.0;
+}
+
+/* Reduce-scatter or all-gather of `bytes` (the whole buffer): inside the domain, then its shards
+ * across domains on every member's own ring. */
+AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
+                              double bytes)
+{
+    if (g->ranks <= 1.0) {
+        return 0.0;
+    }
+    const double domains = ceil(g->ranks / g->inside);
+    const double in = g->inside > 1.0
+                          ? 0.5 * r->scaleup_latency_s +
+                                amm_scaleup_time(f, r, (g->inside - 1.0) / g->inside * bytes)
+                          : 0.0;
+    const double across = (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
+    return in + (domains > 1.0 ? across + amm_network_latency(r, domains) : 0.0);
+}
+
+AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
+                                  double bytes)
+{
+    if (g->ranks <= 1.0) {
+        return 0.0;
+    }
+    const double domains = ceil(g->ranks / g->inside);
+    const double in = g->inside > 1.0
+                          ? r->scaleup_latency_s +
+                                amm_scaleup_time(f, r, 2.0 * (g->inside - 1.0) / g->inside * bytes)
+                          : 0.0;
+    const double across =
+        2.0 * (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
+    return in + (domains > 1.0 ? across + 2.0 * amm_network_latency(r, domains) : 0.0);
+}
+
+/* Every rank sends `bytes` in total, evenly to all members (itself included). `remote_bytes`: what
+ * of it leaves the domain (fewer where copies for one domain are sent once). */
+AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
+                                  double local_bytes, double remote_bytes)
+{
+    if (g->ranks <= 1.0) {
+        return 0.0;
+    }
+    const double in = amm_scaleup_time(f, r, local_bytes);
+    const double across = remote_bytes / amm_network_rate(f, r);
+    return r->scaleup_latency_s + fmax(in, across) +
+           (g->ranks > g->inside ? r->network_latency_s : 0.0);
+}
+
+/* One message to a neighbour, inside the domain or through the NICs that all devices share. */
+AMM_FN double amm_send_time(const amm_fabric *f, const amm_rates *r, int across, double bytes)
+{
+    return across ? r->network_latency_s + bytes / amm_network_rate(f, r)
+                  : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, bytes);
 }
 
 #endif

@@ -1,0 +1,52 @@
+/* Predictions against measured training runs, and the constants that a fit may move. */
+#ifndef AMMETER_VALIDATE_H
+#define AMMETER_VALIDATE_H
+
+#include <ammeter/context.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* A table of runs (docs/formats.md, "Measured runs"), each understood or refused with a reason.
+ * Read-only after creation: amm_runs_predict may be called by several threads. */
+typedef struct amm_runs amm_runs;
+
+/* `path`: a CSV file or "-". Errors: INPUT with "file:record N: column: what, got, allowed" for a
+ * table that is not one; a row that cannot be modelled is no error, it has a reason. */
+AMM_API amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *path);
+AMM_API void amm_runs_free(amm_runs *runs);
+AMM_API size_t amm_runs_count(const amm_runs *runs);
+/* Cell of a column by name; "" when there is no such column. As long as `runs`. */
+AMM_API const char *amm_runs_cell(const amm_runs *runs, size_t row, const char *column);
+/* Why a row has no prediction; "" when it has one. As long as `runs`. */
+AMM_API const char *amm_runs_reason(const amm_runs *runs, size_t row);
+
+/* Named constants of the devices and runtimes that the table uses. */
+typedef struct amm_constant_info {
+    const char *owner; /* device or runtime preset; as long as `runs` */
+    const char *name;
+    double value, low, high; /* as shipped, and its bounds */
+    int fact;                /* 0: of a device, 1: of a runtime */
+} amm_constant_info;
+AMM_API size_t amm_runs_constant_count(const amm_runs *runs);
+/* Errors: INPUT for an index past the end. */
+AMM_API amm_status amm_runs_constant(const amm_runs *runs, size_t index, amm_constant_info *out);
+
+/* Seconds per step and peak bytes of every row (NaN where there is a reason). `constants`: one
+ * value per constant above, or NULL for those shipped. Either output may be NULL. Errors: INPUT
+ * for a constant out of its bounds. Allocates nothing. */
+AMM_API amm_status amm_runs_predict(const amm_runs *runs, const double *constants, double *time_s,
+                                    double *memory_bytes);
+
+/* The table with predicted_iter_s, predicted_low_s, predicted_high_s, predicted_mem_gb,
+ * predicted_feasible, regime and reason added to each row. Free with amm_text_free. */
+AMM_API amm_status amm_runs_csv(const amm_runs *runs, char **out);
+
+/* Errors, coverage and ranking per source, for people (0) or as JSON (1). */
+AMM_API amm_status amm_runs_report(const amm_runs *runs, char **out, int json);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+/* Inside analytic/: costs of blocks and stages. */
+#ifndef AMM_ANALYTIC_STAGE_H
+#define AMM_ANALYTIC_STAGE_H
+
+#include "analytic/analytic.h"
+
+/* One block and micro-batch on one rank. Communication is contained in forward_s + backward_s. */
+typedef struct amm_block_seconds {
+    double forward_s, backward_s; /* backward with recomputation */
+    double tp_s, cp_s, ep_s;
+} amm_block_seconds;
+
+void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
+                    const amm_block_shape *x);
+
+typedef struct amm_stage_seconds {
+    double forward_s, backward_s;
+    double tp_s, cp_s, ep_s;
+    double parameters, expert_parameters; /* that one rank holds before data-parallel sharding */
+    double blocks;
+} amm_stage_seconds;
+
+typedef struct amm_stages {
+    int32_t count;
+    amm_stage_seconds stage[AMM_MAX_STAGES];
+} amm_stages;
+
+/* Blocks of a stage: the run's, else even. */
+int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage);
+
+void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run);
+
+#endif

@@ -1,0 +1,346 @@
+#include "analytic/analytic.h"
+#include "analytic/stage.h"
+
+#include "formula/cost/compute.h"
+#include "formula/cost/pipeline.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- one block ------------------------------------------------------------------------------- */
+
+static amm_op_env env_of(const amm_machine *m, const amm_run *run)
+{
+    amm_op_env env;
+    env.rates = &m->rates;
+    env.facts = &m->facts;
+    env.precision = run->precision;
+    env.attention = run->attention;
+    env.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    env.norm_bytes =
+        run->norm_fused ? m->facts.norm_traffic_bytes : m->facts.unfused_norm_bytes;
+    return env;
+}
+
+/* Host seconds of the launches of one block, forward. Graphs leave a share of it. */
+static double host_forward(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
+{
+    const amm_facts *f = &m->facts;
+    const double launches =
+        f->launches_per_block + (x->experts > 0.0 ? f->launches_per_expert_layer : 0.0);
+    const double left = run->graph == 2 ? f->graph_host_share : run->graph == 1 ? 0.6 : 1.0;
+    return launches * m->rates.launch_s * f->host_scale * left;
+}
+
+typedef struct comm_time {
+    double tp, cp, ep;
+} comm_time;
+
+/* Tensor parallelism: an all-reduce after attention and after the feed-forward each way; with
+ * sequence parallelism an all-gather and a reduce-scatter of the same volume instead. */
+static double tensor_time(const amm_machine *m, const amm_run *run, double bytes)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
+    const double once = amm_all_reduce_time(&m->fabric, &m->rates, &g, bytes);
+    const int hidden = run->tp_overlap && run->sequence_parallel && g.inside >= run->tp;
+    return 2.0 * once * (hidden ? 1.0 - m->facts.tp_overlap : 1.0);
+}
+
+/* Experts: dispatch and combine, once each way and pass. */
+static double expert_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                          double own_tokens, double element_bytes)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->ep, run->etp);
+    const double domains = ceil(g.ranks / g.inside);
+    const double token = x->hidden * element_bytes;
+    const double local = own_tokens * token * x->top_k * (g.inside - 1.0) / g.ranks;
+    const double far_share = 1.0 - g.inside / g.ranks;
+    /* Expected number of other domains that one token's top_k copies hit. */
+    const double hit = run->deduplicate
+                           ? (domains - 1.0) * (1.0 - pow(1.0 - 1.0 / domains, x->top_k))
+                           : x->top_k * far_share;
+    const double once = amm_all_to_all_time(&m->fabric, &m->rates, &g, local,
+                                            own_tokens * token * hit);
+    return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0);
+}
+
+/* Context parallelism as a ring: keys and values travel c - 1 hops behind the attention core. */
+static double context_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                           double tokens, double core_s, double sent)
+{
+    if (run->cp <= 1.0) {
+        return 0.0;
+    }
+    const amm_group g = amm_group_of(&m->fabric, run->cp, run->tp);
+    const double kv = fmax(x->kv_heads / run->tp, 1.0);
+    const double bytes = tokens * kv * (x->head_qk + x->head_v) * 2.0 * sent;
+    const double hop = amm_send_time(&m->fabric, &m->rates, g.inside < g.ranks, bytes);
+    return (run->cp - 1.0) * fmax(0.0, hop - core_s / run->cp) + 0.1 * (run->cp - 1.0) * hop;
+}
+
+void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
+                    const amm_block_shape *x)
+{
+    const amm_op_env env = env_of(m, run);
+    amm_block_split split;
+    split.tokens = run->micro_batch * run->seq_len / run->cp;
+    split.keys = run->seq_len;
+    split.tp = run->tp;
+    split.sequence_parallel = run->sequence_parallel;
+    split.ep = run->ep;
+    split.etp = run->etp;
+    const amm_block_time t = amm_block_times(&env, x, &split);
+    const double own = run->sequence_parallel ? split.tokens / run->tp : split.tokens;
+    const double tp = run->tp > 1.0 ? tensor_time(m, run, split.tokens * x->hidden * env.element_bytes)
+                                    : 0.0;
+    const double ep =
+        x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
+    const double cp_f = context_time(m, run, x, split.tokens, t.core.forward_s, 1.0);
+    const double cp_b = context_time(m, run, x, split.tokens, t.core.backward_s, 2.0);
+    const double host = host_forward(m, run, x);
+    const int full = run->recompute & AMM_RECOMPUTE_FULL;
+    const double again = amm_block_recompute(&t, run->recompute);
+    const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
+    out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host);
+    out->backward_s = amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) +
+                      (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host)
+                            : again + again_ep);
+    out->tp_s = (full ? 3.0 : 2.0) * tp;
+    out->ep_s = 2.0 * ep + again_ep;
+    out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
+}
+
+/* ---- ends ------------------------------------------------------------------------------------ */
+
+/* Megatron pads the vocabulary to a multiple of 128 tp. */
+static double padded_vocab(const amm_network *n, const amm_run *run)
+{
+    const double to = 128.0 * run->tp;
+    return run->tp > 1.0 || fmod(n->vocab, 8.0) == 0.0 ? ceil(n->vocab / to) * to : n->vocab;
+}
+
+static void head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                      const amm_run *run)
+{
+    amm_op_env env = env_of(m, run);
+    env.precision = run->precision <= AMM_PRECISION_TF32 ? run->precision : AMM_PRECISION_BF16;
+    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const double vocab = padded_vocab(n, run);
+    const double host = 10.0 * m->rates.launch_s * m->facts.host_scale;
+    const double loss =
+        amm_traffic_time(&m->rates, tokens * vocab * m->facts.loss_traffic_bytes /
+                                        (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0));
+    const double norm =
+        amm_traffic_time(&m->rates, tokens * n->hidden * 0.5 * env.norm_bytes);
+    out->forward_s = amm_linear_forward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
+                     loss / 3.0 + norm + host;
+    out->backward_s = amm_linear_backward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
+                      loss * 2.0 / 3.0 + norm + host +
+                      (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
+}
+
+static void embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                           const amm_run *run)
+{
+    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
+    const double host = 5.0 * m->rates.launch_s * m->facts.host_scale;
+    out->forward_s = amm_traffic_time(&m->rates, tokens * n->hidden * 8.0) + host +
+                     amm_all_reduce_time(&m->fabric, &m->rates, &g, tokens * n->hidden * 2.0);
+    out->backward_s = amm_traffic_time(&m->rates, tokens * n->hidden * 8.0) + host;
+}
+
+/* ---- stages ---------------------------------------------------------------------------------- */
+
+int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage)
+{
+    const int32_t p = (int32_t)run->pp;
+    const int32_t blocks = n->block_count;
+    if (run->stage_blocks != NULL) {
+        return run->stage_blocks[stage];
+    }
+    if (blocks % p != 0 && (blocks + 2) % p == 0) { /* the ends count as a block each */
+        return (blocks + 2) / p - (stage == 0) - (stage == p - 1);
+    }
+    return blocks / p + (stage < blocks % p);
+}
+
+void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run)
+{
+    amm_block_seconds kind[AMM_MAX_BLOCK_KINDS];
+    amm_pass_time embedding;
+    amm_pass_time head;
+    int32_t next = 0;
+    memset(out, 0, sizeof *out);
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        amm_block_cost(&kind[k], m, run, &n->kind[k]);
+    }
+    embedding_cost(&embedding, n, m, run);
+    head_cost(&head, n, m, run);
+    out->count = (int32_t)run->pp;
+    for (int32_t i = 0; i < out->count; i++) {
+        amm_stage_seconds *s = &out->stage[i];
+        const int last = i == out->count - 1;
+        const int32_t blocks = amm_stage_blocks(n, run, i);
+        for (int32_t b = 0; b < blocks && next < n->block_count; b++, next++) {
+            const int k = n->kind_of[next];
+            const amm_block_seconds *x = &kind[k];
+            s->forward_s += x->forward_s;
+            s->backward_s += x->backward_s;
+            s->tp_s += x->tp_s;
+            s->cp_s += x->cp_s;
+            s->ep_s += x->ep_s;
+            s->parameters += n->kind_parameters[k] / run->tp;
+            s->expert_parameters += n->kind_expert_parameters[k] / (run->ep * run->etp);
+            s->blocks += 1.0;
+        }
+        if (i == 0) {
+            s->forward_s += embedding.forward_s;
+            s->backward_s += embedding.backward_s;
+            s->parameters += n->vocab * n->hidden / run->tp;
+        }
+        if (last) {
+            const amm_block_seconds *x = &kind[n->kind_of[n->block_count - 1]];
+            const double extra = n->prediction_layers;
+            s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
+            s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
+            if (!n->tied || out->count > 1) {
+                s->parameters += n->vocab * n->hidden / run->tp;
+            }
+            s->blocks += extra;
+        }
+        s->forward_s += 0.5 * m->facts.micro_batch_host_s;
+        s->backward_s += 0.5 * m->facts.micro_batch_host_s;
+    }
+}
+
+/* ---- data parallelism ------------------------------------------------------------------------ */
+
+static double gradient_bytes(const amm_machine *m, const amm_run *run)
+{
+    return run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
+                                                : m->facts.gradient_bytes_bf16;
+}
+
+/* Sharded layer by layer (ZeRO-3, FSDP): gathers in both passes and a reduction per micro-batch
+ * run beside the compute; what does not fit there is exposed. */
+static double sharded_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->dp * run->cp, run->tp);
+    const double layers = fmax(s->blocks, 1.0);
+    const double once =
+        layers * amm_gather_time(&m->fabric, &m->rates, &g, s->parameters * 2.0 / layers);
+    const double comm = 3.0 * once;
+    const double compute = (s->forward_s + s->backward_s) * m->facts.fsdp_overlap;
+    return run->micro_batches * fmax(comm - compute, comm / layers);
+}
+
+/* Gradients reduced after the last backward pass and, with a sharded optimizer, parameters gathered
+ * before the next forward pass; each less what the runtime hides behind compute. */
+static double data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->dp * run->cp, run->tp);
+    const double ranks = run->dp * run->cp;
+    if (ranks <= 1.0) {
+        return 0.0;
+    }
+    if (run->sharding == AMM_SHARD_ZERO3) {
+        return sharded_exposed(m, run, s);
+    }
+    const amm_group ge = amm_group_of(&m->fabric, fmax(1.0, ranks * run->tp / (run->ep * run->etp)),
+                                      run->ep * run->etp);
+    const double all = s->parameters;
+    const double grad = gradient_bytes(m, run);
+    const double reduce = amm_gather_time(&m->fabric, &m->rates, &g, all * grad) +
+                          amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * grad);
+    const double weight = run->sharding == AMM_SHARD_NONE ? grad : 2.0;
+    const double gather =
+        amm_gather_time(&m->fabric, &m->rates, &g, all * weight) +
+        amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * weight);
+    const double v = run->vpp;
+    const double hide_reduce = m->facts.dp_overlap * s->backward_s;
+    const double hide_gather = m->facts.gather_overlap * s->forward_s;
+    if (run->sharding == AMM_SHARD_NONE) {
+        return fmax(reduce + gather - hide_reduce, 0.05 * (reduce + gather));
+    }
+    const double per_rank = run->shard_group > m->fabric.domain / run->tp
+                                ? m->facts.zero_rank_s * run->shard_group
+                                : 0.0;
+    (void)v;
+    return fmax(reduce - hide_reduce, 0.05 * reduce) + fmax(gather - hide_gather, 0.05 * gather) +
+           per_rank;
+}
+
+static double optimizer_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+{
+    const double share =
+        run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
+    const double expert_share =
+        run->sharding == AMM_SHARD_NONE
+            ? 1.0
+            : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+    const double own = s->parameters / share + s->expert_parameters / expert_share;
+    return amm_traffic_time(&m->rates, own * m->facts.optimizer_traffic_bytes +
+                                           (s->parameters + s->expert_parameters) * 4.0);
+}
+
+/* ---- the step -------------------------------------------------------------------------------- */
+
+static double model_flops(const amm_network *n, const amm_run *run)
+{
+    const double tokens = run->micro_batch * run->micro_batches * run->dp * run->seq_len;
+    double per_token = 2.0 * n->hidden * n->vocab;
+    for (int32_t b = 0; b < n->block_count; b++) {
+        const amm_block_shape *x = &n->kind[n->kind_of[b]];
+        const double keys = x->window > 0.0 ? fmin(2.0 * x->window, run->seq_len) : run->seq_len;
+        const double active =
+            x->experts > 0.0 ? n->kind_expert_parameters[n->kind_of[b]] * x->top_k / x->experts : 0.0;
+        per_token += 2.0 * (n->kind_parameters[n->kind_of[b]] + active) +
+                     keys * x->heads * (x->head_qk + x->head_v);
+    }
+    return 3.0 * per_token * tokens;
+}
+
+static double transfer_s(const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    const double split = run->sequence_parallel ? run->tp : 1.0;
+    const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * 2.0 / split;
+    const int across = run->tp * run->cp * run->dp >= m->fabric.domain &&
+                       m->fabric.devices > m->fabric.domain;
+    return run->pp > 1.0 ? amm_send_time(&m->fabric, &m->rates, across, bytes) : 0.0;
+}
+
+void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    amm_stages stages;
+    double sum = 0.0;
+    double offset = 0.0; /* stages before this one still run backward when it has finished */
+    int32_t slow = 0;
+    memset(out, 0, sizeof *out);
+    amm_stage_costs(&stages, n, m, run);
+    for (int32_t i = 0; i < stages.count; i++) {
+        const amm_stage_seconds *s = &stages.stage[i];
+        const amm_stage_seconds *w = &stages.stage[slow];
+        sum += s->forward_s + s->backward_s;
+        slow = s->forward_s + s->backward_s > w->forward_s + w->backward_s ? i : slow;
+        out->dp_s = fmax(out->dp_s, data_exposed(m, run, s) - offset);
+        out->optimizer_s = fmax(out->optimizer_s, optimizer_s(m, run, s));
+        offset += s->backward_s / run->vpp;
+    }
+    const amm_stage_seconds *s = &stages.stage[slow];
+    const double G = run->micro_batches;
+    const double slowest = s->forward_s + s->backward_s;
+    const double exposed =
+        run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
+    out->tp_s = G * s->tp_s;
+    out->cp_s = G * s->cp_s;
+    out->ep_s = G * s->ep_s;
+    out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
+    out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp;
+    out->pp_s = 2.0 * transfer_s(n, m, run) *
+                ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
+    out->other_s = m->facts.step_host_s;
+    out->time_s = out->compute_s + out->tp_s + out->cp_s + out->ep_s + out->bubble_s + out->pp_s +
+                  out->dp_s + out->optimizer_s + out->other_s;
+    out->flops = model_flops(n, run);
+}

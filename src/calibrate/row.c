@@ -1,0 +1,408 @@
+#include "calibrate/runs.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The row being read; the first thing that cannot be understood is its reason. */
+typedef struct reading {
+    amm_runs *runs;
+    int64_t row;
+    amm_run_row *out;
+    amm_status status; /* NO_MEMORY only */
+} reading;
+
+static void refuse(reading *r, const char *reason)
+{
+    if (r->out->reason == NULL) {
+        r->out->reason = reason;
+    }
+}
+
+static void refuse_cell(reading *r, int column, const char *why)
+{
+    static const char *const names[AMM_COLUMN_COUNT] = {
+#define AMM_RUN_COLUMN_NAME(name) #name,
+        AMM_RUN_COLUMN_LIST(AMM_RUN_COLUMN_NAME)
+#undef AMM_RUN_COLUMN_NAME
+    };
+    if (r->out->reason == NULL) {
+        r->out->reason = amm_arena_format(&r->runs->arena, "%s: %s, got \"%.60s\"", names[column],
+                                          why, amm_runs_text(r->runs, r->row, column));
+        r->status = r->out->reason == NULL ? AMM_NO_MEMORY : r->status;
+    }
+}
+
+static const char *text(const reading *r, int column)
+{
+    return amm_runs_text(r->runs, r->row, column);
+}
+
+/* A number > 0 or >= `low`; `usual` where the cell is empty. */
+static double number(reading *r, int column, double low, double usual)
+{
+    const char *cell = text(r, column);
+    double value = usual;
+    if (cell[0] == '\0') {
+        if (isnan(usual)) {
+            refuse_cell(r, column, "missing");
+        }
+        return usual;
+    }
+    if (!amm_number_parse(cell, &value) || value < low || value > 1e15) {
+        refuse_cell(r, column, "not a number in range");
+        return low;
+    }
+    return value;
+}
+
+static double whole(reading *r, int column, double low, double usual)
+{
+    const double value = number(r, column, low, usual);
+    if (!isnan(value) && value != floor(value)) {
+        refuse_cell(r, column, "not a whole number");
+    }
+    return value;
+}
+
+/* ---- network --------------------------------------------------------------------------------- */
+
+static void read_block(reading *r, amm_block_shape *x)
+{
+    const bool moe = text(r, AMM_COLUMN_moe_experts)[0] != '\0';
+    x->hidden = whole(r, AMM_COLUMN_hidden, 1, NAN);
+    x->heads = whole(r, AMM_COLUMN_heads, 1, NAN);
+    x->kv_heads = whole(r, AMM_COLUMN_kv_heads, 1, x->heads);
+    x->head_qk = x->head_v = x->hidden / x->heads;
+    x->gated = number(r, AMM_COLUMN_gated_mlp, 0, 0);
+    x->norm_vectors = x->gated > 0.0 ? 1.0 : 2.0;
+    x->ffn = whole(r, AMM_COLUMN_ffn_hidden, 1, 4.0 * x->hidden);
+    if (moe) {
+        x->experts = whole(r, AMM_COLUMN_moe_experts, 0, 0);
+        x->top_k = whole(r, AMM_COLUMN_moe_topk, 0, 1);
+        x->expert_ffn = whole(r, AMM_COLUMN_moe_ffn_hidden, 1, x->ffn);
+        x->shared_ffn = x->expert_ffn * whole(r, AMM_COLUMN_moe_shared_experts, 0, 0);
+    }
+    if (x->experts > 0.0) {
+        x->ffn = 0.0;
+    }
+}
+
+static void read_network(reading *r)
+{
+    amm_network *n = &r->out->network;
+    amm_block_shape block = { 0 };
+    read_block(r, &block);
+    const double layers = whole(r, AMM_COLUMN_layers, 1, NAN);
+    const double dense_first = whole(r, AMM_COLUMN_first_k_dense, 0, 0);
+    n->hidden = block.hidden;
+    n->vocab = whole(r, AMM_COLUMN_vocab, 1, 51200);
+    n->prediction_layers = strstr(text(r, AMM_COLUMN_notes), "mtp=1") != NULL;
+    if (r->out->reason != NULL || layers > AMM_MAX_LAYERS || dense_first > layers) {
+        refuse_cell(r, AMM_COLUMN_layers, "out of range");
+        return;
+    }
+    n->block_count = (int32_t)layers;
+    uint8_t *kind_of = amm_arena_alloc(&r->runs->arena, (size_t)n->block_count, 1);
+    if (kind_of == NULL) {
+        r->status = AMM_NO_MEMORY;
+        refuse(r, "memory");
+        return;
+    }
+    n->kind_of = kind_of;
+    if (block.experts > 0.0 && dense_first > 0.0) {
+        n->kind[0] = block;
+        n->kind[0].experts = n->kind[0].shared_ffn = 0.0;
+        n->kind[0].ffn = block.expert_ffn * (block.top_k + block.shared_ffn / block.expert_ffn);
+        n->kind_count = 1;
+    }
+    n->kind[n->kind_count++] = block;
+    for (int32_t b = 0; b < n->block_count; b++) {
+        kind_of[b] = (uint8_t)(b < dense_first ? 0 : n->kind_count - 1);
+    }
+    amm_network_finish(n);
+}
+
+/* ---- strategy -------------------------------------------------------------------------------- */
+
+static int word_index(const char *word, const char *const *words, int count)
+{
+    for (int i = 0; i < count; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void read_precision(reading *r)
+{
+    static const struct {
+        const char *word;
+        int precision;
+    } words[] = { { "fp32", AMM_PRECISION_FP32 },     { "tf32", AMM_PRECISION_TF32 },
+                  { "fp16", AMM_PRECISION_FP16 },     { "bf16", AMM_PRECISION_BF16 },
+                  { "fp8", AMM_PRECISION_FP8 },       { "fp8-cs", AMM_PRECISION_FP8 },
+                  { "fp8-ds", AMM_PRECISION_FP8 },    { "fp8-sc", AMM_PRECISION_MXFP8 },
+                  { "fp8-mx", AMM_PRECISION_MXFP8 },  { "mxfp8", AMM_PRECISION_MXFP8 },
+                  { "nvfp4", AMM_PRECISION_NVFP4 },   { "fp4", AMM_PRECISION_NVFP4 },
+                  { "", AMM_PRECISION_BF16 } };
+    const char *cell = text(r, AMM_COLUMN_precision);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(cell, words[i].word) == 0) {
+            r->out->run.precision = words[i].precision;
+            return;
+        }
+    }
+    refuse_cell(r, AMM_COLUMN_precision, "unknown");
+}
+
+static void read_sharding(reading *r, const amm_facts *facts)
+{
+    amm_run *run = &r->out->run;
+    const char *cell = text(r, AMM_COLUMN_zero_stage_or_fsdp);
+    const char *group = strstr(cell, "group=");
+    const double all = run->dp * run->cp;
+    double size = 0.0;
+    run->shard_group = 1.0;
+    if (strstr(cell, "zero3") != NULL) {
+        run->sharding = AMM_SHARD_ZERO3;
+    } else if (strstr(cell, "zero2") != NULL) {
+        run->sharding = AMM_SHARD_ZERO2;
+    } else if (strncmp(cell, "zero1", 5) == 0 ||
+               (cell[0] == '\0' && facts->distributed_optimizer > 0.0)) {
+        run->sharding = AMM_SHARD_ZERO1;
+    } else if (cell[0] == '\0' || strcmp(cell, "ddp") == 0 || strcmp(cell, "zero0") == 0) {
+        run->sharding = AMM_SHARD_NONE;
+        return;
+    } else if (strstr(cell, "fsdp") != NULL) {
+        run->sharding = AMM_SHARD_ZERO3;
+    } else {
+        refuse_cell(r, AMM_COLUMN_zero_stage_or_fsdp, "unknown");
+    }
+    run->shard_group = all;
+    if (group != NULL) {
+        for (group += 6; *group >= '0' && *group <= '9' && size < 1e9; group++) {
+            size = 10.0 * size + (*group - '0');
+        }
+        run->shard_group = fmax(1.0, fmin(size, all));
+    }
+}
+
+static void read_recompute(reading *r)
+{
+    static const char *const words[] = {
+#define AMM_RECOMPUTE_WORD(name, word) word,
+        AMM_RECOMPUTE_LIST(AMM_RECOMPUTE_WORD)
+#undef AMM_RECOMPUTE_WORD
+    };
+    amm_run *run = &r->out->run;
+    const char *kind = text(r, AMM_COLUMN_recompute);
+    const char *modules = text(r, AMM_COLUMN_recompute_modules);
+    if (strcmp(kind, "full") == 0) {
+        run->recompute = AMM_RECOMPUTE_FULL;
+    } else if (strcmp(kind, "selective") == 0 && modules[0] == '\0') {
+        run->recompute = AMM_RECOMPUTE_CORE_ATTN;
+    } else if (strcmp(kind, "selective") == 0) {
+        while (*modules != '\0') {
+            char word[32] = "";
+            const size_t length = strcspn(modules, "+,; ");
+            if (length < sizeof word) {
+                memcpy(word, modules, length);
+            }
+            const int i = word_index(word, words, AMM_RECOMPUTE_COUNT);
+            if (i < 0) {
+                refuse_cell(r, AMM_COLUMN_recompute_modules, "unknown module");
+                return;
+            }
+            run->recompute |= 1 << i;
+            modules += length + (modules[length] != '\0');
+        }
+    } else if (kind[0] != '\0' && strcmp(kind, "none") != 0) {
+        refuse_cell(r, AMM_COLUMN_recompute, "unknown");
+    }
+}
+
+/* Kernels: the note "kernel=..." where there is one, else the flag, else the runtime's. */
+static void read_kernels(reading *r, const amm_facts *facts)
+{
+    amm_run *run = &r->out->run;
+    const char *flag = text(r, AMM_COLUMN_flash_attention);
+    const char *note = strstr(text(r, AMM_COLUMN_notes), "kernel=");
+    const int usual = (int)facts->attention_kernel;
+    const bool usual_fused = usual >= AMM_ATTENTION_FLASH1;
+    run->norm_fused = facts->norm_fused > 0.0;
+    if (note != NULL) {
+        const char *end = strchr(note, ';');
+        const size_t length = end == NULL ? strlen(note) : (size_t)(end - note);
+        char kernel[64] = "";
+        memcpy(kernel, note + 7, length - 7 < sizeof kernel ? length - 7 : sizeof kernel - 1);
+        run->attention = strstr(kernel, "flash_attentionv1") != NULL ? AMM_ATTENTION_FLASH1
+                         : strstr(kernel, "flash") != NULL           ? AMM_ATTENTION_FLASH
+                         : strstr(kernel, "torch") != NULL           ? AMM_ATTENTION_TORCH
+                                                                     : AMM_ATTENTION_FUSED_SOFTMAX;
+        run->norm_fused = strstr(kernel, "RMS") != NULL;
+    } else if (strcmp(flag, "1") == 0) {
+        run->attention = usual_fused ? usual : AMM_ATTENTION_FLASH;
+    } else if (strcmp(flag, "0") == 0) {
+        run->attention = usual_fused ? AMM_ATTENTION_FUSED_SOFTMAX : usual;
+    } else {
+        run->attention = usual;
+    }
+}
+
+static void read_options(reading *r, const amm_facts *facts)
+{
+    amm_run *run = &r->out->run;
+    const char *graph = text(r, AMM_COLUMN_cuda_graph);
+    const char *dispatcher = text(r, AMM_COLUMN_moe_dispatcher);
+    run->sequence_parallel =
+        number(r, AMM_COLUMN_seq_parallel, 0, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
+    run->tp_overlap = number(r, AMM_COLUMN_tp_comm_overlap, 0, 0) > 0.0;
+    run->graph = strcmp(graph, "full_iteration") == 0 || strcmp(graph, "on") == 0 ? 2
+                 : strncmp(graph, "transformer_engine", 18) == 0 ||
+                         strncmp(graph, "local", 5) == 0
+                     ? 1
+                     : 0;
+    run->ep_overlap = strstr(dispatcher, "ep_overlap") != NULL;
+    run->deduplicate =
+        strstr(dispatcher, "hybridep") != NULL || strstr(dispatcher, "deepep") != NULL;
+    read_precision(r);
+    read_recompute(r);
+    read_kernels(r, facts);
+    read_sharding(r, facts);
+}
+
+static void read_degrees(reading *r)
+{
+    amm_run *run = &r->out->run;
+    run->devices = whole(r, AMM_COLUMN_gpus, 1, NAN);
+    run->tp = whole(r, AMM_COLUMN_tp, 1, 1);
+    run->pp = whole(r, AMM_COLUMN_pp, 1, 1);
+    run->cp = whole(r, AMM_COLUMN_cp, 1, 1);
+    run->ep = whole(r, AMM_COLUMN_ep, 1, 1);
+    run->etp = whole(r, AMM_COLUMN_etp, 1, 1);
+    run->vpp = whole(r, AMM_COLUMN_vpp, 1, 1);
+    run->micro_batch = number(r, AMM_COLUMN_micro_batch, 1e-9, NAN);
+    const double batch = number(r, AMM_COLUMN_global_batch, 1e-9, NAN);
+    run->seq_len = whole(r, AMM_COLUMN_seq_len, 1, 2048);
+    if (r->out->reason != NULL) {
+        return;
+    }
+    run->dp = number(r, AMM_COLUMN_dp, 1, run->devices / (run->tp * run->pp * run->cp));
+    if (run->tp * run->pp * run->cp * run->dp != run->devices) {
+        refuse_cell(r, AMM_COLUMN_dp, "tp x pp x cp x dp is not the number of devices");
+    }
+    if (run->pp > AMM_MAX_STAGES || run->pp * run->vpp > r->out->network.block_count + 2) {
+        refuse_cell(r, AMM_COLUMN_pp, "more stages than layers");
+    }
+    run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
+}
+
+/* "6-7-6-5": blocks per stage. */
+static void read_stages(reading *r)
+{
+    const char *cell = text(r, AMM_COLUMN_stage_layers);
+    const int32_t p = (int32_t)r->out->run.pp;
+    int32_t stage = 0;
+    int64_t total = 0;
+    if (strchr(cell, '-') == NULL || r->out->reason != NULL) {
+        return;
+    }
+    int32_t *blocks = amm_arena_alloc(&r->runs->arena, (size_t)p, sizeof *blocks);
+    if (blocks == NULL) {
+        r->status = AMM_NO_MEMORY;
+        return;
+    }
+    for (; *cell != '\0' && stage < p; stage++) {
+        for (; *cell >= '0' && *cell <= '9' && blocks[stage] < AMM_MAX_LAYERS; cell++) {
+            blocks[stage] = 10 * blocks[stage] + (*cell - '0');
+        }
+        total += blocks[stage];
+        cell += *cell == '-';
+    }
+    if (stage != p || *cell != '\0' || total != r->out->network.block_count) {
+        refuse_cell(r, AMM_COLUMN_stage_layers, "does not list the layers of pp stages");
+    }
+    r->out->run.stage_blocks = blocks;
+}
+
+/* ---- machine --------------------------------------------------------------------------------- */
+
+static void read_fabric(reading *r)
+{
+    amm_fabric *f = &r->out->fabric;
+    const amm_run *run = &r->out->run;
+    const double host = fmin(number(r, AMM_COLUMN_gpus_per_node, 1, 8), run->devices);
+    const double domain = fmax(host, number(r, AMM_COLUMN_scaleup_domain, 1, host));
+    const double nic = number(r, AMM_COLUMN_nic_gbit_per_node, 1e-3, 0);
+    f->devices = run->devices;
+    f->domain = run->devices / ceil(run->devices / domain);
+    f->scaleup_bytes_per_s = r->out->device->peaks[AMM_PEAK_scaleup_bytes_per_s];
+    f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
+    r->out->omni_path = strstr(text(r, AMM_COLUMN_interconnect), "Omni") != NULL;
+    if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
+        f->network_bytes_per_s = r->out->device->peaks[AMM_PEAK_network_bytes_per_s] * f->domain;
+        r->out->assumed = "network";
+    }
+}
+
+static amm_status read_cluster(reading *r)
+{
+    const char *name = text(r, AMM_COLUMN_cluster);
+    const amm_cluster *cluster = NULL;
+    if (name[0] == '\0' || r->out->reason != NULL) {
+        return AMM_OK;
+    }
+    const amm_status status =
+        amm_get_cluster(&r->runs->reader, &cluster, name, "column cluster");
+    if (status != AMM_OK) {
+        refuse_cell(r, AMM_COLUMN_cluster, "unknown");
+        return status == AMM_NO_MEMORY ? status : AMM_OK;
+    }
+    r->out->fabric.scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
+    r->out->fabric.network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
+    return AMM_OK;
+}
+
+/* The first device of "A(12)+B(4)"; characters that names cannot have become '-'. */
+static void device_name(char out[AMM_MAX_NAME], const char *cell)
+{
+    const char *plus = strchr(cell, '+');
+    size_t length = plus == NULL ? strlen(cell) : (size_t)(plus - cell);
+    size_t n = 0;
+    for (size_t i = 0; i < length && n + 1 < AMM_MAX_NAME; i++) {
+        if (cell[i] == '(' || cell[i] == ',') {
+            out[n++] = '-';
+        } else if (cell[i] != ')') {
+            out[n++] = cell[i];
+        }
+    }
+    out[n] = '\0';
+}
+
+amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
+{
+    reading r = { runs, row, out, AMM_OK };
+    char device[AMM_MAX_NAME];
+    amm_facts facts;
+    memset(out, 0, sizeof *out);
+    device_name(device, text(&r, AMM_COLUMN_gpu));
+    AMM_TRY(amm_runs_device(runs, device, &out->device, &out->device_owner));
+    AMM_TRY(amm_runs_runtime(runs, text(&r, AMM_COLUMN_framework), &out->runtime_owner));
+    if (out->device == NULL) {
+        refuse_cell(&r, AMM_COLUMN_gpu, "unknown device");
+        return r.status;
+    }
+    amm_runtime_facts(&facts, runs->owners[out->runtime_owner].runtime);
+    read_network(&r);
+    read_degrees(&r);
+    if (out->reason == NULL) {
+        read_options(&r, &facts);
+        read_stages(&r);
+        read_fabric(&r);
+        AMM_TRY(read_cluster(&r));
+    }
+    out->measured_s = number(&r, AMM_COLUMN_measured_iter_s, 0, 0);
+    out->measured_bytes = number(&r, AMM_COLUMN_measured_mem_gb, 0, 0) * 1073741824.0;
+    return r.status;
+}

@@ -1,0 +1,366 @@
+#include "calibrate/runs.h"
+#include "describe/check.h"
+#include "io/read.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- owners of constants --------------------------------------------------------------------- */
+
+static amm_status add_owner(amm_runs *runs, const char *name, const amm_device *device,
+                            const amm_runtime *runtime, int32_t *out)
+{
+    if (runs->owner_count == AMM_MAX_OWNERS) {
+        return amm_fail(AMM_LIMIT, "%s: too many devices and runtimes, allowed %d", runs->file,
+                        AMM_MAX_OWNERS);
+    }
+    amm_owner *o = &runs->owners[runs->owner_count];
+    o->name = name;
+    o->device = device;
+    o->runtime = runtime;
+    o->first = runs->constant_count;
+    runs->constant_count += device != NULL ? AMM_RATE_COUNT : AMM_FACT_COUNT;
+    *out = runs->owner_count++;
+    return AMM_OK;
+}
+
+static amm_status find_device(amm_runs *runs, const char *name, const amm_device **out)
+{
+    int32_t index = -1;
+    *out = NULL;
+    AMM_TRY(amm_preset_find(&runs->reader, AMM_PRESET_DEVICE, name, &index));
+    return index < 0 ? AMM_OK : amm_get_device(&runs->reader, out, name, "device");
+}
+
+amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out, int32_t *owner)
+{
+    const amm_device *constants = NULL;
+    for (int32_t i = 0; i < runs->device_count; i++) {
+        if (amm_device_named(runs->devices[i].device, name)) {
+            *out = runs->devices[i].device;
+            *owner = runs->devices[i].owner;
+            return AMM_OK;
+        }
+    }
+    AMM_TRY(find_device(runs, name, out));
+    if (*out == NULL || (*out)->peaks[0] == 0.0) {
+        *out = NULL;
+        return AMM_OK;
+    }
+    constants = *out;
+    if (constants->constants_of != NULL) {
+        AMM_TRY(find_device(runs, constants->constants_of, &constants));
+    }
+    *owner = -1;
+    for (int32_t i = 0; i < runs->owner_count; i++) {
+        if (runs->owners[i].device != NULL &&
+            strcmp(runs->owners[i].name, constants->name) == 0) {
+            *owner = i;
+        }
+    }
+    if (*owner < 0) {
+        AMM_TRY(add_owner(runs, constants->name, constants, NULL, owner));
+    }
+    if (runs->device_count < AMM_MAX_OWNERS) {
+        runs->devices[runs->device_count].device = *out;
+        runs->devices[runs->device_count++].owner = *owner;
+    }
+    return AMM_OK;
+}
+
+/* The runtime preset that lists the framework, else "generic". */
+amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner)
+{
+    const amm_runtime *found = NULL;
+    const amm_runtime *generic = NULL;
+    const char *name = NULL;
+    for (int32_t p = 0; found == NULL && (name = amm_preset_name(AMM_PRESET_RUNTIME, p)) != NULL;
+         p++) {
+        const amm_runtime *runtime = runs->runtimes[p];
+        if (runtime == NULL) {
+            AMM_TRY(amm_get_runtime(&runs->reader, &runtime, name, "runtime"));
+            runs->runtimes[p] = runtime;
+        }
+        generic = strcmp(name, "generic") == 0 ? runtime : generic;
+        for (int32_t i = 0; i < runtime->framework_count; i++) {
+            found = strcmp(runtime->frameworks[i], framework) == 0 ? runtime : found;
+        }
+    }
+    found = found == NULL ? generic : found;
+    for (int32_t i = 0; i < runs->owner_count; i++) {
+        if (runs->owners[i].runtime == found) {
+            *owner = i;
+            return AMM_OK;
+        }
+    }
+    return add_owner(runs, found->name, NULL, found, owner);
+}
+
+/* ---- table ----------------------------------------------------------------------------------- */
+
+const char *amm_runs_text(const amm_runs *runs, int64_t row, int column)
+{
+    const int32_t c = runs->column[column];
+    return c < 0 ? "" : runs->csv.cells[row * runs->csv.columns + c];
+}
+
+static amm_status read_table(amm_runs *runs, const amm_context *context, const char *path)
+{
+    static const char *const names[AMM_COLUMN_COUNT] = {
+#define AMM_RUN_COLUMN_NAME(name) #name,
+        AMM_RUN_COLUMN_LIST(AMM_RUN_COLUMN_NAME)
+#undef AMM_RUN_COLUMN_NAME
+    };
+    static const int needed[] = { AMM_COLUMN_layers, AMM_COLUMN_hidden,      AMM_COLUMN_heads,
+                                  AMM_COLUMN_gpu,    AMM_COLUMN_gpus,        AMM_COLUMN_micro_batch,
+                                  AMM_COLUMN_seq_len, AMM_COLUMN_global_batch };
+    char *data = NULL;
+    size_t size = 0;
+    AMM_TRY(amm_load_file(context, &data, &size, path, true, "runs"));
+    if (data == NULL) {
+        return amm_fail(AMM_IO, "runs: cannot read \"%.300s\": no such file", path);
+    }
+    const amm_status status = amm_csv_read(&runs->arena, &runs->csv, data, size, runs->file);
+    amm_release(context, data);
+    AMM_TRY(status);
+    for (int c = 0; c < AMM_COLUMN_COUNT; c++) {
+        runs->column[c] = amm_csv_column(&runs->csv, names[c]);
+    }
+    for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
+        if (runs->column[needed[i]] < 0) {
+            return amm_fail(AMM_INPUT, "%s:record 1: missing column, allowed a header with %s",
+                            runs->file, names[needed[i]]);
+        }
+    }
+    return AMM_OK;
+}
+
+static amm_status read_rows(amm_runs *runs)
+{
+    runs->rows = amm_arena_alloc(&runs->arena, (size_t)runs->csv.rows, sizeof *runs->rows);
+    if (runs->rows == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int64_t i = 0; i < runs->csv.rows; i++) {
+        AMM_TRY(amm_run_row_read(runs, i, &runs->rows[i]));
+    }
+    return AMM_OK;
+}
+
+amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *path)
+{
+    *out = NULL;
+    amm_runs *runs = amm_alloc(context, 1, sizeof *runs);
+    if (runs == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    amm_arena_init(&runs->arena, context);
+    runs->reader.context = context;
+    runs->reader.arena = &runs->arena;
+    runs->reader.hash = AMM_HASH_START;
+    runs->file = amm_arena_copy(&runs->arena, path, strlen(path));
+    amm_status status = runs->file == NULL ? AMM_NO_MEMORY : read_table(runs, context, path);
+    status = status == AMM_OK ? read_rows(runs) : status;
+    if (status != AMM_OK) {
+        amm_runs_free(runs);
+        return status;
+    }
+    *out = runs;
+    return AMM_OK;
+}
+
+void amm_runs_free(amm_runs *runs)
+{
+    if (runs != NULL) {
+        const amm_context *context = runs->arena.context;
+        amm_arena_free(&runs->arena);
+        amm_release(context, runs);
+    }
+}
+
+size_t amm_runs_count(const amm_runs *runs)
+{
+    return (size_t)runs->csv.rows;
+}
+
+const char *amm_runs_cell(const amm_runs *runs, size_t row, const char *column)
+{
+    const int32_t c = amm_csv_column(&runs->csv, column);
+    return c < 0 || row >= (size_t)runs->csv.rows
+               ? ""
+               : runs->csv.cells[row * (size_t)runs->csv.columns + (size_t)c];
+}
+
+const char *amm_runs_reason(const amm_runs *runs, size_t row)
+{
+    const char *reason = row < (size_t)runs->csv.rows ? runs->rows[row].reason : "no such row";
+    return reason == NULL ? "" : reason;
+}
+
+/* ---- constants ------------------------------------------------------------------------------- */
+
+size_t amm_runs_constant_count(const amm_runs *runs)
+{
+    return runs->constant_count;
+}
+
+amm_status amm_runs_constant(const amm_runs *runs, size_t index, amm_constant_info *out)
+{
+    for (int32_t i = 0; i < runs->owner_count; i++) {
+        const amm_owner *o = &runs->owners[i];
+        const amm_named *table = o->device != NULL ? amm_rate_table : amm_fact_table;
+        const amm_constant *values = o->device != NULL ? o->device->rates : o->runtime->facts;
+        const size_t count = o->device != NULL ? AMM_RATE_COUNT : AMM_FACT_COUNT;
+        if (index >= o->first && index < o->first + count) {
+            const size_t k = index - o->first;
+            out->owner = o->name;
+            out->name = table[k].name;
+            out->value = values[k].value;
+            out->low = table[k].low;
+            out->high = table[k].high;
+            out->fact = o->device == NULL;
+            return AMM_OK;
+        }
+    }
+    return amm_fail(AMM_INPUT, "constant: out of range, got %zu, allowed 0 to %zu", index,
+                    runs->constant_count);
+}
+
+/* Members of amm_rates and amm_facts in the order of their tables. */
+static void overlay_rates(amm_rates *r, const double *values)
+{
+    size_t i = 0;
+#define AMM_SET(name, low, high, usual, what) r->name = values[i++];
+    AMM_RATE_LIST(AMM_SET)
+#undef AMM_SET
+}
+
+static void overlay_facts(amm_facts *f, const double *values)
+{
+    size_t i = 0;
+#define AMM_SET(name, low, high, usual, what) f->name = values[i++];
+    AMM_FACT_LIST(AMM_SET)
+#undef AMM_SET
+}
+
+void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double *constants,
+                      amm_machine *out)
+{
+    const amm_owner *device = &runs->owners[row->device_owner];
+    const amm_owner *runtime = &runs->owners[row->runtime_owner];
+    double values[AMM_RATE_COUNT];
+    amm_device_rates(&out->rates, row->device); /* its own peaks, the constants of its kind */
+    if (constants == NULL) {
+        for (size_t i = 0; i < AMM_RATE_COUNT; i++) {
+            values[i] = device->device->rates[i].value;
+        }
+        amm_runtime_facts(&out->facts, runtime->runtime);
+    } else {
+        overlay_facts(&out->facts, constants + runtime->first);
+    }
+    overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
+    out->fabric = row->fabric;
+    out->fabric.network_share = row->omni_path ? out->facts.omni_path_share : 1.0;
+}
+
+double amm_runs_room(const amm_run_row *row)
+{
+    return (double)row->device->memory_bytes;
+}
+
+static amm_status check_constants(const amm_runs *runs, const double *constants)
+{
+    amm_constant_info info;
+    for (size_t i = 0; constants != NULL && i < runs->constant_count; i++) {
+        AMM_TRY(amm_runs_constant(runs, i, &info));
+        if (!(constants[i] >= info.low && constants[i] <= info.high)) {
+            return amm_fail(AMM_INPUT, "%s:%s: out of range, got %g, allowed %g to %g", info.owner,
+                            info.name, constants[i], info.low, info.high);
+        }
+    }
+    return AMM_OK;
+}
+
+amm_status amm_runs_predict(const amm_runs *runs, const double *constants, double *time_s,
+                            double *memory_bytes)
+{
+    AMM_TRY(check_constants(runs, constants));
+    for (int64_t i = 0; i < runs->csv.rows; i++) {
+        const amm_run_row *row = &runs->rows[i];
+        amm_machine machine;
+        amm_step step = { 0 };
+        amm_ledger ledger = { 0 };
+        step.time_s = ledger.total = NAN;
+        if (row->reason == NULL) {
+            amm_runs_machine(runs, row, constants, &machine);
+            if (time_s != NULL) {
+                amm_step_time(&step, &row->network, &machine, &row->run);
+            }
+            if (memory_bytes != NULL) {
+                amm_step_memory(&ledger, &row->network, &machine, &row->run);
+            }
+        }
+        if (time_s != NULL) {
+            time_s[i] = step.time_s;
+        }
+        if (memory_bytes != NULL) {
+            memory_bytes[i] = ledger.total;
+        }
+    }
+    return AMM_OK;
+}
+
+/* ---- predictions as a table ------------------------------------------------------------------ */
+
+static void write_number(amm_text *out, double value)
+{
+    char number[AMM_NUMBER_CHARS];
+    amm_text_append(out, ",");
+    if (!isnan(value)) {
+        amm_number_format(number, value);
+        amm_text_append(out, number);
+    }
+}
+
+static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
+{
+    const amm_run_row *row = &runs->rows[i];
+    amm_machine machine;
+    amm_step step = { 0 };
+    amm_ledger ledger = { 0 };
+    for (int32_t c = 0; c < runs->csv.columns; c++) {
+        amm_text_append(out, c == 0 ? "" : ",");
+        amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
+    }
+    if (row->reason != NULL) {
+        amm_text_append(out, ",,,,,,,");
+        amm_csv_write(out, row->reason);
+        amm_text_append(out, "\n");
+        return;
+    }
+    amm_runs_machine(runs, row, NULL, &machine);
+    amm_step_time(&step, &row->network, &machine, &row->run);
+    amm_step_memory(&ledger, &row->network, &machine, &row->run);
+    write_number(out, step.time_s);
+    write_number(out, NAN);
+    write_number(out, NAN);
+    write_number(out, ledger.total / 1073741824.0);
+    amm_text_append(out, ledger.total <= amm_runs_room(row) ? ",1" : ",0");
+    amm_text_printf(out, ",%s,\n", row->device->regime);
+}
+
+amm_status amm_runs_csv(const amm_runs *runs, char **out)
+{
+    amm_text text;
+    amm_text_init(&text, runs->arena.context);
+    for (int32_t c = 0; c < runs->csv.columns; c++) {
+        amm_text_append(&text, c == 0 ? "" : ",");
+        amm_csv_write(&text, runs->csv.header[c]);
+    }
+    amm_text_append(&text, ",predicted_iter_s,predicted_low_s,predicted_high_s,predicted_mem_gb,"
+                           "predicted_feasible,regime,reason\n");
+    for (int64_t i = 0; i < runs->csv.rows; i++) {
+        write_row(&text, runs, i);
+    }
+    return amm_text_take(&text, out);
+}

@@ -1,0 +1,81 @@
+/* Inside calibrate/: measured runs as the analytic model takes them. */
+#ifndef AMM_CALIBRATE_RUNS_H
+#define AMM_CALIBRATE_RUNS_H
+
+#include "analytic/analytic.h"
+#include "io/csv.h"
+#include "io/io.h"
+
+#include <ammeter/validate.h>
+
+enum { AMM_MAX_OWNERS = 64 };
+
+/* Columns read. name */
+#define AMM_RUN_COLUMN_LIST(X)                                                                     \
+    X(source_id) X(framework) X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads)      \
+    X(vocab) X(seq_len) X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node)    \
+    X(scaleup_domain) X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp)     \
+    X(dp) X(cp) X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch)     \
+    X(global_batch) X(flash_attention) X(schedule) X(stage_layers) X(measured_iter_s)              \
+    X(measured_mem_gb) X(oom) X(etp) X(recompute_modules) X(cuda_graph) X(tp_comm_overlap)         \
+    X(moe_dispatcher) X(moe_ffn_hidden) X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
+
+enum {
+#define AMM_RUN_COLUMN_ENUM(name) AMM_COLUMN_##name,
+    AMM_RUN_COLUMN_LIST(AMM_RUN_COLUMN_ENUM)
+#undef AMM_RUN_COLUMN_ENUM
+        AMM_COLUMN_COUNT
+};
+
+/* A device or runtime that rows use, with the index of its first constant. */
+typedef struct amm_owner {
+    const char *name;
+    const amm_device *device; /* or */
+    const amm_runtime *runtime;
+    size_t first;
+} amm_owner;
+
+typedef struct amm_run_row {
+    const char *reason; /* NULL: understood */
+    amm_network network;
+    amm_run run;
+    amm_fabric fabric;
+    const amm_device *device; /* memory, peaks */
+    int32_t device_owner;     /* whose constants */
+    int32_t runtime_owner;
+    bool omni_path;
+    const char *assumed; /* what was not published; NULL: nothing */
+    double measured_s, measured_bytes; /* NaN: none */
+} amm_run_row;
+
+struct amm_runs {
+    amm_arena arena;
+    amm_reader reader;
+    const char *file;
+    amm_csv csv;
+    int32_t column[AMM_COLUMN_COUNT]; /* -1: absent */
+    amm_run_row *rows;                /* [csv.rows] */
+    int32_t owner_count;
+    amm_owner owners[AMM_MAX_OWNERS];
+    size_t constant_count;
+    int32_t device_count; /* presets found so far */
+    struct {
+        const amm_device *device;
+        int32_t owner;
+    } devices[AMM_MAX_OWNERS];
+    const amm_runtime *runtimes[AMM_MAX_OWNERS]; /* presets read so far, by index */
+};
+
+/* row.c: one row; *reason_out of the row is set when it cannot be modelled. Errors: NO_MEMORY. */
+amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out);
+/* runs.c: index of the owner, made when new. */
+amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out, int32_t *owner);
+amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner);
+const char *amm_runs_text(const amm_runs *runs, int64_t row, int column);
+/* The machine of a row with these constants (NULL: as shipped). */
+void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double *constants,
+                      amm_machine *out);
+/* Usable bytes of the row's device. */
+double amm_runs_room(const amm_run_row *row);
+
+#endif

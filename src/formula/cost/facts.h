@@ -1,0 +1,95 @@
+/* What the analytic model knows of the software: facts of a framework's generation and of its
+ * kernels, one double each (0 / 1 for switches). A runtime file overrides the defaults below by
+ * name, with a source; a fitted one says so and counts as a parameter of the runs it serves. */
+#ifndef AMM_FORMULA_COST_FACTS_H
+#define AMM_FORMULA_COST_FACTS_H
+
+/* name, low, high, default, what */
+#define AMM_FACT_LIST(X)                                                                           \
+    X(gradient_bytes_fp16, 1, 8, 4, "bytes of a gradient, kept and reduced, in fp16 training")     \
+    X(gradient_bytes_bf16, 1, 8, 4, "bytes of a gradient, kept and reduced, in bf16 training")     \
+    X(distributed_optimizer, 0, 1, 0, "1: plain data parallelism shards the optimizer (ZeRO-1)")   \
+    X(vocabulary_parallel_loss, 0, 1, 1, "1: logits stay sharded by tp, 0: gathered")              \
+    X(loss_traffic_bytes, 4, 120, 32, "traffic per logit, loss forward and backward")              \
+    X(logit_bytes, 2, 40, 10, "bytes kept per logit")                                              \
+    X(norm_fused, 0, 1, 1, "1: one kernel per norm, 0: RMSNorm from fp32 element-wise kernels")    \
+    X(norm_traffic_bytes, 2, 40, 8, "traffic of a block's fused norms per element, forward")       \
+    X(unfused_norm_bytes, 8, 300, 170, "the same, not fused")                                      \
+    X(element_traffic_scale, 0.2, 4, 1, "element-wise traffic over the count in op.h")             \
+    X(attention_kernel, 0, 7, 3, "kernel used when a run does not say (AMM_ATTENTION_...)")        \
+    X(dp_overlap, 0, 1, 0, "share of the backward pass that can hide the gradient reduction")      \
+    X(gather_overlap, 0, 1, 0, "share of the forward pass that can hide the parameter gather")     \
+    X(fsdp_overlap, 0, 1, 0.9, "share of compute that can hide the gathers of sharded layers")     \
+    X(zero_rank_s, 0, 0.02, 0, "seconds per rank of the sharding group (one broadcast each)")      \
+    X(p2p_exposed, 0, 2, 0.5, "share of stage-to-stage transfers not hidden in steady state")      \
+    X(p2p_exposed_interleaved, 0, 2, 0.2, "the same with interleaved stages")                      \
+    X(tp_overlap, 0, 1, 0.6, "share of tensor-parallel transfers hidden when overlap is on")       \
+    X(ep_overlap, 0, 1, 0.7, "share of dispatch and combine hidden when overlap is on")            \
+    X(launches_per_block, 4, 80, 28, "kernels of one dense block, forward")                        \
+    X(launches_per_expert_layer, 0, 200, 30, "further kernels of an expert layer, forward")        \
+    X(host_scale, 0.1, 6, 1, "host seconds of a launch over the device's launch_s")                \
+    X(graph_host_share, 0, 1, 0.1, "host time left under full CUDA graphs")                        \
+    X(micro_batch_host_s, 0, 0.01, 0.0002, "host seconds per micro-batch and stage")               \
+    X(step_host_s, 0, 0.5, 0.005, "seconds per step outside everything else")                      \
+    X(optimizer_traffic_bytes, 4, 120, 30, "traffic of an optimizer step per owned parameter")     \
+    X(sequence_parallel, 0, 1, 0, "1: assumed where a run does not say")                           \
+    X(flash1_rate, 0.1, 1.5, 0.55, "FlashAttention 1 over the device's attention rate")            \
+    X(triton_rate, 0.1, 1.5, 0.75, "Triton FlashAttention over the device's attention rate")       \
+    X(fused_softmax_bytes, 2, 40, 12, "traffic per score of a fused softmax, forward")             \
+    X(torch_softmax_bytes, 4, 120, 32, "traffic per score of separate kernels, forward")           \
+    X(odd_head_efficiency, 0.02, 1, 0.07, "unfused attention where the head is no multiple of 8")  \
+    X(attention_backward, 1.5, 4, 2.75, "fused attention: backward over forward")                  \
+    X(quantise_bytes, 0, 24, 4, "traffic per element of an 8-bit GEMM's inputs")                   \
+    X(expert_imbalance, 1, 4, 1, "tokens of the busiest expert rank over the mean")                \
+    X(expert_half_rows, 0, 4000, 128, "rows per expert at which a grouped GEMM is at half rate")   \
+    X(dispatch_traffic_bytes, 0, 120, 16, "traffic of permuting, per element of a routed token")   \
+    X(omni_path_share, 0.05, 1, 0.16, "bandwidth reached over Omni-Path relative to InfiniBand")   \
+    X(context_bytes, 0, 2e10, 4e9, "driver context, communication library, workspaces")            \
+    X(fragmentation, 1, 1.5, 1.06, "reserved over allocated bytes")
+
+typedef struct amm_facts {
+#define AMM_FACT_MEMBER(name, low, high, value, what) double name;
+    AMM_FACT_LIST(AMM_FACT_MEMBER)
+#undef AMM_FACT_MEMBER
+} amm_facts;
+
+enum {
+#define AMM_FACT_INDEX(name, low, high, value, what) AMM_FACT_##name,
+    AMM_FACT_LIST(AMM_FACT_INDEX)
+#undef AMM_FACT_INDEX
+        AMM_FACT_COUNT
+};
+
+/* Kernels of the attention core. name, word in files and run notes */
+#define AMM_ATTENTION_LIST(X)                                                                      \
+    X(TORCH, "torch")          /* separate kernels for mask, softmax, dropout */                   \
+    X(FUSED_SOFTMAX, "fused")  /* two GEMMs around one fused scale-mask-softmax kernel */          \
+    X(FLASH1, "flash1")                                                                            \
+    X(FLASH, "flash")          /* the newest fused kernel of the device's generation */            \
+    X(TRITON, "triton")
+
+enum {
+#define AMM_ATTENTION_ENUM(name, word) AMM_ATTENTION_##name,
+    AMM_ATTENTION_LIST(AMM_ATTENTION_ENUM)
+#undef AMM_ATTENTION_ENUM
+        AMM_ATTENTION_COUNT
+};
+
+/* Number format of the block's linear layers. name, word, bits of their products */
+#define AMM_PRECISION_LIST(X)                                                                      \
+    X(FP32, "fp32", 32)                                                                            \
+    X(TF32, "tf32", 19)                                                                            \
+    X(FP16, "fp16", 16)                                                                            \
+    X(BF16, "bf16", 16)                                                                            \
+    X(FP8, "fp8", 8)      /* one scale per tensor, delayed or current */                           \
+    X(MXFP8, "mxfp8", 8)  /* one scale per 32 elements */                                          \
+    X(NVFP4, "nvfp4", 4)
+
+enum {
+#define AMM_PRECISION_ENUM(name, word, bits) AMM_PRECISION_##name,
+    AMM_PRECISION_LIST(AMM_PRECISION_ENUM)
+#undef AMM_PRECISION_ENUM
+        AMM_PRECISION_COUNT
+};
+
+#endif

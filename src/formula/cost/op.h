@@ -1,0 +1,165 @@
+/* Seconds of the operations that layers are made of, on one device. Host launch time is block.h's.
+ * Forms: ours, chosen on measured runs (docs/cost-model.md); each function names what it follows. */
+#ifndef AMM_FORMULA_COST_OP_H
+#define AMM_FORMULA_COST_OP_H
+
+#include "formula/cost/facts.h"
+#include "formula/cost/rates.h"
+#include "formula/fn.h"
+#include <math.h>
+
+typedef struct amm_op_env {
+    const amm_rates *rates;
+    const amm_facts *facts;
+    int precision;         /* AMM_PRECISION_... of the linear layers of blocks */
+    int attention;         /* AMM_ATTENTION_... */
+    double element_bytes;  /* of activations */
+    double norm_bytes;     /* traffic of a block's norms per element, forward */
+} amm_op_env;
+
+/* Bytes moved at the rate that element-wise kernels reach. */
+AMM_FN double amm_traffic_time(const amm_rates *r, double bytes)
+{
+    return bytes / (r->hbm_bytes_per_s * r->memory_efficiency);
+}
+
+/* Peak of matrix products in a number format; what an 8-bit or narrower format gains over its
+ * nominal speed-up of 16 bit is scaled by low_precision_share. */
+AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
+{
+    switch (precision) {
+    case AMM_PRECISION_FP32:
+        return r->flops_fp32;
+    case AMM_PRECISION_TF32:
+        return r->flops_tf32;
+    case AMM_PRECISION_FP8:
+    case AMM_PRECISION_MXFP8:
+        return r->flops_8bit * r->low_precision_share;
+    case AMM_PRECISION_NVFP4:
+        return r->flops_4bit * r->low_precision_share;
+    default:
+        return r->flops_16bit;
+    }
+}
+
+AMM_FN int amm_precision_is_narrow(int precision)
+{
+    return precision == AMM_PRECISION_FP8 || precision == AMM_PRECISION_MXFP8 ||
+           precision == AMM_PRECISION_NVFP4;
+}
+
+AMM_FN int amm_is_multiple(double x, double of)
+{
+    return fmod(x, of) == 0.0;
+}
+
+/* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with the
+ * inner size k; sizes that are no multiple of 64 elements lose a further factor. */
+AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, double n, double k)
+{
+    const amm_rates *r = env->rates;
+    const double peak = amm_matrix_peak(r, precision);
+    /* The cost of starting and ending a tile is a time: a faster format needs a deeper product. */
+    const double half = r->gemm_half_depth * (peak > r->flops_16bit ? peak / r->flops_16bit : 1.0);
+    const double aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
+    const double rate =
+        peak * r->gemm_efficiency * k / (k + half) * (aligned ? 1.0 : r->unaligned_efficiency);
+    const double bytes = env->element_bytes * (m * k + k * n + m * n);
+    return fmax(2.0 * m * n * k / rate, amm_traffic_time(r, bytes));
+}
+
+/* A linear layer y[m,n] = x[m,k] W: forward; or data gradient and weight gradient. */
+AMM_FN double amm_linear_forward(const amm_op_env *env, int precision, double m, double n, double k)
+{
+    const double quantise = amm_precision_is_narrow(precision)
+                                ? amm_traffic_time(env->rates, env->facts->quantise_bytes * m * k)
+                                : 0.0;
+    return amm_gemm_time(env, precision, m, n, k) + quantise;
+}
+
+AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, double m, double n,
+                                  double k)
+{
+    const double quantise = amm_precision_is_narrow(precision)
+                                ? amm_traffic_time(env->rates, env->facts->quantise_bytes * m * n)
+                                : 0.0;
+    return amm_gemm_time(env, precision, m, k, n) + quantise +
+           amm_gemm_time(env, precision, k, n, m) * env->rates->weight_gradient_slowdown;
+}
+
+/* Groups of `rows` rows each through their own weights: the rate saturates with the rows as well. */
+AMM_FN double amm_grouped_share(const amm_op_env *env, double rows)
+{
+    return (rows + env->facts->expert_half_rows) / rows;
+}
+
+typedef struct amm_pass_time {
+    double forward_s, backward_s;
+} amm_pass_time;
+
+/* Share of the device's attention rate that a kernel reaches; 0: not a fused kernel. */
+AMM_FN double amm_attention_rate(const amm_facts *f, int kernel)
+{
+    switch (kernel) {
+    case AMM_ATTENTION_FLASH1:
+        return f->flash1_rate;
+    case AMM_ATTENTION_TRITON:
+        return f->triton_rate;
+    case AMM_ATTENTION_FLASH:
+        return 1.0;
+    default:
+        return 0.0;
+    }
+}
+
+/* Fused attention: 2 m w a (d_qk + d_v) FLOP forward, half of them for causal masks (Dao et al.
+ * 2022, arXiv 2205.14135; 2023, arXiv 2307.08691), at a rate that saturates with the head size. */
+AMM_FN amm_pass_time amm_fused_attention(const amm_op_env *env, double queries, double keys,
+                                         double heads, double head_qk, double head_v)
+{
+    const double d = 0.5 * (head_qk + head_v);
+    const double flop = queries * keys * heads * (head_qk + head_v);
+    const double rate = env->rates->flops_16bit * env->rates->attention_efficiency *
+                        amm_attention_rate(env->facts, env->attention) * d / (d + 16.0);
+    amm_pass_time t;
+    t.forward_s = flop / rate;
+    t.backward_s = t.forward_s * env->facts->attention_backward;
+    return t;
+}
+
+/* Unfused: two batched GEMMs over all keys and the traffic of scale, mask, softmax and dropout on
+ * every score (Korthikanti et al. 2022, arXiv 2205.05198, figure 3). */
+AMM_FN amm_pass_time amm_unfused_attention(const amm_op_env *env, double queries, double keys,
+                                           double heads, double head_qk, double head_v)
+{
+    const double d = 0.5 * (head_qk + head_v);
+    const double odd = amm_is_multiple(d, 8) ? 1.0 : env->facts->odd_head_efficiency;
+    const double rate =
+        env->rates->flops_16bit * env->rates->unfused_efficiency * odd * d / (d + 32.0);
+    const double gemms = 2.0 * queries * keys * heads * (head_qk + head_v) / rate;
+    const double bytes = env->attention == AMM_ATTENTION_TORCH ? env->facts->torch_softmax_bytes
+                                                               : env->facts->fused_softmax_bytes;
+    const double scores = amm_traffic_time(env->rates, queries * keys * heads * bytes);
+    amm_pass_time t;
+    t.forward_s = gemms + scores;
+    t.backward_s = 2.0 * gemms + 1.2 * scores;
+    return t;
+}
+
+AMM_FN amm_pass_time amm_attention_time(const amm_op_env *env, double queries, double keys,
+                                        double heads, double head_qk, double head_v)
+{
+    return amm_attention_rate(env->facts, env->attention) > 0.0
+               ? amm_fused_attention(env, queries, keys, heads, head_qk, head_v)
+               : amm_unfused_attention(env, queries, keys, heads, head_qk, head_v);
+}
+
+/* GPU seconds and host seconds of one pass hide each other: the larger, smoothly. */
+AMM_FN double amm_pass_seconds(double gpu_s, double host_s)
+{
+    const double big = fmax(gpu_s, host_s);
+    const double ratio = big > 0.0 ? fmin(gpu_s, host_s) / big : 0.0;
+    return big * pow(1.0 + pow(ratio, 8.0), 0.125);
+}
+
+#endif

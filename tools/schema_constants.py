@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Writes the named constants of src/formula/cost/{rates,facts}.h, with their bounds, into the
+schemas of devices and runtimes: schema_constants.py [--check]."""
+import json
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CALL = re.compile(r"X\((\w+), ([^,]+), ([^,]+), (?:([^,\"]+), )?\"([^\"]+)\"\)")
+
+
+def rows(header, macro):
+    text = (ROOT / "src/formula/cost" / header).read_text()
+    body = re.search(r"#define " + macro + r"\(X\)(.*?)\n\n", text, re.S).group(1)
+    return CALL.findall(body.replace("\\\n", " "))
+
+
+def constant(low, high, what):
+    return {
+        "description": what,
+        "type": "object",
+        "properties": {
+            "value": {"type": "number", "minimum": float(low), "maximum": float(high)},
+            "low": {"type": "number"},
+            "high": {"type": "number"},
+            "sd": {"description": "spread; absent: not known", "type": "number", "minimum": 0},
+            "source": {"type": "string", "maxLength": 4096},
+        },
+        "required": ["value", "source"],
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+def objects(header, macro):
+    return {
+        "type": "object",
+        "properties": {n: constant(low, high, what) for n, low, high, _, what in rows(header, macro)},
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+def peaks():
+    found = rows("rates.h", "AMM_PEAK_LIST")
+    return {
+        "description": "datasheet figures, dense",
+        "type": "object",
+        "properties": {
+            n: {"description": what, "type": "number", "minimum": float(low), "maximum": float(high)}
+            for n, low, high, _, what in found
+        },
+        "required": [n for n, *_ in found],
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
+def update(kind, members, check):
+    path = ROOT / "schemas" / f"{kind}.schema.json"
+    schema = json.loads(path.read_text())
+    schema["$defs"]["description"]["properties"].update(members)
+    text = json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+    if check:
+        assert json.loads(path.read_text()) == json.loads(text), f"{path.name}: run tools/schema_constants.py"
+    else:
+        path.write_text(text)
+
+
+def main():
+    check = "--check" in sys.argv
+    word = {"type": "string", "minLength": 1, "maxLength": 128}
+    update("device", {
+        "peaks": peaks(),
+        "constants": objects("rates.h", "AMM_RATE_LIST"),
+        "constants_of": {"description": "device whose constants these are: the same silicon", **word},
+        "regime": {"description": "calibrated: constants fitted on measured runs; uncalibrated: datasheet and priors", "enum": ["calibrated", "uncalibrated"]},
+    }, check)
+    update("runtime", {
+        "frameworks": {"description": "names under which measured runs list it", "type": "array", "maxItems": 4, "items": word},
+        "facts": objects("facts.h", "AMM_FACT_LIST"),
+    }, check)
+
+
+if __name__ == "__main__":
+    main()
