@@ -151,6 +151,13 @@ static void embedding_cost(amm_pass_time *out, const amm_network *n, const amm_m
 
 /* ---- stages ---------------------------------------------------------------------------------- */
 
+/* Gradients of a micro-batch are added to those of the ones before. */
+static double accumulation_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+{
+    const double bytes = m->facts.accumulation_bytes * (s->parameters + s->expert_parameters);
+    return run->sharding == AMM_SHARD_ZERO3 ? 0.0 : amm_traffic_time(&m->rates, bytes);
+}
+
 int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage)
 {
     const int32_t p = (int32_t)run->pp;
@@ -209,6 +216,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             }
             s->blocks += extra;
         }
+        s->backward_s += accumulation_s(m, run, s);
         s->forward_s += 0.5 * m->facts.micro_batch_host_s;
         s->backward_s += 0.5 * m->facts.micro_batch_host_s;
     }

@@ -31,6 +31,8 @@
     X(graph_host_share, 0, 1, 0.1, "host time left under full CUDA graphs")                        \
     X(micro_batch_host_s, 0, 0.01, 0.0002, "host seconds per micro-batch and stage")               \
     X(step_host_s, 0, 0.5, 0.005, "seconds per step outside everything else")                      \
+    X(accumulation_bytes, 0, 40, 8, "traffic per parameter and micro-batch to add up gradients")   \
+    X(balance_parameters, 0, 1, 0, "1: stages cut by equal parameters, 0: by equal blocks")         \
     X(optimizer_traffic_bytes, 4, 120, 30, "traffic of an optimizer step per owned parameter")     \
     X(sequence_parallel, 0, 1, 0, "1: assumed where a run does not say")                           \
     X(flash1_rate, 0.1, 1.5, 0.55, "FlashAttention 1 over the device's attention rate")            \
