@@ -6,10 +6,10 @@
 
 /* Where a stage is in its work; counts of passes begun. */
 typedef struct amm_stage_order {
-    int32_t total;  /* passes of each kind: G v */
-    int32_t limit;  /* forward passes go on while fewer are in flight */
-    int32_t delay;  /* weight passes put off while no more than this many wait */
-    bool split;     /* weight passes are separate */
+    int32_t total; /* passes of each kind: G v */
+    int32_t limit; /* forward passes go on while fewer are in flight */
+    int32_t delay; /* weight passes put off while no more than this many wait */
+    bool split;    /* weight passes are separate */
     int32_t forward, backward, weight;
 } amm_stage_order;
 
@@ -30,7 +30,8 @@ static inline void amm_order_init(amm_stage_order *o, const amm_schedule_input *
         o->limit = after + 1;
         break;
     case AMM_SCHEDULE_INTERLEAVED:
-        o->limit = amm_order_least(2 * (int64_t)after + (int64_t)(in->chunks - 1) * group + 1, total);
+        o->limit =
+            amm_order_least(2 * (int64_t)after + (int64_t)(in->chunks - 1) * group + 1, total);
         break;
     case AMM_SCHEDULE_ZB_H1:
     case AMM_SCHEDULE_ZB_H2: {

@@ -7,8 +7,8 @@
 /* One device. */
 typedef struct device {
     amm_stage_order order;
-    double free_s;             /* end of what it did last */
-    double forward_stream_s;   /* when its streams have sent what they were given */
+    double free_s;           /* end of what it did last */
+    double forward_stream_s; /* when its streams have sent what they were given */
     double backward_stream_s;
     bool queued;
 } device;
@@ -18,7 +18,7 @@ typedef struct simulation {
     int32_t group, virtual_stages;
     device *devices;
     amm_schedule_stage *stage;
-    double *input_s, *gradient_s;        /* [virtual stage][micro-batch] arrival of the message */
+    double *input_s, *gradient_s;          /* [virtual stage][micro-batch] arrival of the message */
     int32_t *input_count, *gradient_count; /* [virtual stage] messages sent: in micro-batch order */
     int32_t *queue, queue_first, queue_count; /* ring of devices that may be able to go on */
     amm_schedule_event *events;
@@ -77,14 +77,16 @@ static amm_status check_group(const amm_schedule_input *in, int32_t group)
 {
     const int32_t rest = in->micro_batches % group;
     if (group < in->stages || group > in->micro_batches) {
-        return amm_fail(AMM_INPUT, "schedule.group: got %d, allowed: stages (%d) to micro_batches (%d)",
+        return amm_fail(AMM_INPUT,
+                        "schedule.group: got %d, allowed: stages (%d) to micro_batches (%d)",
                         (int)group, (int)in->stages, (int)in->micro_batches);
     }
     if (rest > 0 && rest < in->stages) {
-        return amm_fail(AMM_INPUT,
-                        "schedule.micro_batches: %d leaves a last group of %d, allowed: none, or at "
-                        "least stages (%d)",
-                        (int)in->micro_batches, (int)rest, (int)in->stages);
+        return amm_fail(
+            AMM_INPUT,
+            "schedule.micro_batches: %d leaves a last group of %d, allowed: none, or at "
+            "least stages (%d)",
+            (int)in->micro_batches, (int)rest, (int)in->stages);
     }
     return AMM_OK;
 }
@@ -95,10 +97,11 @@ static amm_status check_shape(const amm_schedule_input *in)
         return amm_fail(AMM_INPUT, "schedule.kind: %d is none", (int)in->kind);
     }
     if (in->stages < 1 || in->chunks < 1 || in->micro_batches < 1 || in->group < 0) {
-        return amm_fail(AMM_INPUT,
-                        "schedule: %d stages of %d chunks, %d micro-batches, group %d, allowed: >= 1, "
-                        "group >= 0",
-                        (int)in->stages, (int)in->chunks, (int)in->micro_batches, (int)in->group);
+        return amm_fail(
+            AMM_INPUT,
+            "schedule: %d stages of %d chunks, %d micro-batches, group %d, allowed: >= 1, "
+            "group >= 0",
+            (int)in->stages, (int)in->chunks, (int)in->micro_batches, (int)in->group);
     }
     if (in->chunks > 1 && in->kind != AMM_SCHEDULE_INTERLEAVED) {
         return amm_fail(AMM_INPUT, "schedule.chunks: got %d, %s has 1", (int)in->chunks,
@@ -131,8 +134,9 @@ static amm_status check_input(const amm_schedule_input *in, int32_t group)
     AMM_TRY(check_durations("weight_s", in->weight_s, count));
     for (int32_t s = 0; s < count; s++) {
         if (in->weight_s[s] > in->backward_s[s]) {
-            return amm_fail(AMM_INPUT, "schedule.weight_s[%d]: got %g, allowed: up to backward_s, %g",
-                            (int)s, in->weight_s[s], in->backward_s[s]);
+            return amm_fail(AMM_INPUT,
+                            "schedule.weight_s[%d]: got %g, allowed: up to backward_s, %g", (int)s,
+                            in->weight_s[s], in->backward_s[s]);
         }
     }
     return AMM_OK;
@@ -156,9 +160,9 @@ static void record(simulation *sim, amm_event_kind kind, bool gradient, int32_t 
 {
     if (sim->events != NULL) {
         const int32_t p = sim->in->stages;
-        const amm_schedule_event event = { kind,          gradient,    virtual_stage % p,
-                                           virtual_stage / p, micro_batch, start_s,
-                                           end_s };
+        const amm_schedule_event event = {
+            kind, gradient, virtual_stage % p, virtual_stage / p, micro_batch, start_s, end_s
+        };
         sim->events[sim->event_count++] = event;
     }
 }

@@ -42,7 +42,8 @@ typedef struct amm_schedule_input {
                                  G mod group is 0 or >= p, as Megatron-core 0.16 demands */
     const double *forward_s;  /* [p v] */
     const double *backward_s; /* [p v], the whole backward pass */
-    const double *weight_s;   /* [p v] its part for the weight gradients, zero-bubble only, else NULL */
+    const double
+        *weight_s; /* [p v] its part for the weight gradients, zero-bubble only, else NULL */
     const double *transfer_s; /* [p v - 1] one way, after virtual stage s; NULL: none */
     bool keep_events;
 } amm_schedule_input;
@@ -71,30 +72,31 @@ typedef struct amm_schedule_event {
 
 /* busy_s + send_s + idle_s = makespan_s. */
 typedef struct amm_schedule_stage {
-    double busy_s;             /* passes */
-    double send_s;             /* held by its own transfers; 0 when they are overlapped */
-    double idle_s;             /* the rest, from 0 to the makespan */
-    double start_s;            /* first pass */
-    double finish_s;           /* last pass: all gradients are there */
-    int32_t in_flight;         /* most chunks held from forward start to the end of the last pass that
+    double busy_s;     /* passes */
+    double send_s;     /* held by its own transfers; 0 when they are overlapped */
+    double idle_s;     /* the rest, from 0 to the makespan */
+    double start_s;    /* first pass */
+    double finish_s;   /* last pass: all gradients are there */
+    int32_t in_flight; /* most chunks held from forward start to the end of the last pass that
                                   needs them: weight pass where there is one, else backward */
-    int32_t in_flight_inputs;  /* most chunks held from forward start to backward end */
+    int32_t in_flight_inputs; /* most chunks held from forward start to backward end */
 } amm_schedule_stage;
 
 typedef struct amm_schedule_result {
-    double makespan_s;         /* last pass of all, from 0 */
+    double makespan_s; /* last pass of all, from 0 */
     int32_t stages;
     amm_schedule_stage *stage; /* [stages], in the arena */
     size_t event_count;
-    amm_schedule_event *events; /* in the arena, NULL unless kept; those of one stage and kind by time */
+    amm_schedule_event
+        *events; /* in the arena, NULL unless kept; those of one stage and kind by time */
 } amm_schedule_result;
 
 /* Simulates; results live as long as `arena`. O(passes). Errors: INPUT (what the fields allow is
  * above; durations are finite and >= 0, weight_s <= backward_s), LIMIT, NO_MEMORY. */
 amm_status amm_simulate(amm_schedule_result *out, amm_arena *arena, const amm_schedule_input *in);
 
-const char *amm_schedule_kind_word(amm_schedule_kind kind);            /* "1f1b" */
+const char *amm_schedule_kind_word(amm_schedule_kind kind);             /* "1f1b" */
 bool amm_schedule_kind_parse(amm_schedule_kind *out, const char *word); /* false: no such word */
-const char *amm_event_kind_word(amm_event_kind kind);                  /* "F" */
+const char *amm_event_kind_word(amm_event_kind kind);                   /* "F" */
 
 #endif
