@@ -142,6 +142,12 @@ static amm_status check_input(const amm_schedule_input *in, int32_t group)
     return AMM_OK;
 }
 
+/* fmax would look for NaN, which check_input has kept out. */
+static inline double later(double a, double b)
+{
+    return a > b ? a : b;
+}
+
 /* ---- passes ---------------------------------------------------------------------------------- */
 
 static void enqueue(simulation *sim, int32_t stage)
@@ -179,7 +185,7 @@ static void send(simulation *sim, int32_t from, int32_t to, int32_t micro_batch)
     double end_s = d->free_s;
     if (to % in->stages != stage && in->transfer_s != NULL) {
         const bool blocking = in->transfer == AMM_TRANSFER_BLOCKING;
-        const double start_s = blocking ? d->free_s : fmax(d->free_s, *stream_s);
+        const double start_s = blocking ? d->free_s : later(d->free_s, *stream_s);
         end_s = start_s + in->transfer_s[gradient ? to : from];
         *stream_s = end_s;
         if (blocking) {
@@ -240,21 +246,16 @@ static double duration(const amm_schedule_input *in, amm_event_kind kind, int32_
     return kind == AMM_EVENT_WEIGHT ? in->weight_s[s] : in->backward_s[s] - in->weight_s[s];
 }
 
-/* Counts a pass of the given kind as begun; returns its number. */
-static int32_t advance(amm_stage_order *o, amm_schedule_stage *stage, amm_event_kind kind)
+/* Counts a pass of the given kind as begun. */
+static void advance(amm_stage_order *o, amm_schedule_stage *stage, amm_event_kind kind)
 {
-    if (kind == AMM_EVENT_BACKWARD) {
-        return o->backward++;
-    }
-    if (kind == AMM_EVENT_WEIGHT) {
-        return o->weight++;
-    }
-    const int32_t n = o->forward++;
+    o->backward += kind == AMM_EVENT_BACKWARD;
+    o->weight += kind == AMM_EVENT_WEIGHT;
+    o->forward += kind == AMM_EVENT_FORWARD;
     const int32_t inputs = o->forward - o->backward;
     const int32_t held = o->split ? o->forward - o->weight : inputs;
     stage->in_flight = held > stage->in_flight ? held : stage->in_flight;
     stage->in_flight_inputs = inputs > stage->in_flight_inputs ? inputs : stage->in_flight_inputs;
-    return n;
 }
 
 /* Does the next pass of a stage; false when its message has not been sent yet. */
@@ -275,14 +276,14 @@ static bool step(simulation *sim, int32_t i)
     if (!ready(sim, kind, s, m, &ready_s)) {
         return false;
     }
-    const double start_s = fmax(d->free_s, ready_s);
+    const double start_s = later(d->free_s, ready_s);
     const double duration_s = duration(sim->in, kind, s);
     const bool first = d->order.forward == 0;
     stage->idle_s += start_s - d->free_s;
     stage->busy_s += duration_s;
     stage->start_s = first ? start_s : stage->start_s;
     stage->finish_s = d->free_s = start_s + duration_s;
-    (void)advance(&d->order, stage, kind);
+    advance(&d->order, stage, kind);
     record(sim, kind, false, s, m, start_s, d->free_s);
     if (kind == AMM_EVENT_FORWARD && s < sim->virtual_stages - 1) {
         send(sim, s, s + 1, m);
@@ -347,7 +348,7 @@ static size_t most_events(const amm_schedule_input *in)
 static void finish(amm_schedule_result *out, const simulation *sim)
 {
     for (int32_t i = 0; i < out->stages; i++) {
-        out->makespan_s = fmax(out->makespan_s, sim->stage[i].finish_s);
+        out->makespan_s = later(out->makespan_s, sim->stage[i].finish_s);
     }
     /* A device that sends blocking after its last pass has given its time to the send. */
     for (int32_t i = 0; i < out->stages; i++) {
