@@ -13,10 +13,15 @@ typedef struct device {
     bool queued;
 } device;
 
+typedef struct place {
+    int32_t chunk, micro_batch;
+} place;
+
 typedef struct simulation {
     const amm_schedule_input *in;
     int32_t group, virtual_stages;
     device *devices;
+    place *places; /* [G v] */
     amm_schedule_stage *stage;
     double *input_s, *gradient_s;          /* [virtual stage][micro-batch] arrival of the message */
     int32_t *input_count, *gradient_count; /* [virtual stage] messages sent: in micro-batch order */
@@ -173,17 +178,19 @@ static void record(simulation *sim, amm_event_kind kind, bool gradient, int32_t 
     }
 }
 
-/* Sends what a pass of virtual stage `from` made, ready now, on to its neighbour `to`. */
-static void send(simulation *sim, int32_t from, int32_t to, int32_t micro_batch)
+/* Sends what a pass of virtual stage `from` on `stage` made, ready now, on to its neighbour `to`. */
+static void send(simulation *sim, int32_t stage, int32_t from, int32_t to, int32_t micro_batch)
 {
     const amm_schedule_input *in = sim->in;
     const bool gradient = to < from;
-    const int32_t stage = from % in->stages;
+    const int32_t p = in->stages;
+    const int32_t next =
+        gradient ? (stage > 0 ? stage - 1 : p - 1) : (stage + 1 < p ? stage + 1 : 0);
     const size_t slot = (size_t)to * (size_t)in->micro_batches + (size_t)micro_batch;
     device *d = &sim->devices[stage];
     double *stream_s = gradient ? &d->backward_stream_s : &d->forward_stream_s;
     double end_s = d->free_s;
-    if (to % in->stages != stage && in->transfer_s != NULL) {
+    if (next != stage && in->transfer_s != NULL) {
         const bool blocking = in->transfer == AMM_TRANSFER_BLOCKING;
         const double start_s = blocking ? d->free_s : later(d->free_s, *stream_s);
         end_s = start_s + in->transfer_s[gradient ? to : from];
@@ -197,25 +204,25 @@ static void send(simulation *sim, int32_t from, int32_t to, int32_t micro_batch)
     }
     (gradient ? sim->gradient_s : sim->input_s)[slot] = end_s;
     (gradient ? sim->gradient_count : sim->input_count)[to]++;
-    enqueue(sim, to % in->stages);
+    enqueue(sim, next);
 }
 
-/* The n-th forward (or backward) pass of a stage works on this chunk and micro-batch. */
-static void locate(const simulation *sim, bool backward, int32_t n, int32_t *chunk,
-                   int32_t *micro_batch)
+/* What the n-th forward pass of every stage works on: groups of micro-batches, chunk by chunk. The
+ * n-th backward pass takes the chunks from the last on. */
+static void fill_places(simulation *sim)
 {
     const int32_t v = sim->in->chunks;
-    if (v == 1) {
-        *chunk = 0;
-        *micro_batch = n;
-        return;
+    int32_t n = 0;
+    for (int32_t first = 0; first < sim->in->micro_batches; first += sim->group) {
+        const int32_t left = sim->in->micro_batches - first;
+        const int32_t size = left < sim->group ? left : sim->group;
+        for (int32_t chunk = 0; chunk < v; chunk++) {
+            for (int32_t m = first; m < first + size; m++) {
+                sim->places[n].chunk = chunk;
+                sim->places[n++].micro_batch = m;
+            }
+        }
     }
-    const int32_t first = n / (sim->group * v) * sim->group;
-    const int32_t left = sim->in->micro_batches - first;
-    const int32_t size = left < sim->group ? left : sim->group;
-    const int32_t place = n - first * v;
-    *chunk = backward ? v - 1 - place / size : place / size;
-    *micro_batch = first + place % size;
 }
 
 /* When the message that a pass needs is there; false when it has not been sent. */
@@ -264,15 +271,14 @@ static bool step(simulation *sim, int32_t i)
     device *d = &sim->devices[i];
     amm_schedule_stage *stage = &sim->stage[i];
     const amm_event_kind kind = amm_order_next(&d->order);
-    const bool backward = kind != AMM_EVENT_FORWARD;
     const int32_t n = kind == AMM_EVENT_FORWARD    ? d->order.forward
                       : kind == AMM_EVENT_BACKWARD ? d->order.backward
                                                    : d->order.weight;
-    int32_t chunk;
-    int32_t m;
-    double ready_s;
-    locate(sim, backward, n, &chunk, &m);
+    const place at = sim->places[n];
+    const int32_t m = at.micro_batch;
+    const int32_t chunk = kind == AMM_EVENT_FORWARD ? at.chunk : sim->in->chunks - 1 - at.chunk;
     const int32_t s = chunk * sim->in->stages + i;
+    double ready_s;
     if (!ready(sim, kind, s, m, &ready_s)) {
         return false;
     }
@@ -286,9 +292,9 @@ static bool step(simulation *sim, int32_t i)
     advance(&d->order, stage, kind);
     record(sim, kind, false, s, m, start_s, d->free_s);
     if (kind == AMM_EVENT_FORWARD && s < sim->virtual_stages - 1) {
-        send(sim, s, s + 1, m);
+        send(sim, i, s, s + 1, m);
     } else if (kind == AMM_EVENT_BACKWARD && s > 0) {
-        send(sim, s, s - 1, m);
+        send(sim, i, s, s - 1, m);
     }
     return true;
 }
@@ -298,6 +304,7 @@ static bool step(simulation *sim, int32_t i)
 static amm_status run(simulation *sim)
 {
     const int32_t p = sim->in->stages;
+    fill_places(sim);
     for (int32_t i = 0; i < p; i++) {
         amm_order_init(&sim->devices[i].order, sim->in, sim->group, i);
         enqueue(sim, i);
@@ -327,12 +334,13 @@ static amm_status allocate_scratch(simulation *sim, amm_arena *scratch)
     const size_t slots = s * (size_t)sim->in->micro_batches;
     sim->devices = amm_arena_alloc(scratch, p, sizeof *sim->devices);
     sim->queue = amm_arena_alloc(scratch, p, sizeof *sim->queue);
+    sim->places = amm_arena_alloc(scratch, slots / p, sizeof *sim->places);
     sim->input_s = amm_arena_alloc(scratch, slots, sizeof *sim->input_s);
     sim->gradient_s = amm_arena_alloc(scratch, slots, sizeof *sim->gradient_s);
     sim->input_count = amm_arena_alloc(scratch, s, sizeof *sim->input_count);
     sim->gradient_count = amm_arena_alloc(scratch, s, sizeof *sim->gradient_count);
-    const bool all = sim->devices != NULL && sim->queue != NULL && sim->input_s != NULL &&
-                     sim->gradient_s != NULL && sim->input_count != NULL &&
+    const bool all = sim->devices != NULL && sim->queue != NULL && sim->places != NULL &&
+                     sim->input_s != NULL && sim->gradient_s != NULL && sim->input_count != NULL &&
                      sim->gradient_count != NULL;
     return all ? AMM_OK : AMM_NO_MEMORY;
 }
@@ -365,7 +373,7 @@ amm_status amm_simulate(amm_schedule_result *out, amm_arena *arena, const amm_sc
     memset(out, 0, sizeof *out);
     memset(&sim, 0, sizeof sim);
     sim.in = in;
-    sim.group = in->group > 0 ? in->group : in->stages;
+    sim.group = in->kind == AMM_SCHEDULE_INTERLEAVED && in->group > 0 ? in->group : in->stages;
     AMM_TRY(check_input(in, sim.group));
     sim.virtual_stages = in->stages * in->chunks;
     out->stages = in->stages;
