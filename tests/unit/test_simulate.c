@@ -207,14 +207,14 @@ static void bad_durations_are_refused(void **state)
 {
     (void)state;
     const double bad[2] = { 1.0, -1.0 };
-    const double nan[1] = { NAN };
+    const double not_a_number[1] = { nan("") };
     amm_schedule_input in = two_stages(AMM_SCHEDULE_ZB_H1, 4);
     in.forward_s = bad;
     refuse(&in, AMM_INPUT, "schedule.forward_s[1]: got -1");
     in.forward_s = NULL;
     refuse(&in, AMM_INPUT, "schedule.forward_s: missing");
     in = two_stages(AMM_SCHEDULE_ZB_H1, 4);
-    in.transfer_s = nan;
+    in.transfer_s = not_a_number;
     refuse(&in, AMM_INPUT, "schedule.transfer_s[0]");
     in = two_stages(AMM_SCHEDULE_ZB_H1, 4);
     in.weight_s = NULL;
