@@ -3,6 +3,7 @@
 #define AMM_EMIT_EMIT_H
 
 #include "search/result.h"
+#include "simulate/simulate.h"
 
 /* Parts of a plan's time in the order in which they are printed: key, word, field (or 0), what the
  * number is in the default cost model, what it is in amp-reference. */
@@ -59,6 +60,13 @@ void amm_emit_rate(amm_text *out, double bytes_per_s);
 
 /* Nodes a and b look the same: devices, bandwidths. */
 bool amm_nodes_equal(const amm_node *a, const amm_node *b);
+
+/* The events of a simulated iteration as Chrome trace JSON (Perfetto, chrome://tracing): a process per
+ * stage, a thread for its passes and one per direction of its messages, arrows between them; us.
+ * `name` is shown as the schedule. Free *out with amm_text_free. Errors: NO_MEMORY.
+ * Format: Trace Event Format (Google, 2016), events M, X, s, f. */
+amm_status amm_trace_json(char **out, const amm_context *context, const amm_schedule_result *result,
+                          const char *name);
 
 #define AMM_GIB (1024.0 * 1024.0 * 1024.0)
 
