@@ -44,6 +44,7 @@ typedef struct amm_run {
     int graph;      /* 0 none, 1 parts of a layer, 2 the whole iteration */
     int tp_overlap; /* tensor-parallel transfers overlap their GEMMs */
     int ep_overlap; /* dispatch and combine overlap another micro-batch's compute */
+    int balance_parameters; /* stages cut by parameters instead of blocks */
     int norm_fused;
     int deduplicate; /* the dispatcher sends one copy per remote domain */
     const int32_t *stage_blocks; /* [pp], or NULL: even, larger stages first */

@@ -158,12 +158,38 @@ static double accumulation_s(const amm_machine *m, const amm_run *run, const amm
     return run->sharding == AMM_SHARD_ZERO3 ? 0.0 : amm_traffic_time(&m->rates, bytes);
 }
 
+/* Stages of equal parameters: first block of a stage, where the ends weigh as their tables do. */
+static int32_t balanced_first(const amm_network *n, int32_t p, int32_t stage)
+{
+    double total = 2.0 * n->vocab * n->hidden;
+    double before = n->vocab * n->hidden;
+    if (stage == 0) {
+        return 0;
+    }
+    for (int32_t b = 0; b < n->block_count; b++) {
+        total += n->kind_parameters[n->kind_of[b]] + n->kind_expert_parameters[n->kind_of[b]];
+    }
+    for (int32_t b = 0; b < n->block_count; b++) {
+        const double x =
+            n->kind_parameters[n->kind_of[b]] + n->kind_expert_parameters[n->kind_of[b]];
+        if (before + 0.5 * x > total * stage / p) {
+            return b;
+        }
+        before += x;
+    }
+    return n->block_count;
+}
+
 int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage)
 {
     const int32_t p = (int32_t)run->pp;
     const int32_t blocks = n->block_count;
     if (run->stage_blocks != NULL) {
         return run->stage_blocks[stage];
+    }
+    if (run->balance_parameters) {
+        return stage == p - 1 ? blocks - balanced_first(n, p, stage)
+                              : balanced_first(n, p, stage + 1) - balanced_first(n, p, stage);
     }
     if (blocks % p != 0 && (blocks + 2) % p == 0) { /* the ends count as a block each */
         return (blocks + 2) / p - (stage == 0) - (stage == p - 1);

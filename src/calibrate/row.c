@@ -266,6 +266,7 @@ static void read_options(reading *r, const amm_facts *facts)
     run->ep_overlap = strstr(dispatcher, "ep_overlap") != NULL;
     run->deduplicate =
         strstr(dispatcher, "hybridep") != NULL || strstr(dispatcher, "deepep") != NULL;
+    run->balance_parameters = facts->balance_parameters > 0.0;
     read_precision(r);
     read_recompute(r);
     read_kernels(r, facts);
