@@ -29,14 +29,6 @@ static void emit_gib(amm_text *out, double bytes)
 
 /* ---- model ----------------------------------------------------------------------------------- */
 
-static bool layers_equal(const amm_layer *a, const amm_layer *b)
-{
-    return a->kind == b->kind && a->hidden == b->hidden && a->ffn == b->ffn &&
-           a->heads == b->heads && a->tokens == b->tokens && a->window == b->window &&
-           a->vocab == b->vocab && a->parameters == b->parameters &&
-           a->out_elements == b->out_elements;
-}
-
 /* "1,234" right-aligned so that it ends in the given column; "-" for 0. */
 static void emit_cell(amm_text *out, size_t end, int64_t value)
 {
@@ -64,8 +56,8 @@ static void emit_layer_row(amm_text *out, const amm_model *model, int32_t first,
     amm_text_pad(out, 13);
     amm_text_append(out, amm_layer_kind_word(layer->kind));
     emit_cell(out, 31, layer->hidden);
-    emit_cell(out, 39, layer->ffn);
-    emit_cell(out, 46, layer->heads);
+    emit_cell(out, 39, (int64_t)amm_block_active_ffn(&layer->shape));
+    emit_cell(out, 46, (int64_t)layer->shape.heads);
     emit_cell(out, 54, layer->tokens);
     emit_cell(out, 62, layer->vocab);
     emit_cell(out, 80, layer->parameters);
@@ -89,7 +81,7 @@ static void show_model(amm_text *out, const amm_model *model)
     for (int32_t first = 0; first < model->layer_count;) {
         int32_t end = first + 1;
         while (end < model->layer_count &&
-               layers_equal(&model->layers[first], &model->layers[end])) {
+               amm_layer_same(&model->layers[first], &model->layers[end])) {
             end++;
         }
         emit_layer_row(out, model, first, end);

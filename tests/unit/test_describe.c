@@ -100,9 +100,10 @@ static void lists(void **state)
 
 static amm_layer layer(amm_layer_kind kind, int64_t hidden)
 {
-    amm_layer x = { .name = "", .kind = kind, .hidden = hidden, .tokens = 1024 };
-    x.ffn = x.window = x.vocab = x.positions = x.parameters = x.out_elements = x.kept_bytes = -1;
-    x.heads = kind == AMM_LAYER_BLOCK ? 16 : -1;
+    amm_layer x = amm_layer_of(kind);
+    x.hidden = hidden;
+    x.tokens = 1024;
+    x.shape.heads = kind == AMM_LAYER_BLOCK ? 16 : -1;
     return x;
 }
 
@@ -111,8 +112,11 @@ static void layer_defaults(void **state)
     (void)state;
     amm_layer x = layer(AMM_LAYER_BLOCK, 1024);
     assert_int_equal(amm_layer_finish(&x, 0, "m"), AMM_OK);
-    assert_int_equal(x.ffn, 4096);
-    assert_int_equal(x.window, 1024);
+    assert_same_bits(x.shape.ffn, 4096);
+    assert_same_bits(x.shape.kv_heads, 16);
+    assert_same_bits(x.shape.head_qk, 64);
+    assert_same_bits(x.shape.head_v, 64);
+    assert_same_bits(amm_block_keys(&x.shape, 1024), 1024);
     assert_int_equal(x.parameters, 12 * 1024 * 1024 + 13 * 1024); /* 12 h^2 + 13 h */
     assert_int_equal(x.out_elements, 1024 * 1024);
 
@@ -155,10 +159,10 @@ static void layer_bad_input(void **state)
     x = layer(AMM_LAYER_BLOCK, 0);
     assert_int_equal(amm_layer_finish(&x, 0, "m"), AMM_INPUT);
     x = layer(AMM_LAYER_BLOCK, 64);
-    x.window = 2048;
+    x.shape.window = 2048;
     refused(amm_layer_finish(&x, 0, "m"), "m:window: out of range, got 2048, allowed 1 to 1024");
     x = layer(AMM_LAYER_BLOCK, 64);
-    x.heads = -1;
+    x.shape.heads = -1;
     refused(amm_layer_finish(&x, 0, "m"), "m:heads: missing");
     x = layer(AMM_LAYER_HEAD, 64);
     refused(amm_layer_finish(&x, 0, "m"), "m:vocab: missing");
