@@ -239,6 +239,7 @@ amm_layer amm_layer_of(amm_layer_kind kind);
  * `where` prefixes the message: "models/x.json:layers[3]". */
 amm_status amm_layer_finish(amm_layer *layer, int64_t before, const char *where);
 
+bool amm_block_shape_same(const amm_block_shape *a, const amm_block_shape *b);
 /* Every figure and the name. */
 bool amm_layer_same(const amm_layer *a, const amm_layer *b);
 

@@ -26,11 +26,15 @@ bool amm_layer_kind_parse(amm_layer_kind *out, const char *word)
     return false;
 }
 
+bool amm_block_shape_same(const amm_block_shape *a, const amm_block_shape *b)
+{
+    return memcmp(a, b, sizeof *a) == 0; /* doubles without padding, never NaN or -0 */
+}
+
 bool amm_layer_same(const amm_layer *a, const amm_layer *b)
 {
-    /* A shape is doubles without padding, never NaN. */
     return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->hidden == b->hidden &&
-           memcmp(&a->shape, &b->shape, sizeof a->shape) == 0 && a->tokens == b->tokens &&
+           amm_block_shape_same(&a->shape, &b->shape) && a->tokens == b->tokens &&
            a->vocab == b->vocab && a->positions == b->positions && a->tied == b->tied &&
            a->parameters == b->parameters && a->out_elements == b->out_elements &&
            a->out_sharded == b->out_sharded && a->kept_bytes == b->kept_bytes;

@@ -260,6 +260,9 @@ static amm_status read_amp(const amm_value *value, amm_model *model)
 amm_status amm_read_model_value(const amm_value *value, void *out)
 {
     char where[AMM_WHERE_CHARS];
+    if (amm_value_is_object(value) && amm_value_is_hf(value)) {
+        return amm_read_hf_value(value, out);
+    }
     AMM_TRY(amm_value_keys(value, model_keys));
     AMM_TRY(amm_value_format(value, "ammeter-model"));
     amm_model *model = amm_arena_alloc(value->document->reader->arena, 1, sizeof *model);
