@@ -3,25 +3,11 @@
 
 #include <string.h>
 
-static double dense_parameters(const amm_block_shape *x)
-{
-    const double q = x->heads * x->head_qk;
-    const double attention =
-        x->kv_rank > 0.0
-            ? (x->q_rank > 0.0 ? x->hidden * x->q_rank + x->q_rank * q : x->hidden * q) +
-                  x->hidden * (x->kv_rank + x->rope) +
-                  x->kv_rank * x->heads * (x->head_qk - x->rope + x->head_v)
-            : x->hidden * (q + x->kv_heads * (x->head_qk + x->head_v));
-    return attention + x->heads * x->head_v * x->hidden +
-           (2.0 + x->gated) * x->hidden * (x->ffn + x->shared_ffn) + x->hidden * x->experts +
-           2.0 * x->norm_vectors * x->hidden;
-}
-
 /* The same shape as one seen before, or a new kind. */
 static int32_t kind_index(amm_network *n, const amm_block_shape *x)
 {
     for (int32_t k = 0; k < n->kind_count; k++) {
-        if (memcmp(&n->kind[k], x, sizeof *x) == 0) {
+        if (amm_block_shape_same(&n->kind[k], x)) {
             return k;
         }
     }
@@ -37,9 +23,8 @@ void amm_network_finish(amm_network *n)
 {
     for (int32_t k = 0; k < n->kind_count; k++) {
         const amm_block_shape *x = &n->kind[k];
-        n->kind_parameters[k] = dense_parameters(x);
-        n->kind_expert_parameters[k] =
-            x->experts * (2.0 + x->gated) * x->hidden * x->expert_ffn;
+        n->kind_expert_parameters[k] = amm_expert_parameters(x);
+        n->kind_parameters[k] = amm_block_parameters_of(x) - n->kind_expert_parameters[k];
     }
 }
 
@@ -52,6 +37,7 @@ amm_status amm_network_of(amm_network *out, amm_arena *arena, const amm_model *m
         return AMM_NO_MEMORY;
     }
     out->kind_of = kind_of;
+    out->prediction_layers = (double)model->prediction_layers;
     for (int32_t l = 0; l < model->layer_count; l++) {
         const amm_layer *x = &model->layers[l];
         if (x->kind == AMM_LAYER_BLOCK) {

@@ -87,6 +87,35 @@ static void read_block(reading *r, amm_block_shape *x)
     }
 }
 
+/* What the table has no columns for (head sizes, latent attention, windows, biases) comes from the
+ * network preset that agrees in every figure that the table has. */
+static bool preset_agrees(const amm_network *preset, const amm_network *row)
+{
+    const amm_block_shape *a = &preset->kind[preset->kind_count - 1];
+    const amm_block_shape *b = &row->kind[row->kind_count - 1];
+    return preset->block_count == row->block_count && a->hidden == b->hidden &&
+           a->heads == b->heads && a->experts == b->experts && a->gated == b->gated &&
+           (a->kv_heads == b->kv_heads || a->kv_rank > 0.0) &&
+           (a->experts > 0.0 ? a->expert_ffn == b->expert_ffn && a->top_k == b->top_k
+                             : a->ffn == b->ffn);
+}
+
+static void use_preset(reading *r)
+{
+    amm_network *n = &r->out->network;
+    for (int32_t i = 0; i < r->runs->network_count; i++) {
+        const amm_network *preset = &r->runs->networks[i];
+        if (preset_agrees(preset, n)) {
+            const double vocab = n->vocab;
+            const double prediction_layers = n->prediction_layers;
+            *n = *preset;
+            n->vocab = vocab;
+            n->prediction_layers = prediction_layers;
+            return;
+        }
+    }
+}
+
 static void read_network(reading *r)
 {
     amm_network *n = &r->out->network;
@@ -120,6 +149,7 @@ static void read_network(reading *r)
         kind_of[b] = (uint8_t)(b < dense_first ? 0 : n->kind_count - 1);
     }
     amm_network_finish(n);
+    use_preset(r);
 }
 
 /* ---- strategy -------------------------------------------------------------------------------- */

@@ -135,6 +135,32 @@ static amm_status read_table(amm_runs *runs, const amm_context *context, const c
     return AMM_OK;
 }
 
+/* Every preset that is a language model. */
+static amm_status read_networks(amm_runs *runs)
+{
+    int32_t count = 0;
+    const char *name = NULL;
+    while (amm_preset_name(AMM_PRESET_MODEL, count) != NULL) {
+        count++;
+    }
+    runs->networks = amm_arena_alloc(&runs->arena, (size_t)count, sizeof *runs->networks);
+    if (runs->networks == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t i = 0; (name = amm_preset_name(AMM_PRESET_MODEL, i)) != NULL; i++) {
+        const amm_model *model = NULL;
+        AMM_TRY(amm_get_model(&runs->reader, &model, name, "model"));
+        const amm_status status = amm_network_of(&runs->networks[runs->network_count],
+                                                 &runs->arena, model, name);
+        if (status == AMM_OK) {
+            runs->network_count++;
+        } else if (status != AMM_INPUT) {
+            return status;
+        }
+    }
+    return AMM_OK;
+}
+
 static amm_status read_rows(amm_runs *runs)
 {
     runs->rows = amm_arena_alloc(&runs->arena, (size_t)runs->csv.rows, sizeof *runs->rows);
@@ -160,6 +186,7 @@ amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *pat
     runs->reader.hash = AMM_HASH_START;
     runs->file = amm_arena_copy(&runs->arena, path, strlen(path));
     amm_status status = runs->file == NULL ? AMM_NO_MEMORY : read_table(runs, context, path);
+    status = status == AMM_OK ? read_networks(runs) : status;
     status = status == AMM_OK ? read_rows(runs) : status;
     if (status != AMM_OK) {
         amm_runs_free(runs);

@@ -58,6 +58,8 @@ struct amm_runs {
     int32_t owner_count;
     amm_owner owners[AMM_MAX_OWNERS];
     size_t constant_count;
+    int32_t network_count; /* network presets that the analytic model takes */
+    amm_network *networks;
     int32_t device_count; /* presets found so far */
     struct {
         const amm_device *device;

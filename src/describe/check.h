@@ -34,6 +34,31 @@ amm_status amm_check_name(const char *where, const char *key, const char *name);
 /* Sorts `values` and drops repeats in place; the list points at them afterwards. */
 void amm_list_finish(amm_list *list, int64_t *values, int32_t count);
 
+/* Keys of a block in files, but for its width and its norm: member of the shape, key, the range when
+ * it is given. Zero: absent. */
+#define AMM_SHAPE_SIZE_LIST(X)                                                                     \
+    X(ffn, "ffn", 1, AMM_MAX_WIDTH)                                                                \
+    X(heads, "heads", 1, AMM_MAX_WIDTH)                                                            \
+    X(kv_heads, "kv_heads", 1, AMM_MAX_WIDTH)                                                      \
+    X(head_qk, "head_size", 1, AMM_MAX_WIDTH)                                                      \
+    X(head_v, "value_head_size", 1, AMM_MAX_WIDTH)                                                 \
+    X(q_rank, "query_rank", 1, AMM_MAX_WIDTH)                                                      \
+    X(kv_rank, "key_value_rank", 1, AMM_MAX_WIDTH)                                                 \
+    X(rope, "rope_size", 1, AMM_MAX_WIDTH)                                                         \
+    X(window, "window", 1, INT32_MAX)                                                              \
+    X(experts, "experts", 1, AMM_MAX_EXPERTS)                                                      \
+    X(top_k, "top_k", 1, AMM_MAX_EXPERTS)                                                          \
+    X(expert_ffn, "expert_ffn", 1, AMM_MAX_WIDTH)                                                  \
+    X(shared_ffn, "shared_ffn", 1, AMM_MAX_WIDTH)                                                  \
+    X(extra_parameters, "extra_parameters", 1, AMM_MAX_INTEGER)
+/* member of the shape, key, default */
+#define AMM_SHAPE_FLAG_LIST(X)                                                                     \
+    X(gated, "gated", 0)                                                                           \
+    X(qkv_bias, "qkv_bias", 1)                                                                     \
+    X(out_bias, "out_bias", 1)                                                                     \
+    X(ffn_bias, "ffn_bias", 1)                                                                     \
+    X(qk_norm, "qk_norm", 0)
+
 /* snprintf for paths; too long ones are cut. */
 void amm_path(char out[AMM_PATH_CHARS], const char *format, ...)
     __attribute__((format(printf, 2, 3)));

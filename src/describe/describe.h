@@ -22,6 +22,8 @@ enum {
     AMM_MAX_TP = 1024,
     AMM_MAX_LIST = 4096, /* values of one search dimension */
     AMM_MAX_BATCH = 16777216,
+    AMM_MAX_EXPERTS = 65536,
+    AMM_MAX_PREDICTION = 64, /* layers of multi-token prediction */
     AMM_MAX_AMP_LAYERS = 64, /* work layers of the amp-reference cost model */
     AMM_MAX_NAME = 128
 };
@@ -55,15 +57,13 @@ typedef struct amm_layer {
     const char *name; /* never NULL; "" when not given */
     amm_layer_kind kind;
     int64_t hidden;        /* width h; 0 for OTHER without one */
-    int64_t ffn;           /* feed-forward width f; blocks only (default 4 h) */
-    int64_t heads;         /* attention heads a; blocks only */
-    amm_block_shape shape; /* blocks: filled by amm_layer_finish where the file is silent (-1) */
+    amm_block_shape shape; /* blocks; -1: the file is silent, until amm_layer_finish. Norm, and an
+                              embedding with a norm after it: norm_vectors alone */
     int64_t tokens;        /* sequence positions s at this layer (default: the model's) */
-    int64_t window;        /* keys that one query attends to (default: tokens); blocks only */
     int64_t vocab;         /* rows V of the table; embedding and head only */
     int64_t positions;     /* rows of a learned position table; embedding only (default 0) */
     bool tied;             /* head: uses the embedding's table instead of its own */
-    int64_t parameters;    /* derived by amm_model_finish (formula/cost), or given for OTHER */
+    int64_t parameters;    /* derived by amm_layer_finish (formula/cost), or given for OTHER */
     int64_t out_elements;  /* activation elements leaving the layer (default: tokens * hidden;
                              head: tokens * vocab; other, norm: what enters) */
     bool out_sharded;      /* the outgoing activation is divided by tp (head: yes) */
@@ -88,8 +88,12 @@ typedef struct amm_model {
     const char *name, *source;
     int64_t seq_len; /* tokens per sample at the input */
     int32_t layer_count;
-    const amm_layer *layers; /* [layer_count] */
+    const amm_layer *layers;   /* [layer_count] */
+    int32_t prediction_layers; /* multi-token prediction: blocks like the last one, before the head,
+                                  that train with the model and are not among its layers */
     amm_amp_view amp;
+    const struct amm_model
+        *given; /* what this one was made from at another seq_len; NULL: itself */
 } amm_model;
 
 /* ---- device, runtime ------------------------------------------------------------------------- */
@@ -247,6 +251,9 @@ typedef struct amm_problem_desc {
 const char *amm_layer_kind_word(amm_layer_kind kind);
 bool amm_layer_kind_parse(amm_layer_kind *out, const char *word);
 
+/* A layer of which nothing is given yet (-1) but its kind. */
+amm_layer amm_layer_of(amm_layer_kind kind);
+
 /* Derives parameters, out_elements … of one layer from its shape (src/formula/cost/shape.h) where
  * they were not given (-1), and checks every range. `before`: elements that enter the layer.
  * `where` prefixes the message: "models/x.json:layers[3]". */
@@ -259,6 +266,9 @@ void amm_named_defaults(amm_constant *out, const amm_named *table, int32_t count
 /* The analytic model's numbers as its formulas take them. */
 void amm_device_rates(amm_rates *out, const amm_device *device);
 void amm_runtime_facts(amm_facts *out, const amm_runtime *runtime);
+bool amm_block_shape_same(const amm_block_shape *a, const amm_block_shape *b);
+/* Every figure and the name. */
+bool amm_layer_same(const amm_layer *a, const amm_layer *b);
 
 bool amm_cost_model_parse(amm_cost_model *out, const char *word);
 const char *amm_cost_model_word(amm_cost_model cost_model);
@@ -273,8 +283,16 @@ amm_status amm_runtime_check(const amm_runtime *runtime, const char *file);
  * type of the cluster, batch > 0, amp-reference: equal nodes and an AMP view … */
 amm_status amm_problem_check(const amm_problem_desc *problem, const char *file);
 
-/* Sum of layer parameters. */
+/* Sum of layer parameters, and of those that one token meets. */
 int64_t amm_model_parameters(const amm_model *model);
+int64_t amm_model_active_parameters(const amm_model *model);
+
+/* Whether the model can be taken at another sequence length: all its layers have the same tokens,
+ * and a learned position table has a row for each. */
+amm_status amm_model_check_seq_len(const amm_model *model, int64_t seq_len, const char *file);
+/* problem->model becomes the model at the problem's seq_len; it stays as given where that cannot be,
+ * which amm_problem_check then refuses. To be called when model or seq_len change. NO_MEMORY. */
+amm_status amm_problem_resolve(amm_problem_desc *problem, amm_arena *arena);
 
 /* Point of (device, tp, micro_batch), or NULL. */
 const amm_profile_point *amm_profile_find(const amm_profile *profile, const char *device,

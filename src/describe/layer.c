@@ -1,6 +1,7 @@
 #include "describe/check.h"
 #include "formula/cost/shape.h"
 
+#include <math.h>
 #include <string.h>
 
 static const char *const kind_words[AMM_LAYER_KIND_COUNT] = {
@@ -25,18 +26,84 @@ bool amm_layer_kind_parse(amm_layer_kind *out, const char *word)
     return false;
 }
 
+bool amm_block_shape_same(const amm_block_shape *a, const amm_block_shape *b)
+{
+    return memcmp(a, b, sizeof *a) == 0; /* doubles without padding, never NaN or -0 */
+}
+
+bool amm_layer_same(const amm_layer *a, const amm_layer *b)
+{
+    return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->hidden == b->hidden &&
+           amm_block_shape_same(&a->shape, &b->shape) && a->tokens == b->tokens &&
+           a->vocab == b->vocab && a->positions == b->positions && a->tied == b->tied &&
+           a->parameters == b->parameters && a->out_elements == b->out_elements &&
+           a->out_sharded == b->out_sharded && a->kept_bytes == b->kept_bytes;
+}
+
+amm_layer amm_layer_of(amm_layer_kind kind)
+{
+    const int64_t own = kind == AMM_LAYER_OTHER ? 0 : -1; /* what only OTHER may be given */
+    amm_layer x = { .name = "", .kind = kind, .hidden = -1, .vocab = -1, .positions = -1 };
+    x.tokens = x.out_elements = -1;
+    x.parameters = x.kept_bytes = own;
+    x.out_sharded = kind == AMM_LAYER_HEAD;
+    x.shape.norm_vectors = -1;
+#define UNKNOWN_SIZE(member, key, low, high) x.shape.member = -1;
+    AMM_SHAPE_SIZE_LIST(UNKNOWN_SIZE)
+#undef UNKNOWN_SIZE
+#define UNKNOWN_FLAG(member, key, value) x.shape.member = -1;
+    AMM_SHAPE_FLAG_LIST(UNKNOWN_FLAG)
+#undef UNKNOWN_FLAG
+    return x;
+}
+
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+static void fill(double *out, double value)
+{
+    *out = *out < 0 ? value : *out;
+}
+
+/* A width of heads that the file leaves out, 0 where there is no whole one. */
+static double default_head(const amm_block_shape *x)
+{
+    const double size = x->heads > 0 ? floor(x->hidden / x->heads) : 0;
+    return x->kv_rank > 0 || size * x->heads != x->hidden ? 0 : size;
+}
+
+static void fill_block(amm_layer *layer)
+{
+    amm_block_shape *x = &layer->shape;
+    x->hidden = (double)layer->hidden;
+    fill(&x->experts, 0);
+    fill(&x->ffn, x->experts > 0 ? 0 : 4 * x->hidden);
+    fill(&x->kv_rank, 0);
+    fill(&x->kv_heads, x->heads);
+    fill(&x->head_qk, default_head(x));
+    fill(&x->head_v, x->head_qk);
+    fill(&x->norm_vectors, 2);
+#define FILL_FLAG(member, key, value) fill(&x->member, value);
+    AMM_SHAPE_FLAG_LIST(FILL_FLAG)
+#undef FILL_FLAG
+#define FILL_ZERO(member, key, low, high) fill(&x->member, 0);
+    AMM_SHAPE_SIZE_LIST(FILL_ZERO)
+#undef FILL_ZERO
+}
+
 /* Fills what was not given (-1) and does not depend on other layers. */
 static void fill_defaults(amm_layer *x)
 {
-    const bool other = x->kind == AMM_LAYER_OTHER;
-    const bool block = x->kind == AMM_LAYER_BLOCK;
     x->name = x->name == NULL ? "" : x->name;
-    x->hidden = x->hidden < 0 && other ? 0 : x->hidden;
-    if (x->ffn < 0) {
-        x->ffn = block && x->hidden > 0 && x->hidden <= AMM_MAX_WIDTH ? 4 * x->hidden : 0;
+    x->hidden = x->hidden < 0 && x->kind == AMM_LAYER_OTHER ? 0 : x->hidden;
+    if (x->kind != AMM_LAYER_BLOCK) {
+        const double norm_vectors = x->shape.norm_vectors;
+        memset(&x->shape, 0, sizeof x->shape);
+        if (x->kind == AMM_LAYER_NORM) {
+            x->shape.norm_vectors = norm_vectors < 0 ? 2 : norm_vectors;
+        } else if (x->kind == AMM_LAYER_EMBEDDING) {
+            x->shape.norm_vectors = norm_vectors < 0 ? 0 : norm_vectors;
+        }
     }
-    x->heads = x->heads < 0 && !block ? 0 : x->heads;
-    x->window = x->window < 0 ? (block ? x->tokens : 0) : x->window;
     x->vocab =
         x->vocab < 0 && x->kind != AMM_LAYER_EMBEDDING && x->kind != AMM_LAYER_HEAD ? 0 : x->vocab;
     x->positions = x->positions < 0 ? 0 : x->positions;
@@ -52,7 +119,70 @@ static amm_status need(const char *where, const char *key, int64_t value, int64_
     return amm_check_integer(where, key, value, 1, high);
 }
 
-static amm_status check_shape(const amm_layer *x, const char *where)
+/* Zero: absent. */
+static amm_status check_size(const char *where, const char *key, double value, double low,
+                             double high)
+{
+    return value == 0 ? AMM_OK
+                      : amm_check_integer(where, key, (int64_t)value, (int64_t)low, (int64_t)high);
+}
+
+static amm_status check_attention(const amm_block_shape *x, const char *where)
+{
+    if (fmod(x->heads, x->kv_heads) != 0) {
+        return amm_refuse(where, "kv_heads",
+                          "does not divide heads, got %.0f, allowed divisors of "
+                          "%.0f",
+                          x->kv_heads, x->heads);
+    }
+    if (x->head_qk == 0) {
+        return amm_refuse(where, "head_size",
+                          x->kv_rank > 0 ? "missing (key_value_rank needs it)"
+                                         : "missing (heads does not divide hidden)");
+    }
+    if (x->kv_rank == 0 && (x->q_rank > 0 || x->rope > 0)) {
+        return amm_refuse(where, "key_value_rank", "missing (%s is given)",
+                          x->q_rank > 0 ? "query_rank" : "rope_size");
+    }
+    return x->rope == 0
+               ? AMM_OK
+               : amm_check_integer(where, "rope_size", (int64_t)x->rope, 1, (int64_t)x->head_qk);
+}
+
+static amm_status check_experts(const amm_block_shape *x, const char *where)
+{
+    const struct {
+        const char *key;
+        double value;
+    } parts[] = { { "top_k", x->top_k }, { "expert_ffn", x->expert_ffn } };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (x->experts > 0 && parts[i].value == 0) {
+            return amm_refuse(where, parts[i].key, "missing (experts is given)");
+        }
+        if (x->experts == 0 && parts[i].value > 0) {
+            return amm_refuse(where, "experts", "missing (%s is given)", parts[i].key);
+        }
+    }
+    return x->experts == 0
+               ? AMM_OK
+               : amm_check_integer(where, "top_k", (int64_t)x->top_k, 1, (int64_t)x->experts);
+}
+
+static amm_status check_block(amm_layer *layer, const char *where)
+{
+    amm_block_shape *x = &layer->shape;
+    AMM_TRY(need(where, "heads", (int64_t)x->heads, AMM_MAX_WIDTH));
+    fill_block(layer);
+#define CHECK_SIZE(member, key, low, high)                                                         \
+    AMM_TRY(check_size(where, key, x->member, (double)(low), (double)(high)));
+    AMM_SHAPE_SIZE_LIST(CHECK_SIZE)
+#undef CHECK_SIZE
+    AMM_TRY(check_size(where, "window", x->window, 1, (double)layer->tokens));
+    AMM_TRY(check_attention(x, where));
+    return check_experts(x, where);
+}
+
+static amm_status check_shape(amm_layer *x, const char *where)
 {
     const bool embedding = x->kind == AMM_LAYER_EMBEDDING;
     AMM_TRY(amm_check_integer(where, "tokens", x->tokens, 1, INT32_MAX));
@@ -61,9 +191,7 @@ static amm_status check_shape(const amm_layer *x, const char *where)
     }
     AMM_TRY(need(where, "hidden", x->hidden, AMM_MAX_WIDTH));
     if (x->kind == AMM_LAYER_BLOCK) {
-        AMM_TRY(need(where, "heads", x->heads, AMM_MAX_WIDTH));
-        AMM_TRY(amm_check_integer(where, "ffn", x->ffn, 1, AMM_MAX_WIDTH));
-        AMM_TRY(amm_check_integer(where, "window", x->window, 1, x->tokens));
+        return check_block(x, where);
     }
     if (embedding || x->kind == AMM_LAYER_HEAD) {
         AMM_TRY(need(where, "vocab", x->vocab, INT32_MAX));
@@ -71,16 +199,19 @@ static amm_status check_shape(const amm_layer *x, const char *where)
     return embedding ? amm_check_integer(where, "positions", x->positions, 0, INT32_MAX) : AMM_OK;
 }
 
+/* ---- layers ---------------------------------------------------------------------------------- */
+
 static double shape_parameters(const amm_layer *x)
 {
     const double h = (double)x->hidden;
     switch (x->kind) {
     case AMM_LAYER_EMBEDDING:
-        return amm_embedding_parameters((double)x->vocab, (double)x->positions, h);
+        return amm_embedding_parameters((double)x->vocab, (double)x->positions, h) +
+               amm_norm_parameters(x->shape.norm_vectors, h);
     case AMM_LAYER_BLOCK:
-        return amm_block_parameters(h, (double)x->ffn);
+        return amm_block_parameters_of(&x->shape);
     case AMM_LAYER_NORM:
-        return amm_norm_parameters(h);
+        return amm_norm_parameters(x->shape.norm_vectors, h);
     case AMM_LAYER_HEAD:
         return x->tied ? 0 : amm_embedding_parameters((double)x->vocab, 0, h);
     case AMM_LAYER_OTHER:

@@ -9,6 +9,17 @@ int64_t amm_model_parameters(const amm_model *model)
     return sum;
 }
 
+int64_t amm_model_active_parameters(const amm_model *model)
+{
+    int64_t sum = 0;
+    for (int32_t i = 0; i < model->layer_count; i++) {
+        const amm_layer *x = &model->layers[i];
+        sum += x->kind == AMM_LAYER_BLOCK ? (int64_t)amm_block_active_parameters(&x->shape)
+                                          : x->parameters;
+    }
+    return sum;
+}
+
 /* A tied head shares the table of an embedding of its own shape. */
 static amm_status check_tied(const amm_model *model, int32_t head, const char *file)
 {
@@ -77,6 +88,16 @@ static amm_status check_amp(const amm_model *model, const char *file)
                              amp->placement_explicit_tp, 0, 1);
 }
 
+static bool has_block(const amm_model *model)
+{
+    for (int32_t i = 0; i < model->layer_count; i++) {
+        if (model->layers[i].kind == AMM_LAYER_BLOCK) {
+            return true;
+        }
+    }
+    return false;
+}
+
 amm_status amm_model_check(const amm_model *model, const char *file)
 {
     AMM_TRY(amm_check_name(file, "name", model->name));
@@ -86,5 +107,99 @@ amm_status amm_model_check(const amm_model *model, const char *file)
                           model->layer_count, AMM_MAX_LAYERS);
     }
     AMM_TRY(check_layers(model, file));
+    AMM_TRY(amm_check_integer(file, "prediction_layers", model->prediction_layers, 0,
+                              AMM_MAX_PREDICTION));
+    if (model->prediction_layers > 0 && !has_block(model)) {
+        return amm_refuse(file, "prediction_layers",
+                          "needs a block to be like, the model has none");
+    }
     return model->amp.present ? check_amp(model, file) : AMM_OK;
+}
+
+/* ---- at another sequence length -------------------------------------------------------------- */
+
+/* Counts of a layer grow with its tokens; one that is no multiple of them is rounded up. False: it
+ * leaves its range. */
+static bool scale(int64_t *count, int64_t tokens, int64_t seq_len)
+{
+    const int64_t whole = *count / tokens;
+    const int64_t rest = *count % tokens; /* both tokens are below 2^31: the product fits */
+    if (whole > AMM_MAX_INTEGER / seq_len) {
+        return false;
+    }
+    *count = whole * seq_len + (rest * seq_len + tokens - 1) / tokens;
+    return *count <= AMM_MAX_INTEGER;
+}
+
+static amm_status resize_layer(amm_layer *x, const amm_model *model, int32_t index, int64_t seq_len,
+                               const char *file)
+{
+    if (x->tokens != model->seq_len) {
+        return amm_refuse(file, "seq_len",
+                          "the layers of \"%s\" have differing tokens (layer %d %lld, the model "
+                          "%lld), got %lld, allowed %lld",
+                          model->name, index, (long long)x->tokens, (long long)model->seq_len,
+                          (long long)seq_len, (long long)model->seq_len);
+    }
+    if (x->positions > 0 && seq_len > x->positions) {
+        return amm_refuse(
+            file, "seq_len",
+            "out of range, got %lld, allowed 1 to %lld (rows of the position table of "
+            "\"%s\")",
+            (long long)seq_len, (long long)x->positions, model->name);
+    }
+    if (!scale(&x->out_elements, x->tokens, seq_len) ||
+        !scale(&x->kept_bytes, x->tokens, seq_len)) {
+        return amm_refuse(file, "seq_len", "too large for layer %d of \"%s\", got %lld", index,
+                          model->name, (long long)seq_len);
+    }
+    x->tokens = seq_len;
+    x->shape.window = x->shape.window > (double)seq_len ? (double)seq_len : x->shape.window;
+    return AMM_OK;
+}
+
+amm_status amm_model_check_seq_len(const amm_model *model, int64_t seq_len, const char *file)
+{
+    AMM_TRY(amm_check_integer(file, "seq_len", seq_len, 1, INT32_MAX));
+    for (int32_t i = 0; i < model->layer_count && seq_len != model->seq_len; i++) {
+        amm_layer layer = model->layers[i];
+        AMM_TRY(resize_layer(&layer, model, i, seq_len, file));
+    }
+    return AMM_OK;
+}
+
+/* `seq_len` has been checked. */
+static amm_status resize(const amm_model **out, const amm_model *given, int64_t seq_len,
+                         amm_arena *arena)
+{
+    amm_model *model = amm_arena_alloc(arena, 1, sizeof *model);
+    amm_layer *layers = amm_arena_alloc(arena, (size_t)given->layer_count, sizeof *layers);
+    if (model == NULL || layers == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    *model = *given;
+    model->seq_len = seq_len;
+    model->layers = layers;
+    model->given = given;
+    for (int32_t i = 0; i < given->layer_count; i++) {
+        layers[i] = given->layers[i];
+        AMM_TRY(resize_layer(&layers[i], given, i, seq_len, given->name));
+    }
+    *out = model;
+    return AMM_OK;
+}
+
+amm_status amm_problem_resolve(amm_problem_desc *problem, amm_arena *arena)
+{
+    const amm_model *model = problem->model;
+    if (model == NULL) {
+        return AMM_OK;
+    }
+    model = model->given == NULL ? model : model->given;
+    problem->model = model;
+    if (problem->seq_len == 0 || problem->seq_len == model->seq_len ||
+        amm_model_check_seq_len(model, problem->seq_len, model->name) != AMM_OK) {
+        return AMM_OK;
+    }
+    return resize(&problem->model, model, problem->seq_len, arena);
 }

@@ -44,11 +44,12 @@ static amm_status check_profile(const amm_problem_desc *problem, const char *fil
         return amm_refuse(file, "profile", "\"%s\" has %d layers, the model \"%s\" has %d",
                           profile->name, profile->layer_count, model->name, model->layer_count);
     }
-    if (problem->seq_len != 0 && problem->seq_len != model->seq_len) {
+    const int64_t measured = model->given == NULL ? model->seq_len : model->given->seq_len;
+    if (problem->seq_len != 0 && problem->seq_len != measured) {
         return amm_refuse(file, "seq_len",
                           "a measured profile holds for the model's sequence length only, got "
                           "%lld, allowed %lld",
-                          (long long)problem->seq_len, (long long)model->seq_len);
+                          (long long)problem->seq_len, (long long)measured);
     }
     return AMM_OK;
 }
@@ -228,6 +229,9 @@ amm_status amm_problem_check(const amm_problem_desc *problem, const char *file)
     if (!(problem->memory_margin >= 0 && problem->memory_margin < 1)) {
         return amm_refuse(file, "memory_margin", "out of range, got %g, allowed 0 to below 1",
                           problem->memory_margin);
+    }
+    if (problem->seq_len != 0) { /* amm_problem_resolve left what cannot be */
+        AMM_TRY(amm_model_check_seq_len(problem->model, problem->seq_len, file));
     }
     AMM_TRY(check_profile(problem, file));
     AMM_TRY(check_mix(problem, file));

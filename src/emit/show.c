@@ -29,14 +29,6 @@ static void emit_gib(amm_text *out, double bytes)
 
 /* ---- model ----------------------------------------------------------------------------------- */
 
-static bool layers_equal(const amm_layer *a, const amm_layer *b)
-{
-    return a->kind == b->kind && a->hidden == b->hidden && a->ffn == b->ffn &&
-           a->heads == b->heads && a->tokens == b->tokens && a->window == b->window &&
-           a->vocab == b->vocab && a->parameters == b->parameters &&
-           a->out_elements == b->out_elements;
-}
-
 /* "1,234" right-aligned so that it ends in the given column; "-" for 0. */
 static void emit_cell(amm_text *out, size_t end, int64_t value)
 {
@@ -64,8 +56,8 @@ static void emit_layer_row(amm_text *out, const amm_model *model, int32_t first,
     amm_text_pad(out, 13);
     amm_text_append(out, amm_layer_kind_word(layer->kind));
     emit_cell(out, 31, layer->hidden);
-    emit_cell(out, 39, layer->ffn);
-    emit_cell(out, 46, layer->heads);
+    emit_cell(out, 39, (int64_t)amm_block_active_ffn(&layer->shape));
+    emit_cell(out, 46, (int64_t)layer->shape.heads);
     emit_cell(out, 54, layer->tokens);
     emit_cell(out, 62, layer->vocab);
     emit_cell(out, 80, layer->parameters);
@@ -73,28 +65,143 @@ static void emit_layer_row(amm_text *out, const amm_model *model, int32_t first,
     amm_text_append(out, "\n");
 }
 
+/* A count between two words, nothing for 0. */
+static void emit_part(amm_text *out, const char *before, double value, const char *after)
+{
+    if (value > 0.0) {
+        amm_text_append(out, before);
+        amm_emit_count(out, (uint64_t)value);
+        amm_text_append(out, after);
+    }
+}
+
+static void emit_attention(amm_text *out, const amm_block_shape *x)
+{
+    amm_text_append(out, x->kv_rank > 0.0 ? "latent, " : "");
+    emit_part(out, "", x->heads, " heads");
+    emit_part(out, " of ", x->head_qk, "");
+    emit_part(out, " (", x->rope, " rotary)");
+    if (x->kv_rank > 0.0) {
+        emit_part(out, ", values of ", x->head_v, "");
+        emit_part(out, ", query rank ", x->q_rank, "");
+        emit_part(out, ", key and value rank ", x->kv_rank, "");
+    } else {
+        emit_part(out, ", ", x->kv_heads, x->kv_heads > 1.0 ? " of keys and values" : " of keys");
+        emit_part(out, ", values of ", x->head_v == x->head_qk ? 0.0 : x->head_v, "");
+    }
+    emit_part(out, ", window ", x->window, "");
+    amm_text_append(out, x->qk_norm > 0.0 ? ", query and key norm\n" : "\n");
+}
+
+static void emit_feed_forward(amm_text *out, const amm_block_shape *x)
+{
+    emit_part(out, "", x->ffn, x->experts > 0.0 ? " for all, " : "");
+    emit_part(out, "", x->top_k, " of ");
+    emit_part(out, "", x->experts, " experts");
+    emit_part(out, " of ", x->expert_ffn, "");
+    emit_part(out, ", ", x->shared_ffn, " shared");
+    amm_text_append(out, x->gated > 0.0 ? ", gated\n" : "\n");
+}
+
+static void emit_norm_and_bias(amm_text *out, const amm_block_shape *x)
+{
+    const bool some = x->qkv_bias + x->out_bias + x->ffn_bias > 0.0;
+    const bool all = x->qkv_bias * x->out_bias * x->ffn_bias > 0.0;
+    amm_text_append(out, x->norm_vectors > 1.0 ? "LayerNorm; " : "RMSNorm; ");
+    amm_text_append(out, all ? "biases" : some ? "biases:" : "no biases");
+    if (some && !all) {
+        amm_text_append(out, x->qkv_bias > 0.0 ? " query, key, value" : "");
+        amm_text_append(out, x->out_bias > 0.0 ? " attention output" : "");
+        amm_text_append(out, x->ffn_bias > 0.0 ? " feed-forward" : "");
+    }
+    amm_text_append(out, "\n");
+}
+
+static void emit_block_parameters(amm_text *out, const amm_block_shape *x)
+{
+    emit_part(out, "attention ", amm_attention_parameters(x), "");
+    emit_part(out, ", feed-forward ", amm_feed_forward_parameters(x), "");
+    emit_part(out, ", experts ", amm_expert_parameters(x), "");
+    emit_part(out, ", shared ", amm_shared_parameters(x), "");
+    emit_part(out, ", router ", amm_router_parameters(x), "");
+    emit_part(out, ", norms ", amm_block_norm_parameters(x), "");
+    emit_part(out, ", other ", x->extra_parameters, "");
+    if (x->experts > 0.0) {
+        emit_part(out, "; active per token ", amm_block_active_parameters(x), "");
+    }
+    amm_text_append(out, "\n");
+}
+
+/* Number of blocks of this shape, 0 when one stands above. */
+static int32_t count_blocks(const amm_model *model, int32_t first)
+{
+    int32_t count = 0;
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        const amm_layer *x = &model->layers[l];
+        if (x->kind == AMM_LAYER_BLOCK &&
+            amm_block_shape_same(&x->shape, &model->layers[first].shape)) {
+            if (l < first) {
+                return 0;
+            }
+            count++;
+        }
+    }
+    return count;
+}
+
+/* What the table has no column for, once per shape. */
+static void emit_blocks(amm_text *out, const amm_model *model)
+{
+    static const struct {
+        const char *word;
+        void (*emit)(amm_text *out, const amm_block_shape *x);
+    } rows[] = { { "attention", emit_attention },
+                 { "feed-forward", emit_feed_forward },
+                 { "norms, biases", emit_norm_and_bias },
+                 { "parameters", emit_block_parameters } };
+    enum { COLUMN = 17 };
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        const amm_layer *x = &model->layers[l];
+        const int32_t count = x->kind == AMM_LAYER_BLOCK ? count_blocks(model, l) : 0;
+        if (count > 0) {
+            amm_text_printf(out, "\n%d block%s like layer %d\n", count, count == 1 ? "" : "s", l);
+        }
+        for (size_t k = 0; count > 0 && k < sizeof rows / sizeof rows[0]; k++) {
+            amm_text_printf(out, "  %s", rows[k].word);
+            amm_text_pad(out, COLUMN);
+            rows[k].emit(out, &x->shape);
+        }
+    }
+}
+
 static void show_model(amm_text *out, const amm_model *model)
 {
+    const int64_t parameters = amm_model_parameters(model);
+    const int64_t active = amm_model_active_parameters(model);
     emit_name(out, "model", model->name, model->source);
     heading(out, "parameters");
-    amm_emit_count(out, (uint64_t)amm_model_parameters(model));
+    amm_emit_count(out, (uint64_t)parameters);
+    emit_part(out, ", active per token ", active == parameters ? 0.0 : (double)active, "");
     amm_text_append(out, "\n");
     heading(out, "sample");
     amm_emit_count(out, (uint64_t)model->seq_len);
     amm_text_append(out, model->seq_len == 1 ? " token\n" : " tokens\n");
     heading(out, "layers");
-    amm_text_printf(out, "%d; numbers per layer and sample\n\n", model->layer_count);
+    amm_text_printf(out, "%d; numbers per layer and sample", model->layer_count);
+    emit_part(out, "; multi-token prediction: ", model->prediction_layers, " extra");
+    amm_text_append(out, "\n\n");
     amm_text_append(out, "  layers     kind         hidden     ffn  heads  tokens   vocab"
                          "        parameters    elements out\n");
     for (int32_t first = 0; first < model->layer_count;) {
         int32_t end = first + 1;
         while (end < model->layer_count &&
-               layers_equal(&model->layers[first], &model->layers[end])) {
+               amm_layer_same(&model->layers[first], &model->layers[end])) {
             end++;
         }
         emit_layer_row(out, model, first, end);
         first = end;
     }
+    emit_blocks(out, model);
 }
 
 /* ---- device, runtime ------------------------------------------------------------------------- */

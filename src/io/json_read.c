@@ -185,6 +185,11 @@ bool amm_value_is_number(const amm_value *value)
     return cJSON_IsNumber((const cJSON *)value->item) != 0;
 }
 
+bool amm_value_is_null(const amm_value *value)
+{
+    return cJSON_IsNull((const cJSON *)value->item) != 0;
+}
+
 amm_status amm_value_text(const amm_value *value, const char **out, size_t max)
 {
     const cJSON *item = value->item;

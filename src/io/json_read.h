@@ -41,6 +41,7 @@ bool amm_value_is_object(const amm_value *value);
 bool amm_value_is_array(const amm_value *value);
 bool amm_value_is_string(const amm_value *value);
 bool amm_value_is_number(const amm_value *value);
+bool amm_value_is_null(const amm_value *value);
 
 /* The value's own text, as long as the document; it must be a string of at most `max` bytes. */
 amm_status amm_value_text(const amm_value *value, const char **out, size_t max);

@@ -15,6 +15,11 @@ amm_status amm_read_runtime_value(const amm_value *value, void *out);
 amm_status amm_read_profile_value(const amm_value *value, void *out);
 amm_status amm_read_problem_value(const amm_value *value, void *out);
 
+/* Whether an object is a Hugging Face config.json: no "format", but "model_type" or "architectures".
+ * amm_read_model_value reads those too. */
+bool amm_value_is_hf(const amm_value *value);
+amm_status amm_read_hf_value(const amm_value *value, void *out);
+
 /* A part of another description: an object in place, or a text that names a preset or a file. */
 amm_status amm_read_part(const amm_value *value, amm_preset_kind kind, void *out);
 

@@ -3,20 +3,30 @@
 
 #include <string.h>
 
-static const char *const model_keys[] = { "format",  "version", "name",          "source",
-                                          "seq_len", "layers",  "amp_reference", NULL };
+static const char *const model_keys[] = { "format",        "version", "name",
+                                          "source",        "seq_len", "prediction_layers",
+                                          "amp_reference", "layers",  NULL };
 
-static const char *const layer_keys[AMM_LAYER_KIND_COUNT][13] = {
-    [AMM_LAYER_EMBEDDING] = { "kind", "name", "count", "hidden", "vocab", "positions", "tokens",
-                              "out_elements", "out_sharded", NULL },
-    [AMM_LAYER_BLOCK] = { "kind", "name", "count", "hidden", "ffn", "heads", "tokens", "window",
-                          "out_elements", "out_sharded", NULL },
-    [AMM_LAYER_NORM] = { "kind", "name", "count", "hidden", "tokens", "out_elements", "out_sharded",
-                         NULL },
-    [AMM_LAYER_HEAD] = { "kind", "name", "count", "hidden", "vocab", "tied", "tokens",
-                         "out_elements", "out_sharded", NULL },
-    [AMM_LAYER_OTHER] = { "kind", "name", "count", "hidden", "tokens", "parameters", "kept_bytes",
-                          "out_elements", "out_sharded", NULL },
+/* Keys that every layer may have. */
+#define COMMON "kind", "name", "count", "hidden", "tokens", "out_elements", "out_sharded"
+
+static const char *const embedding_keys[] = { COMMON, "vocab", "positions", "norm", NULL };
+static const char *const norm_keys[] = { COMMON, "norm", NULL };
+static const char *const head_keys[] = { COMMON, "vocab", "tied", NULL };
+static const char *const other_keys[] = { COMMON, "parameters", "kept_bytes", NULL };
+static const char *const block_keys[] = { COMMON, "norm",
+#define BLOCK_SIZE(member, key, low, high) key,
+                                          AMM_SHAPE_SIZE_LIST(BLOCK_SIZE)
+#undef BLOCK_SIZE
+#define BLOCK_FLAG(member, key, value) key,
+                                              AMM_SHAPE_FLAG_LIST(BLOCK_FLAG)
+#undef BLOCK_FLAG
+                                                  NULL };
+
+static const char *const *const layer_keys[AMM_LAYER_KIND_COUNT] = {
+    [AMM_LAYER_EMBEDDING] = embedding_keys, [AMM_LAYER_BLOCK] = block_keys,
+    [AMM_LAYER_NORM] = norm_keys,           [AMM_LAYER_HEAD] = head_keys,
+    [AMM_LAYER_OTHER] = other_keys,
 };
 
 static amm_status read_kind(const amm_value *value, amm_layer_kind *out)
@@ -45,10 +55,7 @@ static amm_status read_numbers(const amm_value *value, amm_layer *x)
         int64_t *out, low, high;
     } fields[] = {
         { "hidden", &x->hidden, x->kind == AMM_LAYER_OTHER ? 0 : 1, AMM_MAX_WIDTH },
-        { "ffn", &x->ffn, 1, AMM_MAX_WIDTH },
-        { "heads", &x->heads, 1, AMM_MAX_WIDTH },
         { "tokens", &x->tokens, 1, INT32_MAX },
-        { "window", &x->window, 1, INT32_MAX },
         { "vocab", &x->vocab, 1, INT32_MAX },
         { "positions", &x->positions, 0, INT32_MAX },
         { "parameters", &x->parameters, 0, AMM_MAX_INTEGER },
@@ -62,22 +69,70 @@ static amm_status read_numbers(const amm_value *value, amm_layer *x)
     return AMM_OK;
 }
 
+/* A norm by its word: the learned vectors in it. */
+static amm_status read_norm(const amm_value *value, double *norm_vectors)
+{
+    amm_value field;
+    const char *word = NULL;
+    if (!amm_field(value, "norm", &field)) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_value_text(&field, &word, AMM_MAX_NAME));
+    if (strcmp(word, "layer") != 0 && strcmp(word, "rms") != 0) {
+        return amm_value_refuse(&field, NULL, "unknown norm, got \"%s\", allowed layer, rms", word);
+    }
+    *norm_vectors = strcmp(word, "layer") == 0 ? 2 : 1;
+    return AMM_OK;
+}
+
+/* What is not there stays as it is. */
+static amm_status read_shape(const amm_value *value, amm_block_shape *x)
+{
+    const struct {
+        const char *key;
+        double *out;
+        int64_t low, high;
+    } sizes[] = {
+#define SIZE_ROW(member, key, low, high) { key, &x->member, low, high },
+        AMM_SHAPE_SIZE_LIST(SIZE_ROW)
+#undef SIZE_ROW
+    };
+    const struct {
+        const char *key;
+        double *out;
+    } flags[] = {
+#define FLAG_ROW(member, key, value) { key, &x->member },
+        AMM_SHAPE_FLAG_LIST(FLAG_ROW)
+#undef FLAG_ROW
+    };
+    amm_value field;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        int64_t number = (int64_t)*sizes[i].out;
+        AMM_TRY(
+            amm_field_integer(value, sizes[i].key, false, sizes[i].low, sizes[i].high, &number));
+        *sizes[i].out = (double)number;
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++) {
+        bool set = false;
+        AMM_TRY(amm_field_bool(value, flags[i].key, &set));
+        if (amm_field(value, flags[i].key, &field)) {
+            *flags[i].out = (double)set;
+        }
+    }
+    return read_norm(value, &x->norm_vectors);
+}
+
 static amm_status read_layer(const amm_value *value, amm_layer *x, int64_t seq_len, int64_t before)
 {
     char where[AMM_WHERE_CHARS];
-    memset(x, 0, sizeof *x);
-    AMM_TRY(read_kind(value, &x->kind));
-    AMM_TRY(amm_value_keys(value, layer_keys[x->kind]));
-    x->name = "";
-    x->hidden = x->ffn = x->heads = x->window = x->vocab = x->positions = -1;
-    x->parameters = x->kept_bytes = x->out_elements = -1;
-    if (x->kind == AMM_LAYER_OTHER) {
-        x->parameters = x->kept_bytes = 0;
-    }
+    amm_layer_kind kind;
+    AMM_TRY(read_kind(value, &kind));
+    AMM_TRY(amm_value_keys(value, layer_keys[kind]));
+    *x = amm_layer_of(kind);
     x->tokens = seq_len;
-    x->out_sharded = x->kind == AMM_LAYER_HEAD;
     AMM_TRY(amm_field_text(value, "name", false, AMM_MAX_NAME, &x->name));
     AMM_TRY(read_numbers(value, x));
+    AMM_TRY(read_shape(value, &x->shape));
     AMM_TRY(amm_field_bool(value, "tied", &x->tied));
     AMM_TRY(amm_field_bool(value, "out_sharded", &x->out_sharded));
     amm_value_where(where, value, NULL);
@@ -205,6 +260,9 @@ static amm_status read_amp(const amm_value *value, amm_model *model)
 amm_status amm_read_model_value(const amm_value *value, void *out)
 {
     char where[AMM_WHERE_CHARS];
+    if (amm_value_is_object(value) && amm_value_is_hf(value)) {
+        return amm_read_hf_value(value, out);
+    }
     AMM_TRY(amm_value_keys(value, model_keys));
     AMM_TRY(amm_value_format(value, "ammeter-model"));
     amm_model *model = amm_arena_alloc(value->document->reader->arena, 1, sizeof *model);
@@ -214,6 +272,8 @@ amm_status amm_read_model_value(const amm_value *value, void *out)
     AMM_TRY(amm_value_name(value, &model->name, &model->source));
     AMM_TRY(amm_field_integer(value, "seq_len", true, 1, INT32_MAX, &model->seq_len));
     AMM_TRY(read_layers(value, model));
+    AMM_TRY(amm_field_int32(value, "prediction_layers", false, 0, AMM_MAX_PREDICTION,
+                            &model->prediction_layers));
     AMM_TRY(read_amp(value, model));
     amm_value_where(where, value, NULL);
     AMM_TRY(amm_model_check(model, where));

@@ -159,5 +159,6 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
                                 problem->memory_margin);
     }
     AMM_TRY(read_cost_model(value, &problem->cost_model));
-    return read_parts(value, problem);
+    AMM_TRY(read_parts(value, problem));
+    return amm_problem_resolve(problem, value->document->reader->arena);
 }

@@ -1,3 +1,4 @@
+#include "describe/check.h"
 #include "describe/cluster_build.h"
 #include "io/io.h"
 
@@ -17,14 +18,29 @@ static void open_description(amm_json *j, const char *key, const char *format, c
 
 /* ---- model ----------------------------------------------------------------------------------- */
 
-static bool layer_same(const amm_layer *a, const amm_layer *b)
+static void write_norm(amm_json *j, const amm_layer *x)
 {
-    return strcmp(a->name, b->name) == 0 && a->kind == b->kind && a->hidden == b->hidden &&
-           a->ffn == b->ffn && a->heads == b->heads && a->tokens == b->tokens &&
-           a->window == b->window && a->vocab == b->vocab && a->positions == b->positions &&
-           a->tied == b->tied && a->parameters == b->parameters &&
-           a->out_elements == b->out_elements && a->out_sharded == b->out_sharded &&
-           a->kept_bytes == b->kept_bytes;
+    if (x->shape.norm_vectors > 0) {
+        amm_json_string(j, "norm", x->shape.norm_vectors > 1 ? "layer" : "rms");
+    }
+}
+
+/* Zero is absent. */
+static void write_size(amm_json *j, const char *key, double value)
+{
+    if (value > 0) {
+        amm_json_integer(j, key, (int64_t)value);
+    }
+}
+
+static void write_shape(amm_json *j, const amm_block_shape *x)
+{
+#define WRITE_SIZE(member, key, low, high) write_size(j, key, x->member);
+    AMM_SHAPE_SIZE_LIST(WRITE_SIZE)
+#undef WRITE_SIZE
+#define WRITE_FLAG(member, key, value) amm_json_bool(j, key, x->member > 0);
+    AMM_SHAPE_FLAG_LIST(WRITE_FLAG)
+#undef WRITE_FLAG
 }
 
 /* Only the keys that this kind of layer may have. */
@@ -40,9 +56,9 @@ static void write_layer(amm_json *j, const amm_layer *x, int32_t count)
     }
     amm_json_integer(j, "hidden", x->hidden);
     if (x->kind == AMM_LAYER_BLOCK) {
-        amm_json_integer(j, "ffn", x->ffn);
-        amm_json_integer(j, "heads", x->heads);
+        write_shape(j, &x->shape);
     }
+    write_norm(j, x);
     if (x->kind == AMM_LAYER_EMBEDDING || x->kind == AMM_LAYER_HEAD) {
         amm_json_integer(j, "vocab", x->vocab);
     }
@@ -53,9 +69,6 @@ static void write_layer(amm_json *j, const amm_layer *x, int32_t count)
         amm_json_bool(j, "tied", x->tied);
     }
     amm_json_integer(j, "tokens", x->tokens);
-    if (x->kind == AMM_LAYER_BLOCK) {
-        amm_json_integer(j, "window", x->window);
-    }
     if (x->kind == AMM_LAYER_OTHER) {
         amm_json_integer(j, "parameters", x->parameters);
         amm_json_integer(j, "kept_bytes", x->kept_bytes);
@@ -96,12 +109,15 @@ void amm_write_model(amm_json *j, const char *key, const amm_model *model)
     for (int32_t i = 0, count = 0; i < model->layer_count; i += count) {
         count = 1;
         while (i + count < model->layer_count &&
-               layer_same(&model->layers[i], &model->layers[i + count])) {
+               amm_layer_same(&model->layers[i], &model->layers[i + count])) {
             count++;
         }
         write_layer(j, &model->layers[i], count);
     }
     amm_json_close(j, ']');
+    if (model->prediction_layers > 0) {
+        amm_json_integer(j, "prediction_layers", model->prediction_layers);
+    }
     if (model->amp.present) {
         write_amp(j, &model->amp);
     }
@@ -330,7 +346,8 @@ static void write_space(amm_json *j, const amm_space *space)
 static void write_parts(amm_json *j, const amm_problem_desc *problem)
 {
     if (problem->model != NULL) {
-        amm_write_model(j, "model", problem->model);
+        const amm_model *given = problem->model->given;
+        amm_write_model(j, "model", given == NULL ? problem->model : given);
     }
     if (problem->cluster != NULL) {
         amm_write_cluster(j, "cluster", problem->cluster);

@@ -108,8 +108,8 @@ static double kept_bytes(const amm_layer *x, const amm_config *config)
     const double h = (double)x->hidden;
     switch (x->kind) {
     case AMM_LAYER_BLOCK:
-        return amm_block_kept_bytes(b, s, (double)x->window, h, (double)x->ffn, (double)x->heads,
-                                    config->tp);
+        return amm_block_kept_bytes(b, s, amm_block_keys(&x->shape, s), h,
+                                    amm_block_active_ffn(&x->shape), x->shape.heads, config->tp);
     case AMM_LAYER_EMBEDDING:
         return amm_embedding_kept_bytes(b, s, h);
     default:

@@ -122,7 +122,8 @@ static bool has_profiles(const amm_problem_desc *problem, int32_t tp)
 static bool heads_divide(const amm_model *model, int32_t tp)
 {
     for (int32_t l = 0; l < model->layer_count; l++) {
-        if (model->layers[l].kind == AMM_LAYER_BLOCK && model->layers[l].heads % tp != 0) {
+        if (model->layers[l].kind == AMM_LAYER_BLOCK &&
+            (int64_t)model->layers[l].shape.heads % tp != 0) {
             return false;
         }
     }

@@ -194,6 +194,7 @@ amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
                                 .hash = spec->hash };
     change c = { spec->problem, reader, found->name, value };
     AMM_TRY(found->set(&c, found->dim));
+    AMM_TRY(amm_problem_resolve(&c.problem, &spec->arena));
     spec->problem = c.problem;
     spec->hash = hash_change(&c, spec->hash);
     return AMM_OK;

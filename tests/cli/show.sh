@@ -19,6 +19,13 @@ done
 run 0 show model gpt2-amp
 has "$out" "356,870,144"
 has "$out" "2-25       block"
+run 0 show model deepseek-v3
+has "$out" "671,026,419,200, active per token 37,552,297,472"
+has "$out" "latent, 128 heads of 192 (64 rotary), values of 128, query rank 1,536"
+has "$out" "8 of 256 experts of 2,048, 2,048 shared, gated"
+run 0 show model "$SRC/tests/fuzz/corpus/hf/llama.json"
+has "$out" "70,553,706,496"
+has "$out" "64 heads of 128, 8 of keys and values"
 run 0 show cluster aws-g4dn.12xlarge-x4
 has "$out" "4 nodes × 4 T4-16GB = 16 devices"
 run 0 show problem amp-homogeneous

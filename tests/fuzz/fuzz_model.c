@@ -11,18 +11,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static char *rewrite(amm_reader *r, const char *text, size_t size)
 {
     const amm_model *model = NULL;
-    amm_text written;
-    amm_json j;
-    char *out = NULL;
     if (amm_read_model(r, &model, text, size, "fuzz.json") != AMM_OK) {
         require(amm_last_error()[0] != '\0');
         return NULL;
     }
-    amm_text_init(&written, r->context);
-    amm_json_init(&j, &written, true);
-    amm_write_model(&j, NULL, model);
-    require(amm_text_take(&written, &out) == AMM_OK);
-    return out;
+    return fuzz_write_model(r, model);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -37,4 +37,17 @@ static inline int fuzz_round_trip(const uint8_t *data, size_t size, fuzz_rewrite
     return 0;
 }
 
+/* A model as a text that reads back. */
+static inline char *fuzz_write_model(const amm_reader *r, const amm_model *model)
+{
+    amm_text written;
+    amm_json j;
+    char *out = NULL;
+    amm_text_init(&written, r->context);
+    amm_json_init(&j, &written, true);
+    amm_write_model(&j, NULL, model);
+    require(amm_text_take(&written, &out) == AMM_OK);
+    return out;
+}
+
 #endif

@@ -34,6 +34,11 @@ MUTATIONS = [
     ("model", ["layers", 0, "kind"], "magic"),
     ("model", ["layers", 0, "heads"], 4),
     ("model", ["seq_len"], 1.5),
+    ("model", ["prediction_layers"], -1),
+    ("model", ["layers", 1, "norm"], "batch"),
+    ("model", ["layers", 1, "experts"], 8),
+    ("model", ["layers", 1, "rope_size"], 8),
+    ("model", ["layers", 1, "gated"], 1),
     ("model", ["amp_reference", "placement_explicit_tp"], 2),
     ("device", ["name"], "a b"),
     ("device", ["memory_bytes"], 0),
@@ -72,6 +77,15 @@ EXTRA = [
         },
     ),
     (
+        "problem",
+        {
+            "format": "ammeter-problem",
+            "version": 1,
+            "name": "config.json inside",
+            "model": {"model_type": "llama", "hidden_size": 64, "use_cache": True},
+        },
+    ),
+    (
         "cluster",
         {
             "format": "ammeter-cluster",
@@ -106,6 +120,15 @@ def validator(kind):
     return jsonschema.Draft202012Validator(schema, resolver=resolver)
 
 
+def has(document, where):
+    for key in where:
+        inside = key < len(document) if isinstance(document, list) else key in document
+        if not inside:
+            return False
+        document = document[key]
+    return True
+
+
 def mutated(document, where, value):
     changed = copy.deepcopy(document)
     place = changed
@@ -116,16 +139,6 @@ def mutated(document, where, value):
     else:
         place[where[-1]] = value
     return changed
-
-
-def reaches(document, where):
-    place = document
-    for key in where:
-        inside = key < len(place) if isinstance(place, list) else key in place
-        if not inside:
-            return False
-        place = place[key]
-    return True
 
 
 def main():
@@ -146,7 +159,7 @@ def main():
                 if validators[kind].is_valid({k: v for k, v in document.items() if k != key}):
                     problems.append(f"{path}: {key} may be left out")
     for kind, where, value in MUTATIONS:
-        document = next(d for d in presets[kind] if reaches(d, where[:-1]))
+        document = next(p for p in presets[kind] if has(p, where[:-1]))
         if validators[kind].is_valid(mutated(document, where, value)):
             problems.append(f"{kind}: {where} = {value!r} is accepted")
     for kind, document in EXTRA:

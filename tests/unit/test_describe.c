@@ -100,9 +100,10 @@ static void lists(void **state)
 
 static amm_layer layer(amm_layer_kind kind, int64_t hidden)
 {
-    amm_layer x = { .name = "", .kind = kind, .hidden = hidden, .tokens = 1024 };
-    x.ffn = x.window = x.vocab = x.positions = x.parameters = x.out_elements = x.kept_bytes = -1;
-    x.heads = kind == AMM_LAYER_BLOCK ? 16 : -1;
+    amm_layer x = amm_layer_of(kind);
+    x.hidden = hidden;
+    x.tokens = 1024;
+    x.shape.heads = kind == AMM_LAYER_BLOCK ? 16 : -1;
     return x;
 }
 
@@ -111,8 +112,11 @@ static void layer_defaults(void **state)
     (void)state;
     amm_layer x = layer(AMM_LAYER_BLOCK, 1024);
     assert_int_equal(amm_layer_finish(&x, 0, "m"), AMM_OK);
-    assert_int_equal(x.ffn, 4096);
-    assert_int_equal(x.window, 1024);
+    assert_same_bits(x.shape.ffn, 4096);
+    assert_same_bits(x.shape.kv_heads, 16);
+    assert_same_bits(x.shape.head_qk, 64);
+    assert_same_bits(x.shape.head_v, 64);
+    assert_same_bits(amm_block_keys(&x.shape, 1024), 1024);
     assert_int_equal(x.parameters, 12 * 1024 * 1024 + 13 * 1024); /* 12 h^2 + 13 h */
     assert_int_equal(x.out_elements, 1024 * 1024);
 
@@ -155,10 +159,10 @@ static void layer_bad_input(void **state)
     x = layer(AMM_LAYER_BLOCK, 0);
     assert_int_equal(amm_layer_finish(&x, 0, "m"), AMM_INPUT);
     x = layer(AMM_LAYER_BLOCK, 64);
-    x.window = 2048;
+    x.shape.window = 2048;
     refused(amm_layer_finish(&x, 0, "m"), "m:window: out of range, got 2048, allowed 1 to 1024");
     x = layer(AMM_LAYER_BLOCK, 64);
-    x.heads = -1;
+    x.shape.heads = -1;
     refused(amm_layer_finish(&x, 0, "m"), "m:heads: missing");
     x = layer(AMM_LAYER_HEAD, 64);
     refused(amm_layer_finish(&x, 0, "m"), "m:vocab: missing");
@@ -598,6 +602,81 @@ static void problem_amp_reference(void **state)
                                              "devices in every node, node 0 has 2, node 1 has 1");
 }
 
+/* ---- another sequence length ----------------------------------------------------------------- */
+
+/* Embedding, block with a window of 512, something that keeps 3 bytes a sample, head. */
+static amm_model sequence_model(amm_layer layers[4])
+{
+    const amm_layer_kind kinds[] = { AMM_LAYER_EMBEDDING, AMM_LAYER_BLOCK, AMM_LAYER_OTHER,
+                                     AMM_LAYER_HEAD };
+    for (int i = 0; i < 4; i++) {
+        layers[i] = layer(kinds[i], 64);
+        layers[i].vocab = kinds[i] == AMM_LAYER_EMBEDDING || kinds[i] == AMM_LAYER_HEAD ? 100 : -1;
+        layers[i].kept_bytes = 3;
+    }
+    layers[0].positions = 4096;
+    layers[1].shape.window = 512;
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(amm_layer_finish(&layers[i], i == 0 ? 0 : layers[i - 1].out_elements, "m"),
+                         AMM_OK);
+    }
+    return (amm_model){ .name = "m", .seq_len = 1024, .layer_count = 4, .layers = layers };
+}
+
+static void problem_resolves_its_seq_len(void **state)
+{
+    amm_layer layers[4];
+    const amm_model model = sequence_model(layers);
+    amm_problem_desc p = { .model = &model };
+    (void)state;
+    assert_int_equal(amm_problem_resolve(&p, &test_arena), AMM_OK);
+    assert_ptr_equal(p.model, &model);
+    p.seq_len = 256;
+    assert_int_equal(amm_problem_resolve(&p, &test_arena), AMM_OK);
+    assert_ptr_equal(p.model->given, &model);
+    assert_int_equal(p.model->seq_len, 256);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(p.model->layers[i].tokens, 256);
+        assert_int_equal(p.model->layers[i].parameters, layers[i].parameters);
+    }
+    assert_int_equal(p.model->layers[1].out_elements, 256 * 64);
+    assert_same_bits(p.model->layers[1].shape.window, 256);
+    assert_int_equal(p.model->layers[2].kept_bytes, 1); /* 3 / 4, rounded up */
+    assert_int_equal(p.model->layers[3].out_elements, 256 * 100);
+    /* From the model as given, not from what was made of it. */
+    p.seq_len = 2048;
+    assert_int_equal(amm_problem_resolve(&p, &test_arena), AMM_OK);
+    assert_same_bits(p.model->layers[1].shape.window, 512);
+    assert_int_equal(p.model->layers[2].kept_bytes, 6);
+    p.seq_len = 0;
+    assert_int_equal(amm_problem_resolve(&p, &test_arena), AMM_OK);
+    assert_ptr_equal(p.model, &model);
+}
+
+static void seq_len_that_cannot_be(void **state)
+{
+    amm_layer layers[4];
+    const amm_model model = sequence_model(layers);
+    amm_problem_desc p = { .model = &model, .seq_len = 8192 };
+    (void)state;
+    assert_int_equal(amm_problem_resolve(&p, &test_arena), AMM_OK); /* the check refuses */
+    assert_ptr_equal(p.model, &model);
+    refused(amm_model_check_seq_len(&model, 8192, "x.json"),
+            "x.json:seq_len: out of range, got 8192, allowed 1 to 4096 (rows of the position table "
+            "of \"m\")");
+    refused(amm_model_check_seq_len(&model, 0, "x.json"),
+            "x.json:seq_len: out of range, got 0, allowed 1 to 2147483647");
+    layers[0].positions = 0;
+    layers[2].kept_bytes = INT64_C(9007199254740992);
+    refused(amm_model_check_seq_len(&model, 8192, "x.json"),
+            "x.json:seq_len: too large for layer 2 of \"m\", got 8192");
+    layers[1].tokens = 81;
+    refused(amm_model_check_seq_len(&model, 512, "x.json"),
+            "x.json:seq_len: the layers of \"m\" have differing tokens (layer 1 81, the model "
+            "1024), got 512, allowed 1024");
+    assert_int_equal(amm_model_check_seq_len(&model, 1024, "x.json"), AMM_OK);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -606,6 +685,8 @@ int main(void)
         cmocka_unit_test(lists),
         cmocka_unit_test(layer_defaults),
         cmocka_unit_test(layer_bad_input),
+        cmocka_unit_test(problem_resolves_its_seq_len),
+        cmocka_unit_test(seq_len_that_cannot_be),
         cmocka_unit_test(model_checks),
         cmocka_unit_test(layer_kinds),
         cmocka_unit_test(device_checks),

@@ -206,8 +206,9 @@ static void unknown_names_get_advice(void **state)
     refused(get(AMM_PRESET_CLUSTER, "aws-g4dn.12xlarge-x5"),
             "option cluster: no cluster preset and no file is called \"aws-g4dn.12xlarge-x5\", "
             "close presets: aws-g4dn.12xlarge-x4");
-    refused(get(AMM_PRESET_MODEL, "gpt2"), "option model: no model preset and no file is called "
-                                           "\"gpt2\", close presets: gpt2-amp");
+    refused(get(AMM_PRESET_MODEL, "gpt2-anp"),
+            "option model: no model preset and no file is called \"gpt2-anp\", close presets: "
+            "gpt2-amp");
     refused(get(AMM_PRESET_MODEL, "no/such/file.json"),
             "option model: no model preset and no file is called \"no/such/file.json\"");
     refused(get(AMM_PRESET_MODEL, ""), "option model: no model preset and no file is called \"\"");
@@ -393,6 +394,70 @@ static const struct {
       HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"norm\",\"hidden\":4}],"
                     "\"amp_reference\":{\"work_layers\":[[0,0],[0,0]],\"uniform_units\":1}}",
       "x.json:amp_reference.work_layers[1]: ranges [first, last] must ascend without overlap" },
+    /* blocks */
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,\"kv_"
+                    "heads\":3}]}",
+      "x.json:layers[0].kv_heads: does not divide heads, got 3, allowed divisors of 8" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,\"kv_"
+                    "heads\":0}]}",
+      "x.json:layers[0].kv_heads: out of range, got 0, allowed 1 to 16777216" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":7}]}",
+      "x.json:layers[0].head_size: missing (heads does not divide hidden)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,\"key_"
+                    "value_rank\":4}]}",
+      "x.json:layers[0].head_size: missing (key_value_rank needs it)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"query_rank\":4}]}",
+      "x.json:layers[0].key_value_rank: missing (query_rank is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"rope_size\":4}]}",
+      "x.json:layers[0].key_value_rank: missing (rope_size is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,\"key_"
+                    "value_rank\":4,\"head_size\":8,\"rope_size\":9}]}",
+      "x.json:layers[0].rope_size: out of range, got 9, allowed 1 to 8" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":4}]}",
+      "x.json:layers[0].top_k: missing (experts is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":4,\"top_k\":2}]}",
+      "x.json:layers[0].expert_ffn: missing (experts is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"expert_ffn\":4}]}",
+      "x.json:layers[0].experts: missing (expert_ffn is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":4,\"top_k\":5,\"expert_ffn\":8}]}",
+      "x.json:layers[0].top_k: out of range, got 5, allowed 1 to 4" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":65537}]}",
+      "x.json:layers[0].experts: out of range, got 65537, allowed 1 to 65536" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"norm\":\"batch\"}]}",
+      "x.json:layers[0].norm: unknown norm, got \"batch\", allowed layer, rms" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"gated\":1}]}",
+      "x.json:layers[0].gated: wrong type, got a number, allowed true or false" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"window\":9}]}",
+      "x.json:layers[0].window: out of range, got 9, allowed 1 to 8" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"norm\",\"hidden\":4}],"
+                    "\"prediction_layers\":1}",
+      "x.json:prediction_layers: needs a block to be like, the model has none" },
     /* devices, runtimes */
     { AMM_PRESET_DEVICE, HEAD("device") "\"memory_bytes\":-1,\"hbm_bytes_per_s\":1}",
       "x.json:memory_bytes: out of range, got -1, allowed 1 to 9007199254740992" },
@@ -478,7 +543,8 @@ static const struct {
                       "{\"kind\":\"block\",\"heads\":2}]}}",
       "x.json:model.layers[0].hidden: missing" },
     { AMM_PRESET_PROBLEM, HEAD("problem") "\"model\":\"gpt3\"}",
-      "x.json:model: no model preset and no file is called \"gpt3\"" },
+      "x.json:model: no model preset and no file is called \"gpt3\", close presets: gpt2, "
+      "gpt3-175b" },
 };
 
 static void bad_input_is_named(void **state)

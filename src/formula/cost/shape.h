@@ -29,17 +29,111 @@ typedef struct amm_block_shape {
     double extra_parameters;   /* anything else that is learned */
 } amm_block_shape;
 
-/* Attention (query, key, value, output: 4 h^2 + 4 h), feed-forward (2 h f + f + h), two layer norms
- * (4 h). With f = 4 h: 12 h^2 + 13 h. */
-AMM_FN double amm_block_parameters(double h, double f)
+/* Query, key, value and output projections with their biases, and the norms inside attention.
+ * Grouped heads: h d (a + k) for queries and keys, h d_v (k + a) for values and output; four times
+ * h^2 + h when every head has its own keys and a d = h (Vaswani et al. 2017, arXiv 1706.03762;
+ * Ainslie et al. 2023, arXiv 2305.13245). Query and key norm: one vector of a head's width each. */
+AMM_FN double amm_grouped_attention_parameters(const amm_block_shape *x)
 {
-    return 4.0 * h * h + 4.0 * h + 2.0 * h * f + f + h + 4.0 * h;
+    const double query = x->heads * x->head_qk;
+    const double key_value = x->kv_heads * (x->head_qk + x->head_v);
+    return x->hidden * (query + key_value + x->heads * x->head_v) +
+           x->qkv_bias * (query + key_value) + x->out_bias * x->hidden +
+           x->qk_norm * 2.0 * x->head_qk;
 }
 
-/* Weight and bias of a layer norm. */
-AMM_FN double amm_norm_parameters(double h)
+/* Multi-head latent attention (DeepSeek-V2, arXiv 2405.04434, section 2.1): queries directly or
+ * through a rank with its RMSNorm, keys and values through theirs, next to one rotary key for all
+ * heads. Biases stand on the projections down to the ranks (no query rank: none) and on the output,
+ * as in the published code. */
+AMM_FN double amm_latent_attention_parameters(const amm_block_shape *x)
 {
-    return 2.0 * h;
+    const double query = x->heads * x->head_qk;
+    const double up = x->heads * (x->head_qk - x->rope + x->head_v);
+    const double queries =
+        x->q_rank > 0.0 ? x->q_rank * (x->hidden + 1.0 + query) : x->hidden * query;
+    return queries + x->hidden * (x->kv_rank + x->rope) + x->kv_rank * (1.0 + up) +
+           x->heads * x->head_v * x->hidden + x->qkv_bias * (x->q_rank + x->kv_rank + x->rope) +
+           x->out_bias * x->hidden;
+}
+
+AMM_FN double amm_attention_parameters(const amm_block_shape *x)
+{
+    return x->kv_rank > 0.0 ? amm_latent_attention_parameters(x)
+                            : amm_grouped_attention_parameters(x);
+}
+
+/* One feed-forward of width f: up and down projection, 2 h f + f + h; gated (SwiGLU, Shazeer 2020,
+ * arXiv 2002.05202): one projection of width f more. */
+AMM_FN double amm_projection_parameters(const amm_block_shape *x, double f)
+{
+    const double up = 1.0 + x->gated;
+    return f > 0.0 ? x->hidden * f * (up + 1.0) + x->ffn_bias * (up * f + x->hidden) : 0.0;
+}
+
+/* The feed-forward that every token passes and that no expert is. */
+AMM_FN double amm_feed_forward_parameters(const amm_block_shape *x)
+{
+    return amm_projection_parameters(x, x->ffn);
+}
+
+/* All routed experts. */
+AMM_FN double amm_expert_parameters(const amm_block_shape *x)
+{
+    return x->experts * amm_projection_parameters(x, x->expert_ffn);
+}
+
+/* The shared experts, together one feed-forward of their summed width (DeepSeekMoE, arXiv
+ * 2401.06066, equation 9). */
+AMM_FN double amm_shared_parameters(const amm_block_shape *x)
+{
+    return amm_projection_parameters(x, x->shared_ffn);
+}
+
+/* One score per token and expert (Shazeer et al. 2017, arXiv 1701.06538). */
+AMM_FN double amm_router_parameters(const amm_block_shape *x)
+{
+    return x->hidden * x->experts;
+}
+
+/* The norms before attention and before the feed-forward. */
+AMM_FN double amm_block_norm_parameters(const amm_block_shape *x)
+{
+    return 2.0 * x->norm_vectors * x->hidden;
+}
+
+/* Everything that is learned in a block. With f = 4 h, LayerNorm and biases: 12 h^2 + 13 h
+ * (Narayanan et al. 2021). */
+AMM_FN double amm_block_parameters_of(const amm_block_shape *x)
+{
+    return amm_attention_parameters(x) + amm_feed_forward_parameters(x) + amm_expert_parameters(x) +
+           amm_shared_parameters(x) + amm_router_parameters(x) + amm_block_norm_parameters(x) +
+           x->extra_parameters;
+}
+
+/* Of these, what one token meets: K of the E routed experts. */
+AMM_FN double amm_block_active_parameters(const amm_block_shape *x)
+{
+    return amm_block_parameters_of(x) -
+           (x->experts - x->top_k) * amm_projection_parameters(x, x->expert_ffn);
+}
+
+/* Width of the feed-forward that one token meets. */
+AMM_FN double amm_block_active_ffn(const amm_block_shape *x)
+{
+    return x->ffn + x->shared_ffn + x->top_k * x->expert_ffn;
+}
+
+/* Keys that one query attends to in a sequence of s tokens. */
+AMM_FN double amm_block_keys(const amm_block_shape *x, double s)
+{
+    return x->window > 0.0 && x->window < s ? x->window : s;
+}
+
+/* Weight, and bias of a LayerNorm. */
+AMM_FN double amm_norm_parameters(double norm_vectors, double h)
+{
+    return norm_vectors * h;
 }
 
 /* Token table and learned positions. */
