@@ -14,8 +14,8 @@ enum { AMM_MAX_BLOCK_KINDS = 8, AMM_MAX_STAGES = 1024 };
 /* A language model as the formulas see it: embedding, blocks of a few kinds, norm, head. */
 typedef struct amm_network {
     double hidden, vocab, positions;
-    int tied;                   /* head shares the embedding's table */
-    double prediction_layers;   /* extra prediction layers (a block and a second head each) */
+    int tied;                 /* head shares the embedding's table */
+    double prediction_layers; /* extra prediction layers (a block and a second head each) */
     int32_t block_count, kind_count;
     amm_block_shape kind[AMM_MAX_BLOCK_KINDS];
     double kind_parameters[AMM_MAX_BLOCK_KINDS];        /* of one block, without experts */
@@ -31,7 +31,12 @@ amm_status amm_network_of(amm_network *out, amm_arena *arena, const amm_model *m
                           const char *file);
 
 typedef enum amm_schedule { AMM_SCHEDULE_1F1B, AMM_SCHEDULE_INTERLEAVED } amm_schedule;
-typedef enum amm_sharding { AMM_SHARD_NONE, AMM_SHARD_ZERO1, AMM_SHARD_ZERO2, AMM_SHARD_ZERO3 } amm_sharding;
+typedef enum amm_sharding {
+    AMM_SHARD_NONE,
+    AMM_SHARD_ZERO1,
+    AMM_SHARD_ZERO2,
+    AMM_SHARD_ZERO3
+} amm_sharding;
 
 /* Every choice of a run. */
 typedef struct amm_run {
@@ -41,12 +46,12 @@ typedef struct amm_run {
     amm_sharding sharding;
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
-    int graph;      /* 0 none, 1 parts of a layer, 2 the whole iteration */
-    int tp_overlap; /* tensor-parallel transfers overlap their GEMMs */
-    int ep_overlap; /* dispatch and combine overlap another micro-batch's compute */
+    int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
+    int tp_overlap;         /* tensor-parallel transfers overlap their GEMMs */
+    int ep_overlap;         /* dispatch and combine overlap another micro-batch's compute */
     int balance_parameters; /* stages cut by parameters instead of blocks */
     int norm_fused;
-    int deduplicate; /* the dispatcher sends one copy per remote domain */
+    int deduplicate;             /* the dispatcher sends one copy per remote domain */
     const int32_t *stage_blocks; /* [pp], or NULL: even, larger stages first */
 } amm_run;
 

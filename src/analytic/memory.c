@@ -4,7 +4,8 @@
 #include <string.h>
 
 /* Interim: activations by the closed forms of Korthikanti et al. 2022 (arXiv 2205.05198). */
-static double block_kept(const amm_machine *m, const amm_run *run, const amm_block_shape *x, int full)
+static double block_kept(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                         int full)
 {
     const double t = run->tp;
     const double tokens = run->micro_batch * run->seq_len / run->cp;
@@ -18,24 +19,24 @@ static double block_kept(const amm_machine *m, const amm_run *run, const amm_blo
     const double dropout = x->norm_vectors > 1.0 ? 2.0 : 0.0;
     const double rep = (8.0 + dropout + (run->norm_fused ? 0.0 : 12.0)) * x->hidden * sp;
     const double qkv = 2.0 * a * (x->head_qk + x->head_v) + 2.0 * k * (x->head_qk + x->head_v);
-    const double mlp = (x->gated > 0.0 ? 8.0 : 4.0) * (x->ffn + x->shared_ffn) / t +
-                       (x->experts > 0.0 ? sp * x->top_k * (8.0 * x->expert_ffn + 4.0 * x->hidden) : 0.0);
+    const double mlp =
+        (x->gated > 0.0 ? 8.0 : 4.0) * (x->ffn + x->shared_ffn) / t +
+        (x->experts > 0.0 ? sp * x->top_k * (8.0 * x->expert_ffn + 4.0 * x->hidden) : 0.0);
     const int fused = run->attention >= AMM_ATTENTION_FLASH1;
     const double score = run->attention == AMM_ATTENTION_TORCH ? 4.1 : 5.0;
-    const double core = fused || (run->recompute & AMM_RECOMPUTE_CORE_ATTN)
-                            ? 4.0 * a
-                            : score * a * run->seq_len;
+    const double core =
+        fused || (run->recompute & AMM_RECOMPUTE_CORE_ATTN) ? 4.0 * a : score * a * run->seq_len;
     return tokens * (rep + qkv + mlp + core);
 }
 
-void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m, const amm_run *run)
+void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run)
 {
     const int32_t p = (int32_t)run->pp;
     const double grad = run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
                                                              : m->facts.gradient_bytes_bf16;
-    const double shard = run->sharding == AMM_SHARD_NONE
-                             ? 1.0
-                             : fmin(run->shard_group, run->dp * run->cp);
+    const double shard =
+        run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
     const double eshard = run->sharding == AMM_SHARD_NONE
                               ? 1.0
                               : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
@@ -63,11 +64,11 @@ void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m
         x.weights = 2.0 * (dense / wshard + expert);
         x.gradients = grad * (dense / gshard + expert);
         x.optimizer = 12.0 * (dense / shard + expert / eshard);
-        const double chunks =
-            run->vpp > 1.0 ? fmin(run->micro_batches * run->vpp,
-                                  2.0 * (p - 1.0 - i) + (run->vpp - 1.0) * p + 1.0) /
-                                 run->vpp
-                           : fmin(run->micro_batches, (double)(p - i));
+        const double chunks = run->vpp > 1.0
+                                  ? fmin(run->micro_batches * run->vpp,
+                                         2.0 * (p - 1.0 - i) + (run->vpp - 1.0) * p + 1.0) /
+                                        run->vpp
+                                  : fmin(run->micro_batches, (double)(p - i));
         x.activations = kept * chunks;
         x.working = 1.8 * work;
         if (run->sharding == AMM_SHARD_ZERO3 && blocks > 0) {

@@ -56,8 +56,9 @@ amm_status amm_network_of(amm_network *out, amm_arena *arena, const amm_model *m
         }
     }
     if (out->block_count == 0 || out->vocab == 0.0) {
-        return amm_refuse(file, "layers", "no embedding or no block: the analytic model times "
-                                          "language models only");
+        return amm_refuse(file, "layers",
+                          "no embedding or no block: the analytic model times "
+                          "language models only");
     }
     amm_network_finish(out);
     return AMM_OK;

@@ -1,4 +1,4 @@
-/* Inside analytic/: costs of blocks and stages. */
+/* Costs of blocks, ends and stages: what a step is composed of. lower/ makes its tables from them. */
 #ifndef AMM_ANALYTIC_STAGE_H
 #define AMM_ANALYTIC_STAGE_H
 
@@ -24,6 +24,22 @@ typedef struct amm_stages {
     int32_t count;
     amm_stage_seconds stage[AMM_MAX_STAGES];
 } amm_stages;
+
+/* Embedding at the start of the first stage; norm, head and loss at the end of the last. */
+void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                        const amm_run *run);
+void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                   const amm_run *run);
+
+/* Seconds at the end of a step that data parallelism adds for a stage; its optimizer step. */
+double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
+double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
+
+/* One transfer of a micro-batch between stages, one way. */
+double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
+
+/* FLOP of the model per step: no recomputation, causal attention counted half. */
+double amm_model_flops(const amm_network *n, const amm_run *run);
 
 /* Blocks of a stage: the run's, else even. */
 int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage);

@@ -16,8 +16,7 @@ static amm_op_env env_of(const amm_machine *m, const amm_run *run)
     env.precision = run->precision;
     env.attention = run->attention;
     env.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
-    env.norm_bytes =
-        run->norm_fused ? m->facts.norm_traffic_bytes : m->facts.unfused_norm_bytes;
+    env.norm_bytes = run->norm_fused ? m->facts.norm_traffic_bytes : m->facts.unfused_norm_bytes;
     return env;
 }
 
@@ -58,8 +57,8 @@ static double expert_time(const amm_machine *m, const amm_run *run, const amm_bl
     const double hit = run->deduplicate
                            ? (domains - 1.0) * (1.0 - pow(1.0 - 1.0 / domains, x->top_k))
                            : x->top_k * far_share;
-    const double once = amm_all_to_all_time(&m->fabric, &m->rates, &g, local,
-                                            own_tokens * token * hit);
+    const double once =
+        amm_all_to_all_time(&m->fabric, &m->rates, &g, local, own_tokens * token * hit);
     return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0);
 }
 
@@ -90,10 +89,9 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     split.etp = run->etp;
     const amm_block_time t = amm_block_times(&env, x, &split);
     const double own = run->sequence_parallel ? split.tokens / run->tp : split.tokens;
-    const double tp = run->tp > 1.0 ? tensor_time(m, run, split.tokens * x->hidden * env.element_bytes)
-                                    : 0.0;
-    const double ep =
-        x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
+    const double tp =
+        run->tp > 1.0 ? tensor_time(m, run, split.tokens * x->hidden * env.element_bytes) : 0.0;
+    const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
     const double cp_f = context_time(m, run, x, split.tokens, t.core.forward_s, 1.0);
     const double cp_b = context_time(m, run, x, split.tokens, t.core.backward_s, 2.0);
     const double host = host_forward(m, run, x);
@@ -101,9 +99,9 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double again = amm_block_recompute(&t, run->recompute);
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host);
-    out->backward_s = amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) +
-                      (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host)
-                            : again + again_ep);
+    out->backward_s =
+        amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) +
+        (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) : again + again_ep);
     out->tp_s = (full ? 3.0 : 2.0) * tp;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
@@ -118,8 +116,8 @@ static double padded_vocab(const amm_network *n, const amm_run *run)
     return run->tp > 1.0 || fmod(n->vocab, 8.0) == 0.0 ? ceil(n->vocab / to) * to : n->vocab;
 }
 
-static void head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
-                      const amm_run *run)
+void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                   const amm_run *run)
 {
     amm_op_env env = env_of(m, run);
     env.precision = run->precision <= AMM_PRECISION_TF32 ? run->precision : AMM_PRECISION_BF16;
@@ -129,8 +127,7 @@ static void head_cost(amm_pass_time *out, const amm_network *n, const amm_machin
     const double loss =
         amm_traffic_time(&m->rates, tokens * vocab * m->facts.loss_traffic_bytes /
                                         (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0));
-    const double norm =
-        amm_traffic_time(&m->rates, tokens * n->hidden * 0.5 * env.norm_bytes);
+    const double norm = amm_traffic_time(&m->rates, tokens * n->hidden * 0.5 * env.norm_bytes);
     out->forward_s = amm_linear_forward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
                      loss / 3.0 + norm + host;
     out->backward_s = amm_linear_backward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
@@ -138,8 +135,8 @@ static void head_cost(amm_pass_time *out, const amm_network *n, const amm_machin
                       (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
 }
 
-static void embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
-                           const amm_run *run)
+void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
+                        const amm_run *run)
 {
     const double tokens = run->micro_batch * run->seq_len / run->cp;
     const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
@@ -208,8 +205,8 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     for (int32_t k = 0; k < n->kind_count; k++) {
         amm_block_cost(&kind[k], m, run, &n->kind[k]);
     }
-    embedding_cost(&embedding, n, m, run);
-    head_cost(&head, n, m, run);
+    amm_embedding_cost(&embedding, n, m, run);
+    amm_head_cost(&head, n, m, run);
     out->count = (int32_t)run->pp;
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
@@ -271,7 +268,7 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
 
 /* Gradients reduced after the last backward pass and, with a sharded optimizer, parameters gathered
  * before the next forward pass; each less what the runtime hides behind compute. */
-static double data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const amm_group g = amm_group_of(&m->fabric, run->dp * run->cp, run->tp);
     const double ranks = run->dp * run->cp;
@@ -305,14 +302,13 @@ static double data_exposed(const amm_machine *m, const amm_run *run, const amm_s
            per_rank;
 }
 
-static double optimizer_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double share =
         run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
-    const double expert_share =
-        run->sharding == AMM_SHARD_NONE
-            ? 1.0
-            : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+    const double expert_share = run->sharding == AMM_SHARD_NONE
+                                    ? 1.0
+                                    : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
     const double own = s->parameters / share + s->expert_parameters / expert_share;
     return amm_traffic_time(&m->rates, own * m->facts.optimizer_traffic_bytes +
                                            (s->parameters + s->expert_parameters) * 4.0);
@@ -320,27 +316,28 @@ static double optimizer_s(const amm_machine *m, const amm_run *run, const amm_st
 
 /* ---- the step -------------------------------------------------------------------------------- */
 
-static double model_flops(const amm_network *n, const amm_run *run)
+double amm_model_flops(const amm_network *n, const amm_run *run)
 {
     const double tokens = run->micro_batch * run->micro_batches * run->dp * run->seq_len;
     double per_token = 2.0 * n->hidden * n->vocab;
     for (int32_t b = 0; b < n->block_count; b++) {
         const amm_block_shape *x = &n->kind[n->kind_of[b]];
         const double keys = x->window > 0.0 ? fmin(2.0 * x->window, run->seq_len) : run->seq_len;
-        const double active =
-            x->experts > 0.0 ? n->kind_expert_parameters[n->kind_of[b]] * x->top_k / x->experts : 0.0;
+        const double active = x->experts > 0.0
+                                  ? n->kind_expert_parameters[n->kind_of[b]] * x->top_k / x->experts
+                                  : 0.0;
         per_token += 2.0 * (n->kind_parameters[n->kind_of[b]] + active) +
                      keys * x->heads * (x->head_qk + x->head_v);
     }
     return 3.0 * per_token * tokens;
 }
 
-static double transfer_s(const amm_network *n, const amm_machine *m, const amm_run *run)
+double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     const double split = run->sequence_parallel ? run->tp : 1.0;
     const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * 2.0 / split;
-    const int across = run->tp * run->cp * run->dp >= m->fabric.domain &&
-                       m->fabric.devices > m->fabric.domain;
+    const int across =
+        run->tp * run->cp * run->dp >= m->fabric.domain && m->fabric.devices > m->fabric.domain;
     return run->pp > 1.0 ? amm_send_time(&m->fabric, &m->rates, across, bytes) : 0.0;
 }
 
@@ -357,24 +354,23 @@ void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, co
         const amm_stage_seconds *w = &stages.stage[slow];
         sum += s->forward_s + s->backward_s;
         slow = s->forward_s + s->backward_s > w->forward_s + w->backward_s ? i : slow;
-        out->dp_s = fmax(out->dp_s, data_exposed(m, run, s) - offset);
-        out->optimizer_s = fmax(out->optimizer_s, optimizer_s(m, run, s));
+        out->dp_s = fmax(out->dp_s, amm_data_exposed(m, run, s) - offset);
+        out->optimizer_s = fmax(out->optimizer_s, amm_optimizer_seconds(m, run, s));
         offset += s->backward_s / run->vpp;
     }
     const amm_stage_seconds *s = &stages.stage[slow];
     const double G = run->micro_batches;
     const double slowest = s->forward_s + s->backward_s;
-    const double exposed =
-        run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
+    const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
     out->tp_s = G * s->tp_s;
     out->cp_s = G * s->cp_s;
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp;
-    out->pp_s = 2.0 * transfer_s(n, m, run) *
-                ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
+    out->pp_s =
+        2.0 * amm_transfer_seconds(n, m, run) * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
     out->other_s = m->facts.step_host_s;
     out->time_s = out->compute_s + out->tp_s + out->cp_s + out->ep_s + out->bubble_s + out->pp_s +
                   out->dp_s + out->optimizer_s + out->other_s;
-    out->flops = model_flops(n, run);
+    out->flops = amm_model_flops(n, run);
 }

@@ -169,12 +169,12 @@ static void read_precision(reading *r)
     static const struct {
         const char *word;
         int precision;
-    } words[] = { { "fp32", AMM_PRECISION_FP32 },     { "tf32", AMM_PRECISION_TF32 },
-                  { "fp16", AMM_PRECISION_FP16 },     { "bf16", AMM_PRECISION_BF16 },
-                  { "fp8", AMM_PRECISION_FP8 },       { "fp8-cs", AMM_PRECISION_FP8 },
-                  { "fp8-ds", AMM_PRECISION_FP8 },    { "fp8-sc", AMM_PRECISION_MXFP8 },
-                  { "fp8-mx", AMM_PRECISION_MXFP8 },  { "mxfp8", AMM_PRECISION_MXFP8 },
-                  { "nvfp4", AMM_PRECISION_NVFP4 },   { "fp4", AMM_PRECISION_NVFP4 },
+    } words[] = { { "fp32", AMM_PRECISION_FP32 },    { "tf32", AMM_PRECISION_TF32 },
+                  { "fp16", AMM_PRECISION_FP16 },    { "bf16", AMM_PRECISION_BF16 },
+                  { "fp8", AMM_PRECISION_FP8 },      { "fp8-cs", AMM_PRECISION_FP8 },
+                  { "fp8-ds", AMM_PRECISION_FP8 },   { "fp8-sc", AMM_PRECISION_MXFP8 },
+                  { "fp8-mx", AMM_PRECISION_MXFP8 }, { "mxfp8", AMM_PRECISION_MXFP8 },
+                  { "nvfp4", AMM_PRECISION_NVFP4 },  { "fp4", AMM_PRECISION_NVFP4 },
                   { "", AMM_PRECISION_BF16 } };
     const char *cell = text(r, AMM_COLUMN_precision);
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
@@ -289,8 +289,7 @@ static void read_options(reading *r, const amm_facts *facts)
         number(r, AMM_COLUMN_seq_parallel, 0, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
     run->tp_overlap = number(r, AMM_COLUMN_tp_comm_overlap, 0, 0) > 0.0;
     run->graph = strcmp(graph, "full_iteration") == 0 || strcmp(graph, "on") == 0 ? 2
-                 : strncmp(graph, "transformer_engine", 18) == 0 ||
-                         strncmp(graph, "local", 5) == 0
+                 : strncmp(graph, "transformer_engine", 18) == 0 || strncmp(graph, "local", 5) == 0
                      ? 1
                      : 0;
     run->ep_overlap = strstr(dispatcher, "ep_overlap") != NULL;
@@ -384,8 +383,7 @@ static amm_status read_cluster(reading *r)
     if (name[0] == '\0' || r->out->reason != NULL) {
         return AMM_OK;
     }
-    const amm_status status =
-        amm_get_cluster(&r->runs->reader, &cluster, name, "column cluster");
+    const amm_status status = amm_get_cluster(&r->runs->reader, &cluster, name, "column cluster");
     if (status != AMM_OK) {
         refuse_cell(r, AMM_COLUMN_cluster, "unknown");
         return status == AMM_NO_MEMORY ? status : AMM_OK;

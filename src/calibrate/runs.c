@@ -53,8 +53,7 @@ amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **
     }
     *owner = -1;
     for (int32_t i = 0; i < runs->owner_count; i++) {
-        if (runs->owners[i].device != NULL &&
-            strcmp(runs->owners[i].name, constants->name) == 0) {
+        if (runs->owners[i].device != NULL && strcmp(runs->owners[i].name, constants->name) == 0) {
             *owner = i;
         }
     }
@@ -111,8 +110,9 @@ static amm_status read_table(amm_runs *runs, const amm_context *context, const c
         AMM_RUN_COLUMN_LIST(AMM_RUN_COLUMN_NAME)
 #undef AMM_RUN_COLUMN_NAME
     };
-    static const int needed[] = { AMM_COLUMN_layers, AMM_COLUMN_hidden,      AMM_COLUMN_heads,
-                                  AMM_COLUMN_gpu,    AMM_COLUMN_gpus,        AMM_COLUMN_micro_batch,
+    static const int needed[] = { AMM_COLUMN_layers,  AMM_COLUMN_hidden,
+                                  AMM_COLUMN_heads,   AMM_COLUMN_gpu,
+                                  AMM_COLUMN_gpus,    AMM_COLUMN_micro_batch,
                                   AMM_COLUMN_seq_len, AMM_COLUMN_global_batch };
     char *data = NULL;
     size_t size = 0;
@@ -150,8 +150,8 @@ static amm_status read_networks(amm_runs *runs)
     for (int32_t i = 0; (name = amm_preset_name(AMM_PRESET_MODEL, i)) != NULL; i++) {
         const amm_model *model = NULL;
         AMM_TRY(amm_get_model(&runs->reader, &model, name, "model"));
-        const amm_status status = amm_network_of(&runs->networks[runs->network_count],
-                                                 &runs->arena, model, name);
+        const amm_status status =
+            amm_network_of(&runs->networks[runs->network_count], &runs->arena, model, name);
         if (status == AMM_OK) {
             runs->network_count++;
         } else if (status != AMM_INPUT) {

@@ -12,13 +12,15 @@ enum { AMM_MAX_OWNERS = 64 };
 
 /* Columns read. name */
 #define AMM_RUN_COLUMN_LIST(X)                                                                     \
-    X(source_id) X(framework) X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads)      \
-    X(vocab) X(seq_len) X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node)    \
-    X(scaleup_domain) X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp)     \
-    X(dp) X(cp) X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch)     \
-    X(global_batch) X(flash_attention) X(schedule) X(stage_layers) X(measured_iter_s)              \
-    X(measured_mem_gb) X(oom) X(etp) X(recompute_modules) X(cuda_graph) X(tp_comm_overlap)         \
-    X(moe_dispatcher) X(moe_ffn_hidden) X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
+    X(source_id)                                                                                   \
+    X(framework) X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab)          \
+        X(seq_len) X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node)         \
+            X(scaleup_domain) X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp)   \
+                X(pp) X(dp) X(cp) X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute)  \
+                    X(micro_batch) X(global_batch) X(flash_attention) X(schedule) X(stage_layers)  \
+                        X(measured_iter_s) X(measured_mem_gb) X(oom) X(etp) X(recompute_modules)   \
+                            X(cuda_graph) X(tp_comm_overlap) X(moe_dispatcher) X(moe_ffn_hidden)   \
+                                X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
 
 enum {
 #define AMM_RUN_COLUMN_ENUM(name) AMM_COLUMN_##name,
@@ -44,7 +46,7 @@ typedef struct amm_run_row {
     int32_t device_owner;     /* whose constants */
     int32_t runtime_owner;
     bool omni_path;
-    const char *assumed; /* what was not published; NULL: nothing */
+    const char *assumed;               /* what was not published; NULL: nothing */
     double measured_s, measured_bytes; /* NaN: none */
 } amm_run_row;
 
@@ -71,7 +73,8 @@ struct amm_runs {
 /* row.c: one row; *reason_out of the row is set when it cannot be modelled. Errors: NO_MEMORY. */
 amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out);
 /* runs.c: index of the owner, made when new. */
-amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out, int32_t *owner);
+amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out,
+                           int32_t *owner);
 amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner);
 const char *amm_runs_text(const amm_runs *runs, int64_t row, int column);
 /* The machine of a row with these constants (NULL: as shipped). */

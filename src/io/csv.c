@@ -55,8 +55,8 @@ static void on_record(int end, void *payload)
         return;
     }
     if (s->record_count > AMM_MAX_CSV_ROWS) {
-        s->status = amm_fail(AMM_INPUT, "%s: too many records, allowed %d", s->file,
-                             AMM_MAX_CSV_ROWS);
+        s->status =
+            amm_fail(AMM_INPUT, "%s: too many records, allowed %d", s->file, AMM_MAX_CSV_ROWS);
         return;
     }
     void *list = s->ends;
@@ -99,9 +99,9 @@ amm_status amm_csv_read(amm_arena *arena, amm_csv *out, const char *text, size_t
     const int64_t columns = s.ends[0];
     for (int64_t r = 1; r < s.record_count; r++) {
         if (s.ends[r] - s.ends[r - 1] != columns) {
-            return amm_fail(AMM_INPUT, "%s:record %lld: wrong number of cells, got %lld, allowed %lld",
-                            file, (long long)r + 1, (long long)(s.ends[r] - s.ends[r - 1]),
-                            (long long)columns);
+            return amm_fail(
+                AMM_INPUT, "%s:record %lld: wrong number of cells, got %lld, allowed %lld", file,
+                (long long)r + 1, (long long)(s.ends[r] - s.ends[r - 1]), (long long)columns);
         }
     }
     out->columns = (int32_t)columns;

@@ -140,10 +140,10 @@ AMM_FN amm_block_time amm_block_times(const amm_op_env *env, const amm_block_sha
 
 AMM_FN double amm_block_forward(const amm_block_time *t)
 {
-    return t->projections.forward_s + t->mla_up.forward_s + t->core.forward_s +
-           t->norms.forward_s + t->residual.forward_s + t->mlp.forward_s +
-           t->mlp_activation.forward_s + t->router.forward_s + t->experts.forward_s +
-           t->expert_activation.forward_s + t->shared.forward_s;
+    return t->projections.forward_s + t->mla_up.forward_s + t->core.forward_s + t->norms.forward_s +
+           t->residual.forward_s + t->mlp.forward_s + t->mlp_activation.forward_s +
+           t->router.forward_s + t->experts.forward_s + t->expert_activation.forward_s +
+           t->shared.forward_s;
 }
 
 AMM_FN double amm_block_backward(const amm_block_time *t)

@@ -32,7 +32,7 @@
     X(micro_batch_host_s, 0, 0.01, 0.0002, "host seconds per micro-batch and stage")               \
     X(step_host_s, 0, 0.5, 0.005, "seconds per step outside everything else")                      \
     X(accumulation_bytes, 0, 40, 8, "traffic per parameter and micro-batch to add up gradients")   \
-    X(balance_parameters, 0, 1, 0, "1: stages cut by equal parameters, 0: by equal blocks")         \
+    X(balance_parameters, 0, 1, 0, "1: stages cut by equal parameters, 0: by equal blocks")        \
     X(optimizer_traffic_bytes, 4, 120, 30, "traffic of an optimizer step per owned parameter")     \
     X(sequence_parallel, 0, 1, 0, "1: assumed where a run does not say")                           \
     X(flash1_rate, 0.1, 1.5, 0.55, "FlashAttention 1 over the device's attention rate")            \
@@ -64,10 +64,10 @@ enum {
 
 /* Kernels of the attention core. name, word in files and run notes */
 #define AMM_ATTENTION_LIST(X)                                                                      \
-    X(TORCH, "torch")          /* separate kernels for mask, softmax, dropout */                   \
-    X(FUSED_SOFTMAX, "fused")  /* two GEMMs around one fused scale-mask-softmax kernel */          \
+    X(TORCH, "torch")         /* separate kernels for mask, softmax, dropout */                    \
+    X(FUSED_SOFTMAX, "fused") /* two GEMMs around one fused scale-mask-softmax kernel */           \
     X(FLASH1, "flash1")                                                                            \
-    X(FLASH, "flash")          /* the newest fused kernel of the device's generation */            \
+    X(FLASH, "flash") /* the newest fused kernel of the device's generation */                     \
     X(TRITON, "triton")
 
 enum {
@@ -83,8 +83,8 @@ enum {
     X(TF32, "tf32", 19)                                                                            \
     X(FP16, "fp16", 16)                                                                            \
     X(BF16, "bf16", 16)                                                                            \
-    X(FP8, "fp8", 8)      /* one scale per tensor, delayed or current */                           \
-    X(MXFP8, "mxfp8", 8)  /* one scale per 32 elements */                                          \
+    X(FP8, "fp8", 8)     /* one scale per tensor, delayed or current */                            \
+    X(MXFP8, "mxfp8", 8) /* one scale per 32 elements */                                           \
     X(NVFP4, "nvfp4", 4)
 
 enum {

@@ -11,10 +11,10 @@
 typedef struct amm_op_env {
     const amm_rates *rates;
     const amm_facts *facts;
-    int precision;         /* AMM_PRECISION_... of the linear layers of blocks */
-    int attention;         /* AMM_ATTENTION_... */
-    double element_bytes;  /* of activations */
-    double norm_bytes;     /* traffic of a block's norms per element, forward */
+    int precision;        /* AMM_PRECISION_... of the linear layers of blocks */
+    int attention;        /* AMM_ATTENTION_... */
+    double element_bytes; /* of activations */
+    double norm_bytes;    /* traffic of a block's norms per element, forward */
 } amm_op_env;
 
 /* Bytes moved at the rate that element-wise kernels reach. */
