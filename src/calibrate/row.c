@@ -325,6 +325,11 @@ static void read_degrees(reading *r)
     if (run->pp > AMM_MAX_STAGES || run->pp * run->vpp > r->out->network.block_count + 2) {
         refuse_cell(r, AMM_COLUMN_pp, "more stages than layers");
     }
+    if (text(r, AMM_COLUMN_vpp)[0] == '\0' && run->pp > 1.0 &&
+        strncmp(text(r, AMM_COLUMN_schedule), "interleaved", 11) == 0) {
+        run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
+        r->out->assumed = "vpp";
+    }
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
 }
 

@@ -287,7 +287,7 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
     }
     overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
     out->fabric = row->fabric;
-    out->fabric.network_share = row->omni_path ? out->facts.omni_path_share : 1.0;
+    out->fabric.collective_share = row->omni_path ? out->facts.omni_path_share : 1.0;
 }
 
 double amm_runs_room(const amm_run_row *row)

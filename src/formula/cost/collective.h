@@ -32,7 +32,8 @@ typedef struct amm_fabric {
     double domain;              /* devices of the job in one domain */
     double scaleup_bytes_per_s; /* nominal, one device, one way */
     double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
-    double network_share;       /* efficiency of the kind of network, 1: InfiniBand, RoCE */
+    double collective_share;    /* of that which collectives reach on this kind of network: 1 on
+                                   InfiniBand and RoCE */
 } amm_fabric;
 
 /* A communicator: consecutive ranks at `stride` apart. */
@@ -60,10 +61,16 @@ AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double b
     return bytes / bw * pow(1.0 + v0 / bytes, 0.42);
 }
 
-/* What one device gets of its domain's NICs while all of them send. */
+/* What one device gets of its domain's NICs while all of them send: one message to a neighbour; a
+ * collective. */
+AMM_FN double amm_send_rate(const amm_fabric *f, const amm_rates *r)
+{
+    return f->network_bytes_per_s * r->network_efficiency / f->domain;
+}
+
 AMM_FN double amm_network_rate(const amm_fabric *f, const amm_rates *r)
 {
-    return f->network_bytes_per_s * r->network_efficiency * f->network_share / f->domain;
+    return amm_send_rate(f, r) * f->collective_share;
 }
 
 /* Latency of a ring or tree over domains, whichever is shorter. */
@@ -82,7 +89,7 @@ AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm
     }
     const double domains = ceil(g->ranks / g->inside);
     const double in = g->inside > 1.0
-                          ? 0.5 * r->scaleup_latency_s +
+                          ? 0.5 * r->scaleup_latency_s * log2(g->inside) +
                                 amm_scaleup_time(f, r, (g->inside - 1.0) / g->inside * bytes)
                           : 0.0;
     const double across = (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
@@ -97,7 +104,7 @@ AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const
     }
     const double domains = ceil(g->ranks / g->inside);
     const double in = g->inside > 1.0
-                          ? r->scaleup_latency_s +
+                          ? r->scaleup_latency_s * log2(g->inside) +
                                 amm_scaleup_time(f, r, 2.0 * (g->inside - 1.0) / g->inside * bytes)
                           : 0.0;
     const double across =
@@ -122,7 +129,7 @@ AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const
 /* One message to a neighbour, inside the domain or through the NICs that all devices share. */
 AMM_FN double amm_send_time(const amm_fabric *f, const amm_rates *r, int across, double bytes)
 {
-    return across ? r->network_latency_s + bytes / amm_network_rate(f, r)
+    return across ? r->network_latency_s + bytes / amm_send_rate(f, r)
                   : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, bytes);
 }
 

@@ -17,7 +17,8 @@
 /* Constants of the analytic model. name, low, high, prior, what */
 #define AMM_RATE_LIST(X)                                                                           \
     X(gemm_efficiency, 0.2, 0.98, 0.8, "share of the peak that a large aligned GEMM reaches")      \
-    X(gemm_half_depth, 0, 600, 200, "inner size at which a GEMM reaches half of that")             \
+    X(gemm_half_size, 0, 400, 100,                                                                 \
+      "size at which a GEMM with two large sizes reaches half of that")                            \
     X(weight_gradient_slowdown, 1, 2, 1.25, "time of a weight-gradient GEMM over a forward one")   \
     X(unaligned_efficiency, 0.4, 1, 0.85, "factor where a size is no multiple of 64 elements")     \
     X(attention_efficiency, 0.1, 0.95, 0.6, "share of the 16-bit peak of a fused attention core")  \
