@@ -373,6 +373,7 @@ static void read_fabric(reading *r)
     f->devices = run->devices;
     f->domain = run->devices / ceil(run->devices / domain);
     f->scaleup_bytes_per_s = r->out->device->peaks[AMM_PEAK_scaleup_bytes_per_s];
+    f->mesh = r->out->device->peaks[AMM_PEAK_scaleup_mesh];
     f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
     r->out->omni_path = strstr(text(r, AMM_COLUMN_interconnect), "Omni") != NULL;
     if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */

@@ -31,6 +31,7 @@ typedef struct amm_fabric {
     double devices;             /* of the job */
     double domain;              /* devices of the job in one domain */
     double scaleup_bytes_per_s; /* nominal, one device, one way */
+    double mesh;                /* devices whose links join them in pairs; 0: a switch */
     double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
     double collective_share;    /* of that which collectives reach on this kind of network: 1 on
                                    InfiniBand and RoCE */
@@ -49,15 +50,21 @@ AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
     return g;
 }
 
+/* Share of a device's links that a group inside a domain can use. */
+AMM_FN double amm_mesh_share(const amm_fabric *f, double inside)
+{
+    return f->mesh > 1.0 ? fmin(1.0, (inside - 1.0) / (f->mesh - 1.0)) : 1.0;
+}
+
 /* Bandwidth of a scale-up link at a message size: bw (V / (V + V0))^.42, V0 = 167 us of the nominal
  * link (fitted on published all-reduce tables of 2, 4 and 8 A100: V0 = 50 MB at 300 GB/s). */
-AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double bytes)
+AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double inside, double bytes)
 {
     if (bytes <= 0.0) {
         return 0.0;
     }
     const double v0 = f->scaleup_bytes_per_s / 6e3;
-    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency;
+    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency * amm_mesh_share(f, inside);
     return bytes / bw * pow(1.0 + v0 / bytes, 0.42);
 }
 
@@ -88,12 +95,12 @@ AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
-    const double in = g->inside > 1.0
-                          ? 0.5 * r->scaleup_latency_s * log2(g->inside) +
-                                amm_scaleup_time(f, r, (g->inside - 1.0) / g->inside * bytes)
-                          : 0.0;
-    const double across = (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
-    return in + (domains > 1.0 ? across + amm_network_latency(r, domains) : 0.0);
+    const double in = g->inside > 1.0 ? 0.5 * r->scaleup_latency_s * log2(g->inside) +
+                                            amm_scaleup_time(f, r, g->inside,
+                                                             (g->inside - 1.0) / g->inside * bytes)
+                                      : 0.0;
+    const double across = (g->ranks - 1.0) / g->ranks * bytes / g->inside / amm_network_rate(f, r);
+    return domains > 1.0 ? fmax(in, across) + amm_network_latency(r, domains) : in;
 }
 
 AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
@@ -103,13 +110,14 @@ AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
-    const double in = g->inside > 1.0
-                          ? r->scaleup_latency_s * log2(g->inside) +
-                                amm_scaleup_time(f, r, 2.0 * (g->inside - 1.0) / g->inside * bytes)
-                          : 0.0;
+    const double in =
+        g->inside > 1.0
+            ? r->scaleup_latency_s * log2(g->inside) +
+                  amm_scaleup_time(f, r, g->inside, 2.0 * (g->inside - 1.0) / g->inside * bytes)
+            : 0.0;
     const double across =
-        2.0 * (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
-    return in + (domains > 1.0 ? across + 2.0 * amm_network_latency(r, domains) : 0.0);
+        2.0 * (g->ranks - 1.0) / g->ranks * bytes / g->inside / amm_network_rate(f, r);
+    return domains > 1.0 ? fmax(in, across) + 2.0 * amm_network_latency(r, domains) : in;
 }
 
 /* Every rank sends `bytes` in total, evenly to all members (itself included). `remote_bytes`: what
@@ -120,7 +128,7 @@ AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const
     if (g->ranks <= 1.0) {
         return 0.0;
     }
-    const double in = amm_scaleup_time(f, r, local_bytes);
+    const double in = amm_scaleup_time(f, r, g->inside, local_bytes);
     const double across = remote_bytes / amm_network_rate(f, r);
     return r->scaleup_latency_s + fmax(in, across) +
            (g->ranks > g->inside ? r->network_latency_s : 0.0);
@@ -130,7 +138,7 @@ AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const
 AMM_FN double amm_send_time(const amm_fabric *f, const amm_rates *r, int across, double bytes)
 {
     return across ? r->network_latency_s + bytes / amm_send_rate(f, r)
-                  : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, bytes);
+                  : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, 2.0, bytes);
 }
 
 #endif
