@@ -1,0 +1,363 @@
+/* Bytes of activations that one transformer block keeps from its forward to its backward pass, per
+ * device and micro-batch, for every recompute set. Exact: what PyTorch's autograd saves, counted by
+ * storage; tests/python/test_saved_tensors.py compares both to the byte.
+ *
+ * Sources: Korthikanti et al. 2022 (arXiv 2205.05198) section 4 for tensor and sequence parallelism
+ * and unfused attention; Dao et al. 2022 (arXiv 2205.14135) for what fused attention keeps;
+ * megatron-core transformer_config.py, `recompute_modules`, for the sets. docs/cost-model.md, "Kept
+ * activations", lists what eager code keeps beyond a fused runtime.
+ *
+ * Not counted: parameters, tables of rotary angles (all layers share them), random number states,
+ * the scales of 8-bit copies. Precondition: degrees divide what they split. */
+#ifndef AMM_FORMULA_COST_KEPT_H
+#define AMM_FORMULA_COST_KEPT_H
+
+#include "formula/cost/recompute.h"
+#include "formula/cost/shape.h"
+#include "formula/fn.h"
+
+typedef struct amm_kept_input {
+    const amm_block_shape *shape; /* borrowed for the call */
+    double tokens;                /* b s / c: positions of this device's micro-batch */
+    double keys;                  /* positions that one query attends to: s, or the window */
+    double tp, expert_tp;         /* degrees of the dense part, of each expert */
+    double sequence_parallel;     /* 1: what tp does not split is split along the sequence */
+    double expert_tokens;         /* token copies that this device's experts receive;
+                                       amm_kept_expert_tokens() */
+    double element_bytes;         /* 2: bf16 and fp16 */
+    double linear_input_bytes;    /* what a linear layer keeps of an input element: 2, or 1 in fp8.
+                                       All else stays at element_bytes: residual stream, norm
+                                       inputs, q, k, v, attention output, gate and up outputs,
+                                       router input, inputs of recomputed modules */
+    double attention_fused;       /* 1: flash; 0: keeps every score */
+    double softmax_bytes;         /* unfused: of the softmax's output per score. 2; 6 when it is
+                                       computed in fp32 and cast, which keeps both */
+    double key_value_expanded;    /* 1: keys and values are copied to all query heads (repeat_kv) */
+    double value_is_view;         /* 1: the value is a slice of a projection's output, which is kept
+                                       whole. MLA: joint key-value up projection; else a joint qkv
+                                       projection followed by rotary embedding */
+    double dropout_mask_bytes;    /* per element; 0: no dropout, 1: a mask, 2: 16-bit noise (CPU) */
+    double norm_copy_bytes;       /* of a norm, per element, instead of its input. 0: fused, keeps
+                                       its input; 6: op by op in fp32, keeps the fp32 input and the
+                                       16-bit normalised value */
+    double norm_statistics_bytes; /* per normalised vector: 4 inverse root mean square, 8 with the
+                                       mean; 0: not counted (the closed forms of 2205.05198) */
+    double activation_fused;      /* 1: one kernel that keeps its inputs; 0: op by op, see
+                                       amm_kept_activation_element() */
+    double router_input_fp32;     /* 1: the router keeps fp32 copies of its input and weights */
+    double router_expert_bytes;   /* the router keeps per token: for each expert (4: fp32 score), */
+    double router_choice_bytes;   /*   for each expert chosen (8 index, 4 weight, indices of the */
+    double router_token_bytes;    /*   gather), and besides (4: sum of the chosen weights) */
+    double combine_weighted;   /* 1: expert outputs are kept, they are weighted afterwards; 0: the
+                                       weights are applied before the second GEMM */
+    double checkpoint_sharded; /* 1: `full` spreads the block's input over tp without sequence
+                                       parallelism (Megatron --distribute-saved-activations) */
+    int recompute;             /* AMM_RECOMPUTE_… */
+} amm_kept_input;
+
+/* name, half: A attention, F feed-forward. What is kept; [set that frees it, besides full]. T tokens,
+ * S = T / tp under sequence parallelism, else T; l linear_input_bytes, e element_bytes. */
+#define AMM_KEPT_LIST(X)                                                                           \
+    X(block_input, A)    /* S h e, input of a fused norm; all that `full` keeps */                 \
+    X(attention_norm, A) /* copies of an unfused norm and statistics */                            \
+    X(qkv_input, A)      /* S h l, output of the norm [layernorm] */                               \
+    X(compressed, A)     /* MLA, S: compressed query and key-value, inputs of their norms */       \
+    X(up_input, A)       /* MLA, S l: their outputs, inputs of the up projections */               \
+    X(qk_norm, A)        /* what the norms of query and key heads keep */                          \
+    X(rope, A)           /* linear in q and k, keeps nothing of its own. MLA: rotary key before  \
+                              rotation, once something needs it; views, see value_is_view */ \
+    X(query, A)          /* T a/t d e [MLA: mla_up_proj] */                                        \
+    X(key, A)            /* T max(k/t, 1) d e [MLA: mla_up_proj] */                                \
+    X(value, A)          /* the same with the width of a value [MLA: mla_up_proj] */               \
+    X(core, A)           /* flash: T a/t 4 log-sum-exp; else scores [core_attn] */                 \
+    X(attention_output, A) /* flash, when the linear keeps a copy of its own [core_attn] */        \
+    X(out_input, A)        /* T a/t d_v l, input of the out projection */                          \
+    X(attention_mask, A)   /* S h, dropout before the residual */                                  \
+    X(ffn_stream, F)       /* S h e, input of the second norm when fused */                        \
+    X(ffn_norm, F)         /* as attention_norm */                                                 \
+    X(ffn_input, F)        /* S h l (e into experts or a recomputed module) [layernorm] */         \
+    X(ffn_up, F)           /* T f/t e, twice if gated: input of the activation [mlp] */            \
+    X(ffn_act, F)          /* T f/t l: its output; op by op: intermediate values [mlp] */          \
+    X(router, F)           /* scores, choices, fp32 copies [moe] */                                \
+    X(expert_input, F)     /* dispatched tokens, h l each [moe] */                                 \
+    X(expert_up, F)        /* as ffn_up [moe] */                                                   \
+    X(expert_act, F)       /* as ffn_act [moe, moe_act] */                                         \
+    X(combine, F)          /* outputs of experts, h e each, when weighted afterwards [moe] */      \
+    X(shared_input, F) /* S h l, a copy in 8 bits of ffn_input [moe, shared_experts,           \
+                              layernorm] */   \
+    X(shared_up, F)    /* as ffn_up [moe, shared_experts] */                                       \
+    X(shared_act, F)   /* as ffn_act [moe, shared_experts] */                                      \
+    X(ffn_mask, F)     /* S h, dropout before the residual */
+
+typedef struct amm_kept {
+#define AMM_KEPT_MEMBER(name, half) double name;
+    AMM_KEPT_LIST(AMM_KEPT_MEMBER)
+#undef AMM_KEPT_MEMBER
+    double total;
+} amm_kept;
+
+/* ---- parts ----------------------------------------------------------------------------------- */
+
+/* S: tokens of what tensor parallelism does not split. */
+AMM_FN double amm_kept_rows(const amm_kept_input *in)
+{
+    return in->sequence_parallel > 0.0 ? in->tokens / in->tp : in->tokens;
+}
+
+/* Token copies at this device's experts when each receives as many as it should, times the
+ * imbalance (1: balanced): every device of the expert group sends K copies of its own tokens, and
+ * the devices that share an expert each see all of its tokens. */
+AMM_FN double amm_kept_expert_tokens(const amm_kept_input *in, double imbalance)
+{
+    return amm_kept_rows(in) * in->shape->top_k * in->expert_tp * imbalance;
+}
+
+/* Heads of keys or values on one device: below one head per device they are replicated. */
+AMM_FN double amm_kept_key_heads(const amm_kept_input *in)
+{
+    const amm_block_shape *x = in->shape;
+    if (x->kv_rank > 0.0) {
+        return x->heads / in->tp;
+    }
+    return x->kv_heads > in->tp ? x->kv_heads / in->tp : 1.0;
+}
+
+/* The same as the attention core keeps them: copied to all heads inside the core, so not when the
+ * core is recomputed. */
+AMM_FN double amm_kept_core_key_heads(const amm_kept_input *in)
+{
+    const int again = (in->recompute & AMM_RECOMPUTE_CORE_ATTN) != 0;
+    return in->key_value_expanded > 0.0 && !again ? in->shape->heads / in->tp
+                                                  : amm_kept_key_heads(in);
+}
+
+/* What a norm of `vectors` vectors of `width` keeps besides a fused one's input. */
+AMM_FN double amm_kept_norm(const amm_kept_input *in, double vectors, double width)
+{
+    return vectors * (width * in->norm_copy_bytes + in->norm_statistics_bytes);
+}
+
+/* The input of a norm is kept by a fused one only. */
+AMM_FN double amm_kept_norm_input(const amm_kept_input *in, double vectors, double width)
+{
+    return in->norm_copy_bytes > 0.0 ? 0.0 : vectors * width * in->element_bytes;
+}
+
+/* Bytes of an activation function per output element: its output (input of the next linear layer)
+ * and, op by op, what lies between: silu(gate) of silu(gate) up; three values of the tanh form of
+ * GELU (x / 2, tanh, 1 + tanh). */
+AMM_FN double amm_kept_activation_element(const amm_kept_input *in)
+{
+    const double between = in->shape->gated > 0.0 ? 1.0 : 3.0;
+    return in->linear_input_bytes +
+           (in->activation_fused > 0.0 ? 0.0 : between * in->element_bytes);
+}
+
+/* Bytes of the inputs of an activation function per output element. */
+AMM_FN double amm_kept_up_element(const amm_kept_input *in)
+{
+    return (in->shape->gated > 0.0 ? 2.0 : 1.0) * in->element_bytes;
+}
+
+/* 1 where the recompute set has none of `modules`. */
+AMM_FN double amm_kept_unless(const amm_kept_input *in, int modules)
+{
+    return (in->recompute & modules) == 0 ? 1.0 : 0.0;
+}
+
+/* ---- attention ------------------------------------------------------------------------------- */
+
+/* Multi-head latent attention up to q, k and v. The rotary key lies beside the compressed key-value
+ * in one tensor: a fused norm keeps that tensor, and recomputing the up projection needs it. */
+AMM_FN void amm_kept_latent(const amm_kept_input *in, amm_kept *out)
+{
+    const amm_block_shape *x = in->shape;
+    const double rows = amm_kept_rows(in);
+    const int up_again = (in->recompute & AMM_RECOMPUTE_MLA_UP_PROJ) != 0;
+    const double query_norm = x->q_rank > 0.0 ? amm_kept_norm(in, rows, x->q_rank) : 0.0;
+    out->compressed = amm_kept_norm_input(in, rows, x->q_rank + x->kv_rank) + query_norm +
+                      amm_kept_norm(in, rows, x->kv_rank);
+    out->up_input = rows * (x->q_rank + x->kv_rank) * in->linear_input_bytes;
+    out->rope = up_again || in->norm_copy_bytes == 0.0 ? rows * x->rope * in->element_bytes : 0.0;
+}
+
+/* Query, key and value heads, and what comes between them and their projections. */
+AMM_FN void amm_kept_heads(const amm_kept_input *in, amm_kept *out)
+{
+    const amm_block_shape *x = in->shape;
+    const double heads = x->heads / in->tp;
+    const double projected = heads + amm_kept_key_heads(in);
+    const double key_heads = amm_kept_core_key_heads(in);
+    const double width = in->tokens * in->element_bytes;
+    const int latent = x->kv_rank > 0.0;
+    const double kept = latent ? amm_kept_unless(in, AMM_RECOMPUTE_MLA_UP_PROJ) : 1.0;
+    out->query = kept * width * heads * x->head_qk;
+    out->key = kept * width * key_heads * x->head_qk;
+    out->value = kept * width * key_heads * x->head_v;
+    if (x->qk_norm > 0.0) {
+        const double vectors = in->tokens * projected;
+        out->qk_norm =
+            amm_kept_norm(in, vectors, x->head_qk) + amm_kept_norm_input(in, vectors, x->head_qk);
+    }
+    if (in->value_is_view > 0.0 && latent) {
+        out->value += kept * width * heads * (x->head_qk - x->rope);
+    } else if (in->value_is_view > 0.0 && out->qk_norm == 0.0) {
+        out->rope = width * projected * x->head_qk;
+    }
+}
+
+/* Scores, softmax, weighted sum. */
+AMM_FN void amm_kept_core(const amm_kept_input *in, amm_kept *out)
+{
+    const amm_block_shape *x = in->shape;
+    const double vectors = in->tokens * x->heads / in->tp;
+    const double kept = amm_kept_unless(in, AMM_RECOMPUTE_CORE_ATTN);
+    const double dropped =
+        in->dropout_mask_bytes > 0.0 ? in->dropout_mask_bytes + in->element_bytes : 0.0;
+    if (in->attention_fused > 0.0) {
+        out->core = kept * vectors * 4.0;
+        out->attention_output = in->linear_input_bytes == in->element_bytes
+                                    ? 0.0
+                                    : kept * vectors * x->head_v * in->element_bytes;
+    } else {
+        out->core = kept * vectors * in->keys * (in->softmax_bytes + dropped);
+    }
+    out->out_input = vectors * x->head_v * in->linear_input_bytes;
+}
+
+AMM_FN void amm_kept_attention(const amm_kept_input *in, amm_kept *out)
+{
+    const double rows = amm_kept_rows(in);
+    const double h = in->shape->hidden;
+    out->block_input = amm_kept_norm_input(in, rows, h);
+    out->attention_norm = amm_kept_norm(in, rows, h);
+    out->qkv_input =
+        amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) * rows * h * in->linear_input_bytes;
+    if (in->shape->kv_rank > 0.0) {
+        amm_kept_latent(in, out);
+    }
+    amm_kept_heads(in, out);
+    amm_kept_core(in, out);
+    out->attention_mask = rows * h * in->dropout_mask_bytes;
+}
+
+/* ---- feed-forward ---------------------------------------------------------------------------- */
+
+/* What the norm hands to router, experts and dense feed-forward: one tensor for all that keep it
+ * at element_bytes, another one for linear layers that keep 8 bits. */
+AMM_FN double amm_kept_ffn_input_element(const amm_kept_input *in)
+{
+    const int again = (in->recompute & AMM_RECOMPUTE_MLP) != 0;
+    const int dense = in->shape->ffn > 0.0 && !again;
+    const double whole = in->shape->experts > 0.0 || !dense ? in->element_bytes : 0.0;
+    const int copy = dense && (whole == 0.0 || in->linear_input_bytes != in->element_bytes);
+    return whole + (copy ? in->linear_input_bytes : 0.0);
+}
+
+AMM_FN void amm_kept_dense(const amm_kept_input *in, amm_kept *out)
+{
+    const double elements =
+        amm_kept_unless(in, AMM_RECOMPUTE_MLP) * in->tokens * in->shape->ffn / in->tp;
+    out->ffn_up = elements * amm_kept_up_element(in);
+    out->ffn_act = elements * amm_kept_activation_element(in);
+}
+
+AMM_FN void amm_kept_shared(const amm_kept_input *in, amm_kept *out)
+{
+    const int sets = AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_SHARED_EXPERTS;
+    const double elements = amm_kept_unless(in, sets) * in->tokens * in->shape->shared_ffn / in->tp;
+    if (in->shape->shared_ffn > 0.0 && in->linear_input_bytes != in->element_bytes) {
+        out->shared_input = amm_kept_unless(in, sets | AMM_RECOMPUTE_LAYERNORM) *
+                            amm_kept_rows(in) * in->shape->hidden * in->linear_input_bytes;
+    }
+    out->shared_up = elements * amm_kept_up_element(in);
+    out->shared_act = elements * amm_kept_activation_element(in);
+}
+
+/* Routed and shared experts. Outputs are weighted where the token came from: S K of them. */
+AMM_FN void amm_kept_experts(const amm_kept_input *in, amm_kept *out)
+{
+    const amm_block_shape *x = in->shape;
+    const double kept = amm_kept_unless(in, AMM_RECOMPUTE_MOE);
+    const double rows = kept * amm_kept_rows(in);
+    const double copies = kept * in->expert_tokens;
+    const double elements = copies * x->expert_ffn / in->expert_tp;
+    const double fp32 = in->router_input_fp32 > 0.0 ? 4.0 * x->hidden : 0.0;
+    out->router = rows * (x->experts * in->router_expert_bytes +
+                          x->top_k * in->router_choice_bytes + in->router_token_bytes + fp32) +
+                  kept * x->experts * fp32;
+    out->expert_input = copies * x->hidden * in->linear_input_bytes;
+    out->expert_up = elements * amm_kept_up_element(in);
+    out->expert_act =
+        amm_kept_unless(in, AMM_RECOMPUTE_MOE_ACT) * elements * amm_kept_activation_element(in);
+    out->combine =
+        in->combine_weighted > 0.0 ? rows * x->top_k * x->hidden * in->element_bytes : 0.0;
+    amm_kept_shared(in, out);
+}
+
+AMM_FN void amm_kept_feed_forward(const amm_kept_input *in, amm_kept *out)
+{
+    const double rows = amm_kept_rows(in);
+    const double h = in->shape->hidden;
+    out->ffn_stream = amm_kept_norm_input(in, rows, h);
+    out->ffn_norm = amm_kept_norm(in, rows, h);
+    out->ffn_input =
+        amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) * rows * h * amm_kept_ffn_input_element(in);
+    amm_kept_dense(in, out);
+    if (in->shape->experts > 0.0) {
+        amm_kept_experts(in, out);
+    }
+    out->ffn_mask = rows * h * in->dropout_mask_bytes;
+}
+
+/* ---- a block --------------------------------------------------------------------------------- */
+
+AMM_FN amm_kept amm_kept_zero(void)
+{
+    amm_kept out;
+#define AMM_KEPT_ZERO(name, half) out.name = 0.0;
+    AMM_KEPT_LIST(AMM_KEPT_ZERO)
+#undef AMM_KEPT_ZERO
+    out.total = 0.0;
+    return out;
+}
+
+/* Kept by one block, per op and in total (the sum of the others, exact below 2^53). */
+AMM_FN amm_kept amm_kept_block(const amm_kept_input *in)
+{
+    amm_kept out = amm_kept_zero();
+    if ((in->recompute & AMM_RECOMPUTE_FULL) != 0) {
+        const int sharded = in->sequence_parallel > 0.0 || in->checkpoint_sharded > 0.0;
+        out.block_input =
+            in->tokens * in->shape->hidden * in->element_bytes / (sharded ? in->tp : 1.0);
+    } else {
+        amm_kept_attention(in, &out);
+        amm_kept_feed_forward(in, &out);
+    }
+#define AMM_KEPT_ADD(name, half) out.total += out.name;
+    AMM_KEPT_LIST(AMM_KEPT_ADD)
+#undef AMM_KEPT_ADD
+    return out;
+}
+
+/* Bytes that come on top while the block is recomputed: under `full` all that it would have kept
+ * less its input; else the larger of its halves, for the feed-forward's recomputed modules are done
+ * with before the attention's begin. Gradients and workspaces are not in it. */
+AMM_FN double amm_kept_working(const amm_kept_input *in)
+{
+    amm_kept_input whole = *in;
+    whole.recompute = AMM_RECOMPUTE_NONE;
+    const amm_kept all = amm_kept_block(&whole);
+    const amm_kept kept = amm_kept_block(in);
+    double A = 0.0;
+    double F = 0.0;
+#define AMM_KEPT_AGAIN(name, half) half += all.name > kept.name ? all.name - kept.name : 0.0;
+    AMM_KEPT_LIST(AMM_KEPT_AGAIN)
+#undef AMM_KEPT_AGAIN
+    if ((in->recompute & AMM_RECOMPUTE_FULL) != 0) {
+        return A + F;
+    }
+    return A > F ? A : F;
+}
+
+#endif
