@@ -29,6 +29,8 @@ typedef struct amm_kept_input {
                                        All else stays at element_bytes: residual stream, norm
                                        inputs, q, k, v, attention output, gate and up outputs,
                                        router input, inputs of recomputed modules */
+    double out_keeps_original;    /* 8 bits and flash, 1: the out projection keeps the attention's
+                                       output as it is instead of a copy in 8 bits */
     double attention_fused;       /* 1: flash; 0: keeps every score */
     double softmax_bytes;         /* unfused: of the softmax's output per score. 2; 6 when it is
                                        computed in fp32 and cast, which keeps both */
@@ -64,8 +66,8 @@ typedef struct amm_kept_input {
     X(compressed, A)     /* MLA, S: compressed query and key-value, inputs of their norms */       \
     X(up_input, A)       /* MLA, S l: their outputs, inputs of the up projections */               \
     X(qk_norm, A)        /* what the norms of query and key heads keep */                          \
-    X(rope, A)           /* linear in q and k, keeps nothing of its own. MLA: rotary key before  \
-                              rotation, once something needs it; views, see value_is_view */ \
+    X(rope, A)           /* linear in q and k, keeps nothing of its own. MLA: T e, the rotary    \
+                              key, from which mla_up_proj starts; see also value_is_view */ \
     X(query, A)          /* T a/t d e [MLA: mla_up_proj] */                                        \
     X(key, A)            /* T max(k/t, 1) d e [MLA: mla_up_proj] */                                \
     X(value, A)          /* the same with the width of a value [MLA: mla_up_proj] */               \
@@ -167,18 +169,18 @@ AMM_FN double amm_kept_unless(const amm_kept_input *in, int modules)
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
-/* Multi-head latent attention up to q, k and v. The rotary key lies beside the compressed key-value
- * in one tensor: a fused norm keeps that tensor, and recomputing the up projection needs it. */
+/* Multi-head latent attention up to q, k and v. The up projection adds the rotary key of all tokens,
+ * which sequence parallelism gathers: computing it again needs that key. */
 AMM_FN void amm_kept_latent(const amm_kept_input *in, amm_kept *out)
 {
     const amm_block_shape *x = in->shape;
     const double rows = amm_kept_rows(in);
-    const int up_again = (in->recompute & AMM_RECOMPUTE_MLA_UP_PROJ) != 0;
+    const double again = 1.0 - amm_kept_unless(in, AMM_RECOMPUTE_MLA_UP_PROJ);
     const double query_norm = x->q_rank > 0.0 ? amm_kept_norm(in, rows, x->q_rank) : 0.0;
     out->compressed = amm_kept_norm_input(in, rows, x->q_rank + x->kv_rank) + query_norm +
                       amm_kept_norm(in, rows, x->kv_rank);
     out->up_input = rows * (x->q_rank + x->kv_rank) * in->linear_input_bytes;
-    out->rope = up_again || in->norm_copy_bytes == 0.0 ? rows * x->rope * in->element_bytes : 0.0;
+    out->rope = again * in->tokens * x->rope * in->element_bytes;
 }
 
 /* Query, key and value heads, and what comes between them and their projections. */
@@ -214,15 +216,16 @@ AMM_FN void amm_kept_core(const amm_kept_input *in, amm_kept *out)
     const double kept = amm_kept_unless(in, AMM_RECOMPUTE_CORE_ATTN);
     const double dropped =
         in->dropout_mask_bytes > 0.0 ? in->dropout_mask_bytes + in->element_bytes : 0.0;
+    const double element =
+        in->out_keeps_original > 0.0 ? in->element_bytes : in->linear_input_bytes;
     if (in->attention_fused > 0.0) {
         out->core = kept * vectors * 4.0;
-        out->attention_output = in->linear_input_bytes == in->element_bytes
-                                    ? 0.0
-                                    : kept * vectors * x->head_v * in->element_bytes;
+        out->attention_output =
+            element == in->element_bytes ? 0.0 : kept * vectors * x->head_v * in->element_bytes;
     } else {
         out->core = kept * vectors * in->keys * (in->softmax_bytes + dropped);
     }
-    out->out_input = vectors * x->head_v * in->linear_input_bytes;
+    out->out_input = vectors * x->head_v * element;
 }
 
 AMM_FN void amm_kept_attention(const amm_kept_input *in, amm_kept *out)
