@@ -184,7 +184,7 @@ static void for_all(void (*law)(amm_kept_input *))
             in.dropout_mask_bytes = facts >> 6 & 1;
             in.key_value_expanded = facts >> 7 & 1;
             in.value_is_view = facts >> 8 & 1;
-            in.combine_weighted = facts >> 9 & 1;
+            in.combine_outputs = facts >> 9 & 1;
             in.router_input_fp32 = facts >> 10 & 1;
             in.router_expert_bytes = 4.0;
             in.router_choice_bytes = 12.0;

@@ -32,8 +32,8 @@ typedef struct amm_kept_input {
     double out_keeps_original;    /* 8 bits and flash, 1: the out projection keeps the attention's
                                        output as it is instead of a copy in 8 bits */
     double attention_fused;       /* 1: flash; 0: keeps every score */
-    double softmax_bytes;         /* unfused: of the softmax's output per score. 2; 6 when it is
-                                       computed in fp32 and cast, which keeps both */
+    double softmax_bytes;         /* unfused, of the softmax's output per score: 2; 4 when it is
+                                       computed in fp32, and cast for the next GEMM */
     double key_value_expanded;    /* 1: keys and values are copied to all query heads (repeat_kv) */
     double value_is_view;         /* 1: the value is a slice of a projection's output, which is kept
                                        whole. MLA: joint key-value up projection; else a joint qkv
@@ -50,8 +50,9 @@ typedef struct amm_kept_input {
     double router_expert_bytes;   /* the router keeps per token: for each expert (4: fp32 score), */
     double router_choice_bytes;   /*   for each expert chosen (8 index, 4 weight, indices of the */
     double router_token_bytes;    /*   gather), and besides (4: sum of the chosen weights) */
-    double combine_weighted;   /* 1: expert outputs are kept, they are weighted afterwards; 0: the
-                                       weights are applied before the second GEMM */
+    double combine_outputs;    /* expert outputs kept of each token copy. 0: the weight is applied
+                                       before the second GEMM; 1: afterwards; 2: and the sum keeps
+                                       the weighted ones too (PyTorch's index_add) */
     double checkpoint_sharded; /* 1: `full` spreads the block's input over tp without sequence
                                        parallelism (Megatron --distribute-saved-activations) */
     int recompute;             /* AMM_RECOMPUTE_… */
@@ -106,6 +107,12 @@ AMM_FN double amm_kept_rows(const amm_kept_input *in)
     return in->sequence_parallel > 0.0 ? in->tokens / in->tp : in->tokens;
 }
 
+/* 1 where the recompute set has none of `modules`. */
+AMM_FN double amm_kept_unless(const amm_kept_input *in, int modules)
+{
+    return (in->recompute & modules) == 0 ? 1.0 : 0.0;
+}
+
 /* Token copies at this device's experts when each receives as many as it should, times the
  * imbalance (1: balanced): every device of the expert group sends K copies of its own tokens, and
  * the devices that share an expert each see all of its tokens. */
@@ -139,10 +146,24 @@ AMM_FN double amm_kept_norm(const amm_kept_input *in, double vectors, double wid
     return vectors * (width * in->norm_copy_bytes + in->norm_statistics_bytes);
 }
 
+/* The same for the two norms of the block: [layernorm] computes them again from their inputs. */
+AMM_FN double amm_kept_block_norm(const amm_kept_input *in)
+{
+    return amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) *
+           amm_kept_norm(in, amm_kept_rows(in), in->shape->hidden);
+}
+
 /* The input of a norm is kept by a fused one only. */
 AMM_FN double amm_kept_norm_input(const amm_kept_input *in, double vectors, double width)
 {
     return in->norm_copy_bytes > 0.0 ? 0.0 : vectors * width * in->element_bytes;
+}
+
+AMM_FN double amm_kept_block_norm_input(const amm_kept_input *in)
+{
+    const double elements = amm_kept_rows(in) * in->shape->hidden;
+    return (in->recompute & AMM_RECOMPUTE_LAYERNORM) != 0 ? elements * in->element_bytes
+                                                          : amm_kept_norm_input(in, elements, 1.0);
 }
 
 /* Bytes of an activation function per output element: its output (input of the next linear layer)
@@ -161,12 +182,6 @@ AMM_FN double amm_kept_up_element(const amm_kept_input *in)
     return (in->shape->gated > 0.0 ? 2.0 : 1.0) * in->element_bytes;
 }
 
-/* 1 where the recompute set has none of `modules`. */
-AMM_FN double amm_kept_unless(const amm_kept_input *in, int modules)
-{
-    return (in->recompute & modules) == 0 ? 1.0 : 0.0;
-}
-
 /* ---- attention ------------------------------------------------------------------------------- */
 
 /* Multi-head latent attention up to q, k and v. The up projection adds the rotary key of all tokens,
@@ -175,12 +190,13 @@ AMM_FN void amm_kept_latent(const amm_kept_input *in, amm_kept *out)
 {
     const amm_block_shape *x = in->shape;
     const double rows = amm_kept_rows(in);
-    const double again = 1.0 - amm_kept_unless(in, AMM_RECOMPUTE_MLA_UP_PROJ);
+    const int again = (in->recompute & AMM_RECOMPUTE_MLA_UP_PROJ) != 0;
+    const double up_element = again ? in->element_bytes : in->linear_input_bytes;
     const double query_norm = x->q_rank > 0.0 ? amm_kept_norm(in, rows, x->q_rank) : 0.0;
     out->compressed = amm_kept_norm_input(in, rows, x->q_rank + x->kv_rank) + query_norm +
                       amm_kept_norm(in, rows, x->kv_rank);
-    out->up_input = rows * (x->q_rank + x->kv_rank) * in->linear_input_bytes;
-    out->rope = again * in->tokens * x->rope * in->element_bytes;
+    out->up_input = rows * (x->q_rank + x->kv_rank) * up_element;
+    out->rope = again ? in->tokens * x->rope * in->element_bytes : 0.0;
 }
 
 /* Query, key and value heads, and what comes between them and their projections. */
@@ -203,9 +219,17 @@ AMM_FN void amm_kept_heads(const amm_kept_input *in, amm_kept *out)
     }
     if (in->value_is_view > 0.0 && latent) {
         out->value += kept * width * heads * (x->head_qk - x->rope);
-    } else if (in->value_is_view > 0.0 && out->qk_norm == 0.0) {
+    } else if (in->value_is_view > 0.0) {
         out->rope = width * projected * x->head_qk;
     }
+}
+
+/* Unfused, per score: the softmax's output, the mask, and the input of the GEMM with the values where
+ * that is another tensor: dropped or cast. */
+AMM_FN double amm_kept_score(const amm_kept_input *in)
+{
+    const int other = in->dropout_mask_bytes > 0.0 || in->softmax_bytes != in->element_bytes;
+    return in->softmax_bytes + in->dropout_mask_bytes + (other ? in->element_bytes : 0.0);
 }
 
 /* Scores, softmax, weighted sum. */
@@ -214,8 +238,6 @@ AMM_FN void amm_kept_core(const amm_kept_input *in, amm_kept *out)
     const amm_block_shape *x = in->shape;
     const double vectors = in->tokens * x->heads / in->tp;
     const double kept = amm_kept_unless(in, AMM_RECOMPUTE_CORE_ATTN);
-    const double dropped =
-        in->dropout_mask_bytes > 0.0 ? in->dropout_mask_bytes + in->element_bytes : 0.0;
     const double element =
         in->out_keeps_original > 0.0 ? in->element_bytes : in->linear_input_bytes;
     if (in->attention_fused > 0.0) {
@@ -223,19 +245,31 @@ AMM_FN void amm_kept_core(const amm_kept_input *in, amm_kept *out)
         out->attention_output =
             element == in->element_bytes ? 0.0 : kept * vectors * x->head_v * in->element_bytes;
     } else {
-        out->core = kept * vectors * in->keys * (in->softmax_bytes + dropped);
+        out->core = kept * vectors * in->keys * amm_kept_score(in);
     }
     out->out_input = vectors * x->head_v * element;
+}
+
+/* The first projections of MLA are two linear layers: each keeps its own copy in 8 bits; that of a
+ * query without compression is part of what mla_up_proj computes again. */
+AMM_FN double amm_kept_qkv_input_element(const amm_kept_input *in)
+{
+    const int again = (in->recompute & AMM_RECOMPUTE_MLA_UP_PROJ) != 0;
+    if (in->shape->kv_rank == 0.0 || in->linear_input_bytes == in->element_bytes) {
+        return in->linear_input_bytes;
+    }
+    return in->linear_input_bytes +
+           (again && in->shape->q_rank == 0.0 ? in->element_bytes : in->linear_input_bytes);
 }
 
 AMM_FN void amm_kept_attention(const amm_kept_input *in, amm_kept *out)
 {
     const double rows = amm_kept_rows(in);
     const double h = in->shape->hidden;
-    out->block_input = amm_kept_norm_input(in, rows, h);
-    out->attention_norm = amm_kept_norm(in, rows, h);
+    out->block_input = amm_kept_block_norm_input(in);
+    out->attention_norm = amm_kept_block_norm(in);
     out->qkv_input =
-        amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) * rows * h * in->linear_input_bytes;
+        amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) * rows * h * amm_kept_qkv_input_element(in);
     if (in->shape->kv_rank > 0.0) {
         amm_kept_latent(in, out);
     }
@@ -293,8 +327,7 @@ AMM_FN void amm_kept_experts(const amm_kept_input *in, amm_kept *out)
     out->expert_up = elements * amm_kept_up_element(in);
     out->expert_act =
         amm_kept_unless(in, AMM_RECOMPUTE_MOE_ACT) * elements * amm_kept_activation_element(in);
-    out->combine =
-        in->combine_weighted > 0.0 ? rows * x->top_k * x->hidden * in->element_bytes : 0.0;
+    out->combine = rows * x->top_k * x->hidden * in->element_bytes * in->combine_outputs;
     amm_kept_shared(in, out);
 }
 
@@ -302,8 +335,8 @@ AMM_FN void amm_kept_feed_forward(const amm_kept_input *in, amm_kept *out)
 {
     const double rows = amm_kept_rows(in);
     const double h = in->shape->hidden;
-    out->ffn_stream = amm_kept_norm_input(in, rows, h);
-    out->ffn_norm = amm_kept_norm(in, rows, h);
+    out->ffn_stream = amm_kept_block_norm_input(in);
+    out->ffn_norm = amm_kept_block_norm(in);
     out->ffn_input =
         amm_kept_unless(in, AMM_RECOMPUTE_LAYERNORM) * rows * h * amm_kept_ffn_input_element(in);
     amm_kept_dense(in, out);
