@@ -1,6 +1,8 @@
 """What autograd saves, counted by storage; and one plain transformer block whose every choice that
 matters to memory is an option. Imported by test_saved_tensors.py; needs torch."""
 import dataclasses
+import os
+import subprocess
 import weakref
 
 import torch
@@ -40,6 +42,35 @@ def saved_bytes(run, hidden, module, shared=()):
             storages[storage.data_ptr()] = storage.nbytes()
     assert output.requires_grad
     return sum(storages.values())
+
+
+class Cases:
+    """What was counted beside what the library says (the program KEPT_BYTES, kept_bytes.c)."""
+
+    def __init__(self):
+        self.cases = []
+
+    def add(self, name, saved, members):
+        """`members` of amm_kept_input and amm_block_shape."""
+        question = " ".join(f"{member}={value}" for member, value in members.items())
+        self.cases.append((name, saved, question))
+
+    def compare(self):
+        """How many differ; prints them."""
+        questions = "\n".join(question for _, _, question in self.cases)
+        answers = subprocess.run([os.environ["KEPT_BYTES"]], input=questions, capture_output=True,
+                                 text=True, check=True).stdout.splitlines()
+        assert len(answers) == len(self.cases)
+        wrong = 0
+        for (name, saved, _), answer in zip(self.cases, answers):
+            words = answer.split()
+            kept = {word: float(value) for word, value in zip(words[::2], words[1::2])}
+            if kept["total"] != saved:
+                wrong += 1
+                parts = ", ".join(f"{part} {n:.0f}" for part, n in kept.items() if n)
+                print(f"{name}: torch saves {saved}, {saved - kept['total']:+.0f}: {parts}")
+        print(f"{len(self.cases)} cases, {wrong} differ")
+        return wrong
 
 
 # ---- what fused kernels keep, as autograd functions -------------------------------------------------

@@ -2,7 +2,6 @@
 import dataclasses
 import itertools
 import os
-import subprocess
 import sys
 
 try:
@@ -14,18 +13,12 @@ if "KEPT_BYTES" not in os.environ or not hasattr(torch, "float8_e4m3fn"):
     print("no amm_kept_bytes, or a torch without 8-bit floats: skipped")
     sys.exit(77)
 
-from saved_tensors import BF16, Block, Options, saved_bytes
+from saved_tensors import BF16, Block, Cases, Options, saved_bytes
 
 torch.manual_seed(1)
 torch.set_num_threads(1)
-cases = []  # (name, bytes saved, question)
+cases = Cases()
 
-
-def question(**members):
-    return " ".join(f"{name}={value}" for name, value in members.items())
-
-
-# ---- plain block ---------------------------------------------------------------------------------
 
 # What mixture() keeps of each token copy in 64-bit integers: the chosen expert, the order of the
 # copies, their tokens and, unless it is the tokens again, the way back.
@@ -38,13 +31,13 @@ def choice_bytes(o):
     return INDICES + (0 if o.index_add else WAY_BACK) + (2 if o.combine_weighted else 4)
 
 
-def plain_question(o):
+def members(o):
     rows = o.batch * o.sequence // (o.tp if o.sequence_parallel else 1)
     unfused = o.norm == "rms"
     shape = {name: getattr(o, name) for name in (
         "hidden", "heads", "kv_heads", "head_qk", "head_v", "q_rank", "kv_rank", "ffn", "experts",
         "top_k", "expert_ffn", "shared_ffn")}
-    return question(
+    return dict(
         **shape, rope=o.rope, gated=int(o.gated), qk_norm=int(o.qk_norm),
         tokens=o.batch * o.sequence, keys=o.sequence, tp=o.tp, expert_tp=1,
         sequence_parallel=int(o.sequence_parallel), expert_tokens=rows * o.top_k, element_bytes=2,
@@ -64,8 +57,7 @@ def plain(name, o):
     block = Block(o).to(BF16)
     rows = o.sequence // (o.tp if o.sequence_parallel else 1)
     hidden = torch.randn(o.batch, rows, o.hidden, dtype=BF16, requires_grad=True)
-    cases.append((f"{name} {'+'.join(o.sets) or 'none'}", saved_bytes(block, hidden, block),
-                  plain_question(o)))
+    cases.add(f"{name} {'+'.join(o.sets) or 'none'}", saved_bytes(block, hidden, block), members(o))
 
 
 GPT = Options(dropout="mask")
@@ -120,27 +112,9 @@ def plain_cases():
             for sets in itertools.combinations(modules, size):
                 o = dataclasses.replace(changed, sets=sets)
                 if allowed(family, o):
-                    plain(f"{family} {variant}", o)
+                    yield f"{family} {variant}", o
 
 
-# ---- compare -------------------------------------------------------------------------------------
-
-
-def compare():
-    answers = subprocess.run([os.environ["KEPT_BYTES"]], input="\n".join(c[2] for c in cases),
-                             capture_output=True, text=True, check=True).stdout.splitlines()
-    wrong = 0
-    for (name, saved, _), answer in zip(cases, answers, strict=True):
-        words = answer.split()
-        kept = dict(zip(words[::2], map(float, words[1::2])))
-        if kept["total"] != saved:
-            wrong += 1
-            parts = ", ".join(f"{k} {v:.0f}" for k, v in kept.items() if v)
-            print(f"{name}: torch saves {saved}, formula {kept['total']:.0f} "
-                  f"({saved - kept['total']:+.0f}): {parts}")
-    print(f"{len(cases)} cases, {wrong} differ")
-    return wrong
-
-
-plain_cases()
-sys.exit(compare() > 0)
+for name, o in plain_cases():
+    plain(name, o)
+sys.exit(cases.compare() > 0)
