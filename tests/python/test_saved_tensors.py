@@ -31,6 +31,13 @@ def choice_bytes(o):
     return INDICES + (0 if o.index_add else WAY_BACK) + (2 if o.combine_weighted else 4)
 
 
+def keeps_view(o):
+    """Flash keeps the view of a value, and so does a checkpoint around the core; a batched GEMM
+    copies it, unless it is one matrix per head or copied to more heads already."""
+    batched = o.batch > 1 or o.kv_heads < o.heads
+    return o.value_view and o.rope > 0 and (o.flash or "core_attn" in o.sets or not batched)
+
+
 def members(o):
     rows = o.batch * o.sequence // (o.tp if o.sequence_parallel else 1)
     unfused = o.norm == "rms"
@@ -43,8 +50,7 @@ def members(o):
         sequence_parallel=int(o.sequence_parallel), expert_tokens=rows * o.top_k, element_bytes=2,
         linear_input_bytes=1 if o.bits8 else 2, attention_fused=int(o.flash),
         softmax_bytes=4 if o.softmax_fp32 else 2, key_value_expanded=int(not o.flash),
-        # Unfused, the batched GEMM copies the view; a checkpoint around it keeps the view.
-        value_is_view=int(o.value_view and o.rope > 0 and (o.flash or "core_attn" in o.sets)),
+        value_is_view=int(keeps_view(o)),
         dropout_mask_bytes={"none": 0, "mask": 1, "noise": 2}[o.dropout],
         norm_copy_bytes=6 if unfused else 0,
         # torch's LayerNorm on a CPU keeps mean and deviation in 16 bits.
@@ -83,6 +89,7 @@ VARIANTS = {
     "noise dropout": {"flash": False, "dropout": "noise"},
     "value view": {"value_view": True},
     "unfused value view": {"value_view": True, "flash": False},
+    "batch 1, unfused value view": {"batch": 1, "value_view": True, "flash": False},
     "tp 2": {"tp": 2},
     "tp 4": {"tp": 4},
     "tp 2, sp": {"tp": 2, "sequence_parallel": True},
@@ -98,11 +105,9 @@ VARIANTS = {
 def allowed(family, o):
     """Combinations that say nothing new or do not exist. A batched GEMM copies a view for itself,
     and what it copied cannot be discarded."""
-    if o.value_view and not o.flash and "mla_up_proj" in o.sets and "core_attn" not in o.sets:
+    if o.value_view and not o.flash and o.batch > 1 and "mla_up_proj" in o.sets and "core_attn" not in o.sets:
         return False
-    if family == "gpt" and o.norm == "rms":
-        return False
-    return not (o.experts and o.shared_ffn and o.tp > 1 and not o.sequence_parallel)
+    return family != "gpt" or o.norm != "rms"
 
 
 def plain_cases():

@@ -22,81 +22,110 @@ typedef struct amm_kept_input {
     double keys;                  /* positions that one query attends to: s, or the window */
     double tp, expert_tp;         /* degrees of the dense part, of each expert */
     double sequence_parallel;     /* 1: what tp does not split is split along the sequence */
-    double expert_tokens;         /* token copies that this device's experts receive;
-                                       amm_kept_expert_tokens() */
-    double element_bytes;         /* 2: bf16 and fp16 */
-    double linear_input_bytes;    /* what a linear layer keeps of an input element: 2, or 1 in fp8.
-                                       All else stays at element_bytes: residual stream, norm
-                                       inputs, q, k, v, attention output, gate and up outputs,
-                                       router input, inputs of recomputed modules */
-    double out_keeps_original;    /* 8 bits and flash, 1: the out projection keeps the attention's
-                                       output as it is instead of a copy in 8 bits */
-    double attention_fused;       /* 1: flash; 0: keeps every score */
-    double softmax_bytes;         /* unfused, of the softmax's output per score: 2; 4 when it is
-                                       computed in fp32, and cast for the next GEMM */
-    double key_value_expanded;    /* 1: keys and values are copied to all query heads (repeat_kv) */
-    double value_is_view;         /* 1: the value is a slice of a projection's output, which is kept
-                                       whole. MLA: joint key-value up projection; else a joint qkv
-                                       projection followed by rotary embedding */
-    double dropout_mask_bytes;    /* per element; 0: no dropout, 1: a mask, 2: 16-bit noise (CPU) */
-    double norm_copy_bytes;       /* of a norm, per element, instead of its input. 0: fused, keeps
-                                       its input; 6: op by op in fp32, keeps the fp32 input and the
-                                       16-bit normalised value */
-    double norm_statistics_bytes; /* per normalised vector: 4 inverse root mean square, 8 with the
-                                       mean; 0: not counted (the closed forms of 2205.05198) */
-    double activation_fused;      /* 1: one kernel that keeps its inputs; 0: op by op, see
-                                       amm_kept_activation_element() */
-    double router_input_fp32;     /* 1: the router keeps fp32 copies of its input and weights */
-    double router_expert_bytes;   /* the router keeps per token: for each expert (4: fp32 score), */
-    double router_choice_bytes;   /*   for each expert chosen (8 index, 4 weight, indices of the */
-    double router_token_bytes;    /*   gather), and besides (4: sum of the chosen weights) */
-    double combine_outputs;    /* expert outputs kept of each token copy. 0: the weight is applied
-                                       before the second GEMM; 1: afterwards; 2: and the sum keeps
-                                       the weighted ones too (PyTorch's index_add) */
-    double checkpoint_sharded; /* 1: `full` spreads the block's input over tp without sequence
-                                       parallelism (Megatron --distribute-saved-activations) */
-    int recompute;             /* AMM_RECOMPUTE_… */
+    /* Token copies that this device's experts receive: amm_kept_expert_tokens(). */
+    double expert_tokens;
+    /* 2: bf16 and fp16. */
+    double element_bytes;
+    /* What a linear layer keeps of an input element: 2, or 1 in fp8. All else stays at
+     * element_bytes: residual stream, norm inputs, q, k, v, attention output, gate and up outputs,
+     * router input, inputs of recomputed modules. */
+    double linear_input_bytes;
+    /* 8 bits and flash, 1: the out projection keeps the attention's own output, no copy of 8 bits
+     * (Megatron-LM with any fp8 recipe but `delayed`). */
+    double out_keeps_original;
+    /* 1: flash; 0: keeps every score. */
+    double attention_fused;
+    /* Unfused, per score: 2, or 4 when the softmax is computed in fp32 and cast afterwards. */
+    double softmax_bytes;
+    /* 1: keys and values are copied to all query heads (repeat_kv). */
+    double key_value_expanded;
+    /* 1: the value is a slice of a projection's output, which is kept whole. MLA: joint up
+     * projection of key and value; else a joint qkv projection followed by rotary embedding. */
+    double value_is_view;
+    /* Of a dropout, per element. 0: there is none; 1: a mask; 2: 16-bit noise (PyTorch on a CPU). */
+    double dropout_mask_bytes;
+    /* Of a norm, per element, in place of its input. 0: fused, keeps its input; 6: op by op in fp32,
+     * keeps the fp32 input and the 16-bit normalised value. */
+    double norm_copy_bytes;
+    /* Per normalised vector. 4: inverse root mean square; 8: and the mean; 0: not counted, as in
+     * the closed forms of 2205.05198. */
+    double norm_statistics_bytes;
+    /* 1: one kernel that keeps its inputs; 0: op by op, amm_kept_activation_element(). */
+    double activation_fused;
+    /* 1: the router keeps fp32 copies of its input and weights. */
+    double router_input_fp32;
+    /* The router keeps per token: for each expert (4: an fp32 score), for each expert chosen (8 an
+     * index, 4 a weight, 8 each index of gather and scatter), besides (4: sum of the weights). */
+    double router_expert_bytes, router_choice_bytes, router_token_bytes;
+    /* Expert outputs kept of each token copy. 0: the weight is applied before the second GEMM; 1:
+     * afterwards; 2: and the sum keeps the weighted ones too (PyTorch's index_add). */
+    double combine_outputs;
+    /* 1: `full` spreads the block's input over tp without sequence parallelism (Megatron-LM
+     * --distribute-saved-activations). */
+    double checkpoint_sharded;
+    int recompute; /* AMM_RECOMPUTE_… */
 } amm_kept_input;
 
-/* name, half: A attention, F feed-forward. What is kept; [set that frees it, besides full]. T tokens,
- * S = T / tp under sequence parallelism, else T; l linear_input_bytes, e element_bytes. */
+/* Members of amm_kept: name, half (A attention, F feed-forward). T tokens, S = T / tp under sequence
+ * parallelism, else T; e element_bytes, l linear_input_bytes; [modules that free it, besides full].
+ *   block_input       S h e: input of a fused norm or of a recomputed one; all that `full` keeps
+ *   attention_norm    copies of an unfused norm, statistics [layernorm]
+ *   qkv_input         S h l: output of the norm; MLA in 8 bits: two copies [layernorm]
+ *   compressed        MLA, S: compressed query and key-value, what their norms keep
+ *   up_input          MLA, S: outputs of these norms, l (e if mla_up_proj starts from them)
+ *   qk_norm           what the norms of query and key heads keep
+ *   rope              linear in q and k, so keeps nothing of its own; the whole projection where
+ *                     value_is_view; MLA: T e of the rotary key from which mla_up_proj starts
+ *   query, key, value T a/t d e, T max(k/t, 1) d e, the same of value heads [MLA: mla_up_proj]
+ *   core              flash: T a/t 4, log-sum-exp; else the scores [core_attn]
+ *   attention_output  T a/t d_v e: flash, when the out projection keeps a copy [core_attn]
+ *   out_input         T a/t d_v l: input of the out projection
+ *   attention_mask    S h: dropout before the residual
+ *   ffn_stream, ffn_norm, ffn_mask   as block_input, attention_norm, attention_mask
+ *   ffn_input         S h l: output of the norm; e into router or a recomputed module [layernorm]
+ *   ffn_up            T f/t e, twice if gated: input of the activation [mlp]
+ *   ffn_act           T f/t l: its output; op by op also what lies between [mlp]
+ *   router            scores, choices, fp32 copies [moe]
+ *   expert_input      l per dispatched copy and h [moe]
+ *   expert_up, expert_act   as ffn_up [moe], ffn_act [moe, moe_act]
+ *   combine           expert outputs weighted afterwards, e per copy and h [moe]
+ *   shared_input      S h l: copy of ffn_input in 8 bits [moe, shared_experts, layernorm]
+ *   shared_up, shared_act   as ffn_up, ffn_act [moe, shared_experts] */
 #define AMM_KEPT_LIST(X)                                                                           \
-    X(block_input, A)    /* S h e, input of a fused norm; all that `full` keeps */                 \
-    X(attention_norm, A) /* copies of an unfused norm and statistics */                            \
-    X(qkv_input, A)      /* S h l, output of the norm [layernorm] */                               \
-    X(compressed, A)     /* MLA, S: compressed query and key-value, inputs of their norms */       \
-    X(up_input, A)       /* MLA, S l: their outputs, inputs of the up projections */               \
-    X(qk_norm, A)        /* what the norms of query and key heads keep */                          \
-    X(rope, A)           /* linear in q and k, keeps nothing of its own. MLA: T e, the rotary    \
-                              key, from which mla_up_proj starts; see also value_is_view */ \
-    X(query, A)          /* T a/t d e [MLA: mla_up_proj] */                                        \
-    X(key, A)            /* T max(k/t, 1) d e [MLA: mla_up_proj] */                                \
-    X(value, A)          /* the same with the width of a value [MLA: mla_up_proj] */               \
-    X(core, A)           /* flash: T a/t 4 log-sum-exp; else scores [core_attn] */                 \
-    X(attention_output, A) /* flash, when the linear keeps a copy of its own [core_attn] */        \
-    X(out_input, A)        /* T a/t d_v l, input of the out projection */                          \
-    X(attention_mask, A)   /* S h, dropout before the residual */                                  \
-    X(ffn_stream, F)       /* S h e, input of the second norm when fused */                        \
-    X(ffn_norm, F)         /* as attention_norm */                                                 \
-    X(ffn_input, F)        /* S h l (e into experts or a recomputed module) [layernorm] */         \
-    X(ffn_up, F)           /* T f/t e, twice if gated: input of the activation [mlp] */            \
-    X(ffn_act, F)          /* T f/t l: its output; op by op: intermediate values [mlp] */          \
-    X(router, F)           /* scores, choices, fp32 copies [moe] */                                \
-    X(expert_input, F)     /* dispatched tokens, h l each [moe] */                                 \
-    X(expert_up, F)        /* as ffn_up [moe] */                                                   \
-    X(expert_act, F)       /* as ffn_act [moe, moe_act] */                                         \
-    X(combine, F)          /* outputs of experts, h e each, when weighted afterwards [moe] */      \
-    X(shared_input, F) /* S h l, a copy in 8 bits of ffn_input [moe, shared_experts,           \
-                              layernorm] */   \
-    X(shared_up, F)    /* as ffn_up [moe, shared_experts] */                                       \
-    X(shared_act, F)   /* as ffn_act [moe, shared_experts] */                                      \
-    X(ffn_mask, F)     /* S h, dropout before the residual */
+    X(block_input, A)                                                                              \
+    X(attention_norm, A)                                                                           \
+    X(qkv_input, A)                                                                                \
+    X(compressed, A)                                                                               \
+    X(up_input, A)                                                                                 \
+    X(qk_norm, A)                                                                                  \
+    X(rope, A)                                                                                     \
+    X(query, A)                                                                                    \
+    X(key, A)                                                                                      \
+    X(value, A)                                                                                    \
+    X(core, A)                                                                                     \
+    X(attention_output, A)                                                                         \
+    X(out_input, A)                                                                                \
+    X(attention_mask, A)                                                                           \
+    X(ffn_stream, F)                                                                               \
+    X(ffn_norm, F)                                                                                 \
+    X(ffn_input, F)                                                                                \
+    X(ffn_up, F)                                                                                   \
+    X(ffn_act, F)                                                                                  \
+    X(router, F)                                                                                   \
+    X(expert_input, F)                                                                             \
+    X(expert_up, F)                                                                                \
+    X(expert_act, F)                                                                               \
+    X(combine, F)                                                                                  \
+    X(shared_input, F)                                                                             \
+    X(shared_up, F)                                                                                \
+    X(shared_act, F)                                                                               \
+    X(ffn_mask, F)
 
 typedef struct amm_kept {
 #define AMM_KEPT_MEMBER(name, half) double name;
     AMM_KEPT_LIST(AMM_KEPT_MEMBER)
 #undef AMM_KEPT_MEMBER
-    double total;
+    double total; /* the sum of the others, exact below 2^53 */
 } amm_kept;
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -358,7 +387,7 @@ AMM_FN amm_kept amm_kept_zero(void)
     return out;
 }
 
-/* Kept by one block, per op and in total (the sum of the others, exact below 2^53). */
+/* Kept by one block, per op and in total. */
 AMM_FN amm_kept amm_kept_block(const amm_kept_input *in)
 {
     amm_kept out = amm_kept_zero();
