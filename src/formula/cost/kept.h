@@ -128,6 +128,42 @@ typedef struct amm_kept {
     double total; /* the sum of the others, exact below 2^53 */
 } amm_kept;
 
+/* Inputs of a runtime that fuses all there is and keeps 16 bits, tp without sequence parallelism, no
+ * dropout, nothing recomputed; experts as on one device of their own and without what routers keep.
+ * The caller changes what differs. */
+AMM_FN amm_kept_input amm_kept_input_of(const amm_block_shape *shape, double tokens, double keys,
+                                        double tp)
+{
+    const amm_kept_input in = {
+        shape,
+        tokens,
+        keys,
+        tp,
+        1.0, /* tokens … expert_tp */
+        0.0,
+        0.0,
+        2.0,
+        2.0,
+        0.0, /* sequence_parallel … out_keeps_original */
+        1.0,
+        2.0,
+        0.0,
+        0.0, /* attention_fused … value_is_view */
+        0.0,
+        0.0,
+        0.0,
+        1.0, /* dropout_mask_bytes … activation_fused */
+        0.0,
+        0.0,
+        0.0,
+        0.0, /* router_input_fp32 … router_token_bytes */
+        0.0,
+        0.0, /* combine_outputs, checkpoint_sharded */
+        AMM_RECOMPUTE_NONE,
+    };
+    return in;
+}
+
 /* ---- parts ----------------------------------------------------------------------------------- */
 
 /* S: tokens of what tensor parallelism does not split. */
@@ -423,6 +459,20 @@ AMM_FN double amm_kept_working(const amm_kept_input *in)
         return A + F;
     }
     return A > F ? A : F;
+}
+
+/* A block of GPT with 16-bit activations, dropout and unfused attention, no sequence parallelism, no
+ * recomputation: b s h (10 + (8 + 16 f/4h)/t + 5 a w/(h t)), Korthikanti et al. equation 1 divided
+ * by tp as in table 2. w = s for full attention. */
+AMM_FN double amm_block_kept_bytes(double b, double s, double w, double h, double f, double a,
+                                   double t)
+{
+    const amm_block_shape shape = { h,   a,   a,   h / a, h / a, 0.0, 0.0, 0.0, w,   f,  0.0,
+                                    0.0, 0.0, 0.0, 0.0,   1.0,   1.0, 1.0, 2.0, 0.0, 0.0 };
+    amm_kept_input in = amm_kept_input_of(&shape, b * s, w, t);
+    in.attention_fused = 0.0;
+    in.dropout_mask_bytes = 1.0;
+    return amm_kept_block(&in).total;
 }
 
 #endif
