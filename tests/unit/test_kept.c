@@ -143,6 +143,67 @@ static void key_heads(void **state)
     assert_same_bits(amm_kept_block(&in).key, 10 * 1 * 8 * 2.0);
 }
 
+/* DeepSeek's kind, two ranks, sequence parallelism, 8 bits: 64 tokens of which 32 are this rank's. */
+static void latent_experts_by_hand(void **state)
+{
+    (void)state;
+    amm_block_shape x = gpt_shape(128, 4);
+    x.head_qk = 24.0;
+    x.head_v = 16.0;
+    x.q_rank = 48.0;
+    x.kv_rank = 32.0;
+    x.rope = 8.0;
+    x.ffn = 0.0;
+    x.gated = 1.0;
+    x.experts = 8.0;
+    x.top_k = 2.0;
+    x.expert_ffn = 64.0;
+    x.shared_ffn = 96.0;
+    amm_kept_input in = amm_kept_input_of(&x, 64, 64, 2);
+    in.sequence_parallel = 1.0;
+    in.linear_input_bytes = 1.0;
+    in.expert_tp = 2.0;
+    in.expert_tokens = amm_kept_expert_tokens(&in, 1.5);
+    assert_same_bits(in.expert_tokens, 32 * 2 * 2 * 1.5);
+    in.router_expert_bytes = 4.0;
+    in.router_choice_bytes = 12.0;
+    const amm_kept kept = amm_kept_block(&in);
+    assert_same_bits(kept.qkv_input, 2 * 32 * 128.0);
+    assert_same_bits(kept.compressed, 32 * (48 + 32) * 2.0);
+    assert_same_bits(kept.up_input, 32 * (48 + 32) * 1.0);
+    assert_same_bits(kept.query + kept.key + kept.value, 64 * 2 * (24 + 24 + 16) * 2.0);
+    assert_same_bits(kept.router, 32 * (8 * 4 + 2 * 12.0));
+    assert_same_bits(kept.ffn_input, 32 * 128 * 2.0);
+    assert_same_bits(kept.expert_input, 192 * 128.0);
+    assert_same_bits(kept.expert_up, 192 * (64 / 2) * 2 * 2.0);
+    assert_same_bits(kept.expert_act, 192 * (64 / 2) * 1.0);
+    assert_same_bits(kept.shared_input, 32 * 128.0);
+    assert_same_bits(kept.shared_up + kept.shared_act, 64 * 48 * (4 + 1.0));
+    in.recompute = AMM_RECOMPUTE_MLA_UP_PROJ;
+    const amm_kept up = amm_kept_block(&in);
+    assert_same_bits(up.query + up.key + up.value, 0.0);
+    assert_same_bits(up.rope, 64 * 8 * 2.0);
+    assert_same_bits(up.up_input, 32 * (48 + 32) * 2.0);
+}
+
+/* The halves of a block are computed again one after the other. */
+static void working_by_hand(void **state)
+{
+    (void)state;
+    const amm_block_shape shape = gpt_shape(64, 4);
+    amm_kept_input in = input_of(&shape, 100, 1);
+    const amm_kept all = amm_kept_block(&in);
+    in.recompute = AMM_RECOMPUTE_CORE_ATTN;
+    assert_same_bits(amm_kept_working(&in), all.core);
+    in.recompute = AMM_RECOMPUTE_CORE_ATTN | AMM_RECOMPUTE_MLP;
+    assert_true(all.core > all.ffn_up + all.ffn_act);
+    assert_same_bits(amm_kept_working(&in), all.core);
+    in.recompute = AMM_RECOMPUTE_LAYERNORM | AMM_RECOMPUTE_MLP;
+    assert_same_bits(amm_kept_working(&in), all.ffn_input + all.ffn_up + all.ffn_act);
+    in.recompute = AMM_RECOMPUTE_FULL;
+    assert_same_bits(amm_kept_working(&in), all.total - all.block_input);
+}
+
 /* ---- laws ------------------------------------------------------------------------------------ */
 
 static amm_block_shape latent_experts(void)
@@ -266,6 +327,8 @@ int main(void)
         cmocka_unit_test(form_in_doubles),
         cmocka_unit_test(fused_attention),
         cmocka_unit_test(key_heads),
+        cmocka_unit_test(latent_experts_by_hand),
+        cmocka_unit_test(working_by_hand),
         cmocka_unit_test(laws),
         cmocka_unit_test(halves),
     };
