@@ -73,7 +73,7 @@ class Cases:
         return wrong
 
 
-# ---- what fused kernels keep, as autograd functions -------------------------------------------------
+# ---- what fused kernels keep, as autograd functions ----------------------------------------------
 # Counting needs no backward pass: these have none.
 
 

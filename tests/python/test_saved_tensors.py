@@ -12,7 +12,7 @@ except ImportError:
 if "KEPT_BYTES" not in os.environ:
     print("no amm_kept_bytes: skipped")
     sys.exit(77)
-# Autograd of 1.13 also keeps constants and more of an RMSNorm; flash with grouped queries came last.
+# Autograd of 1.13 also keeps constants and more of an RMSNorm; flash with groups came last.
 if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 5):
     print(f"torch {torch.__version__} is older than 2.5: skipped")
     sys.exit(77)
@@ -109,7 +109,8 @@ VARIANTS = {
 def allowed(family, o):
     """Combinations that say nothing new or do not exist. A batched GEMM copies a view for itself,
     and what it copied cannot be discarded."""
-    if o.value_view and not o.flash and o.batch > 1 and "mla_up_proj" in o.sets and "core_attn" not in o.sets:
+    discarded = "mla_up_proj" in o.sets and "core_attn" not in o.sets
+    if discarded and o.value_view and not o.flash and o.batch > 1:
         return False
     return family != "gpt" or o.norm != "rms"
 

@@ -105,8 +105,8 @@ def run_llama(fused, sets, kv_heads):
                          intermediate_size=96)
     members = dict(RMS, heads=4, kv_heads=kv_heads, head_qk=16, head_v=16, ffn=96,
                    key_value_expanded=int(not fused))
-    run(f"llama {kv_heads} key heads", llama, lambda c: llama.LlamaDecoderLayer(c, 0), config, fused,
-        sets, members, llama.LlamaRotaryEmbedding)
+    run(f"llama {kv_heads} key heads", llama, lambda c: llama.LlamaDecoderLayer(c, 0), config,
+        fused, sets, members, llama.LlamaRotaryEmbedding)
 
 
 def run_qwen(fused, sets, normalise):
@@ -146,7 +146,8 @@ for fused in (False, True):
         for normalise in (False, True):
             run_qwen(fused, sets, normalise)
 for q_rank in (24, None):
-    for sets in ((), ("core_attn",), ("moe",), ("shared_experts",), ("core_attn", "moe"), ("full",)):
+    for sets in ((), ("core_attn",), ("moe",), ("shared_experts",), ("core_attn", "moe"),
+                 ("full",)):
         run_deepseek(sets, q_rank, False)
     for sets in ((), ("core_attn",), ("mlp",), ("full",)):
         run_deepseek(sets, q_rank, True)

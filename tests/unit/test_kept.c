@@ -4,7 +4,7 @@
 
 #include "formula/cost/kept.h"
 
-/* ---- the four models of the paper, table 3 ----------------------------------------------------- */
+/* ---- the four models of the paper, table 3 ---------------------------------------------------- */
 
 typedef struct paper_model {
     int64_t h, a, t, b;
@@ -101,7 +101,7 @@ static void form_in_doubles(void **state)
     }
 }
 
-/* ---- parts, by hand --------------------------------------------------------------------------- */
+/* ---- parts, by hand -------------------------------------------------------------------------- */
 
 /* Flash: q, k, v and the out projection's input are one s h / t each, and 4 bytes per head. */
 static void fused_attention(void **state)
@@ -143,7 +143,8 @@ static void key_heads(void **state)
     assert_same_bits(amm_kept_block(&in).key, 10 * 1 * 8 * 2.0);
 }
 
-/* DeepSeek's kind, two ranks, sequence parallelism, 8 bits: 64 tokens of which 32 are this rank's. */
+/* DeepSeek's kind, two ranks, sequence parallelism, 8 bits: 64 tokens of which 32 are this
+ * rank's. */
 static void latent_experts_by_hand(void **state)
 {
     (void)state;
@@ -296,8 +297,8 @@ static void laws(void **state)
     for_all(working_law);
 }
 
-/* Under sequence parallelism twice the degree is half the bytes; but for the rotary key of MLA, which
- * every device gathers when it computes the up projection again. */
+/* Under sequence parallelism twice the degree is half the bytes; but for the rotary key of MLA,
+ * which every device gathers when it computes the up projection again. */
 static void halves(void **state)
 {
     (void)state;

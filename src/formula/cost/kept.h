@@ -42,10 +42,11 @@ typedef struct amm_kept_input {
     /* 1: the value is a slice of a projection's output, which is kept whole. MLA: joint up
      * projection of key and value; else a joint qkv projection followed by rotary embedding. */
     double value_is_view;
-    /* Of a dropout, per element. 0: there is none; 1: a mask; 2: 16-bit noise (PyTorch on a CPU). */
+    /* Of a dropout, per element. 0: there is none; 1: a mask; 2: 16-bit noise (PyTorch on a
+     * CPU). */
     double dropout_mask_bytes;
-    /* Of a norm, per element, in place of its input. 0: fused, keeps its input; 6: op by op in fp32,
-     * keeps the fp32 input and the 16-bit normalised value. */
+    /* Of a norm, per element, in place of its input. 0: fused, keeps its input; 6: op by op in
+     * fp32, keeps the fp32 input and the 16-bit normalised value. */
     double norm_copy_bytes;
     /* Per normalised vector. 4: inverse root mean square; 8: and the mean; 0: not counted, as in
      * the closed forms of 2205.05198. */
@@ -66,8 +67,9 @@ typedef struct amm_kept_input {
     int recompute; /* AMM_RECOMPUTE_… */
 } amm_kept_input;
 
-/* Members of amm_kept: name, half (A attention, F feed-forward). T tokens, S = T / tp under sequence
- * parallelism, else T; e element_bytes, l linear_input_bytes; [modules that free it, besides full].
+/* Members of amm_kept: name, half (A attention, F feed-forward). T tokens, S = T / tp under
+ * sequence parallelism, else T; e element_bytes, l linear_input_bytes; [modules that free it,
+ * besides full].
  *   block_input       S h e: input of a fused norm or of a recomputed one; all that `full` keeps
  *   attention_norm    copies of an unfused norm, statistics [layernorm]
  *   qkv_input         S h l: output of the norm; MLA in 8 bits: two copies [layernorm]
@@ -128,9 +130,9 @@ typedef struct amm_kept {
     double total; /* the sum of the others, exact below 2^53 */
 } amm_kept;
 
-/* Inputs of a runtime that fuses all there is and keeps 16 bits, tp without sequence parallelism, no
- * dropout, nothing recomputed; experts as on one device of their own and without what routers keep.
- * The caller changes what differs. */
+/* Inputs of a runtime that fuses all there is and keeps 16 bits, tp without sequence parallelism,
+ * no dropout, nothing recomputed; experts as on one device of their own and without what routers
+ * keep. The caller changes what differs. */
 AMM_FN amm_kept_input amm_kept_input_of(const amm_block_shape *shape, double tokens, double keys,
                                         double tp)
 {
@@ -249,8 +251,8 @@ AMM_FN double amm_kept_up_element(const amm_kept_input *in)
 
 /* ---- attention ------------------------------------------------------------------------------- */
 
-/* Multi-head latent attention up to q, k and v. The up projection adds the rotary key of all tokens,
- * which sequence parallelism gathers: computing it again needs that key. */
+/* Multi-head latent attention up to q, k and v. The up projection adds the rotary key of all
+ * tokens, which sequence parallelism gathers: computing it again needs that key. */
 AMM_FN void amm_kept_latent(const amm_kept_input *in, amm_kept *out)
 {
     const amm_block_shape *x = in->shape;
@@ -289,8 +291,8 @@ AMM_FN void amm_kept_heads(const amm_kept_input *in, amm_kept *out)
     }
 }
 
-/* Unfused, per score: the softmax's output, the mask, and the input of the GEMM with the values where
- * that is another tensor: dropped or cast. */
+/* Unfused, per score: the softmax's output, the mask, and the input of the GEMM with the values
+ * where that is another tensor: dropped or cast. */
 AMM_FN double amm_kept_score(const amm_kept_input *in)
 {
     const int other = in->dropout_mask_bytes > 0.0 || in->softmax_bytes != in->element_bytes;
@@ -461,9 +463,9 @@ AMM_FN double amm_kept_working(const amm_kept_input *in)
     return A > F ? A : F;
 }
 
-/* A block of GPT with 16-bit activations, dropout and unfused attention, no sequence parallelism, no
- * recomputation: b s h (10 + (8 + 16 f/4h)/t + 5 a w/(h t)), Korthikanti et al. equation 1 divided
- * by tp as in table 2. w = s for full attention. */
+/* A block of GPT with 16-bit activations, dropout and unfused attention, no sequence parallelism,
+ * no recomputation: b s h (10 + (8 + 16 f/4h)/t + 5 a w/(h t)), Korthikanti et al. equation 1
+ * divided by tp as in table 2. w = s for full attention. */
 AMM_FN double amm_block_kept_bytes(double b, double s, double w, double h, double f, double a,
                                    double t)
 {

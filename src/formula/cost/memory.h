@@ -1,9 +1,9 @@
 /* Bytes per device. Kept activations of a block are in kept.h.
  *
- * Bytes per parameter, without sharding and with it over Z ranks, by precision for Adam in fp32 (K =
- * 8 bytes of moments). Sources: [M] Megatron-LM docs/source/api-guide/dist_optimizer.md, table of
- * theoretical memory; [Z] Rajbhandari et al. 2020, ZeRO (arXiv 1910.02054) section 3.1 and figure 1;
- * [D] DeepSpeed documentation, "ZeRO" (stages 1 to 3) and bf16 `accumulate_grads_in_fp32`; [F]
+ * Bytes per parameter, without sharding and with it over Z ranks, by precision for Adam in fp32 (K
+ * = 8 bytes of moments). Sources: [M] Megatron-LM docs/source/api-guide/dist_optimizer.md, table of
+ * theoretical memory; [Z] Rajbhandari et al. 2020, ZeRO (arXiv 1910.02054) section 3.1 and figure
+ * 1; [D] DeepSpeed documentation, "ZeRO" (stages 1 to 3) and bf16 `accumulate_grads_in_fp32`; [F]
  * PyTorch FSDP documentation, MixedPrecision(Policy): sharded parameters stay in their own type,
  * the gathered ones have `param_dtype`; [T] Transformer Engine documentation, fp8_model_init, and
  * Megatron-LM `--fp8-param-gather`; [P] Megatron-LM optimizer_config.py,
@@ -13,14 +13,14 @@
  *   bf16_fp32    18 [M]    6 + 12/Z [M]   2 + 16/Z [D]   18/Z [D]
  *   bf16_bf16    16 [Z]    4 + 12/Z [Z]   2 + 14/Z [Z]   16/Z [Z]
  *   fp16_fp16    20 [M]    4 + 16/Z [M]   2 + 18/Z [D]   20/Z [D]
- *   fp8_copies   20 [T]    8 + 12/Z [T]   4 + 16/Z       20/Z      bf16 weights + both 8-bit layouts
- *   fp8_weights  18 [T]    6 + 12/Z [T]   2 + 16/Z       18/Z      8-bit weights in both layouts
+ *   fp8_copies   20 [T]    8 + 12/Z [T]   4 + 16/Z       20/Z      bf16 and two 8-bit layouts
+ *   fp8_weights  18 [T]    6 + 12/Z [T]   2 + 16/Z       18/Z      two 8-bit layouts
  *   fp32         16 [M]    8 + 8/Z [M]    4 + 12/Z       16/Z [F]
  *   fp32_bf16    16 [F]    8 + 8/Z        4 + 12/Z       16/Z [F]  gathered in 16 bits
  *
  * Cells without a letter follow from their parts. Other optimizers replace K: moments in 16 bits 4
- * [P, V3], in 8 bits 2 [P], momentum alone 4. Under `parameters` the layers in use are whole on top:
- * amm_gathered_bytes(). */
+ * [P, V3], in 8 bits 2 [P], momentum alone 4. Under `parameters` the layers in use are whole on
+ * top: amm_gathered_bytes(). */
 #ifndef AMM_FORMULA_COST_MEMORY_H
 #define AMM_FORMULA_COST_MEMORY_H
 
@@ -32,8 +32,8 @@ AMM_FN double amm_static_bytes(double parameters, double bytes_per_parameter, do
     return parameters * bytes_per_parameter / tp;
 }
 
-/* name, word, weights, gradients, fp32 master weights, fp32 copy of the gradients that the optimizer
- * makes (sharded with it), a gathered weight. */
+/* name, word, weights, gradients, fp32 master weights, fp32 copy of the gradients that the
+ * optimizer makes (sharded with it), a gathered weight. */
 #define AMM_PRECISION_LIST(X)                                                                      \
     X(BF16_FP32, "bf16_fp32", 2.0, 4.0, 4.0, 0.0, 2.0)                                             \
     X(BF16_BF16, "bf16_bf16", 2.0, 2.0, 4.0, 0.0, 2.0)                                             \
@@ -118,7 +118,8 @@ AMM_FN double amm_gathered_bytes(int precision, double weights, double gradients
     return (weights + gradients) * amm_precision_of(precision).gathered;
 }
 
-/* Kept by the embedding per micro-batch in flight: 16-bit output and the dropout's one-byte mask. */
+/* Kept by the embedding per micro-batch in flight: 16-bit output and the dropout's one-byte
+ * mask. */
 AMM_FN double amm_embedding_kept_bytes(double batch, double tokens, double hidden)
 {
     return 3.0 * batch * tokens * hidden;

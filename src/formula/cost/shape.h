@@ -1,5 +1,5 @@
-/* Shapes of layers and their parameters. Counts of the whole layer; tensor parallelism divides later.
- * What a block keeps for its backward pass is in kept.h.
+/* Shapes of layers and their parameters. Counts of the whole layer; tensor parallelism divides
+ * later. What a block keeps for its backward pass is in kept.h.
  * Source: Narayanan et al. 2021 (arXiv 2104.04473) section 5.1. */
 #ifndef AMM_FORMULA_COST_SHAPE_H
 #define AMM_FORMULA_COST_SHAPE_H
