@@ -161,7 +161,7 @@ void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_mach
 static double accumulation_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double bytes = m->facts.accumulation_bytes * (s->parameters + s->expert_parameters);
-    return run->sharding == AMM_SHARD_ZERO3 ? 0.0 : amm_traffic_time(&m->rates, bytes);
+    return run->sharding == AMM_SHARDING_PARAMETERS ? 0.0 : amm_traffic_time(&m->rates, bytes);
 }
 
 /* Stages of equal parameters: first block of a stage, where the ends weigh as their tables do. */
@@ -285,7 +285,7 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     if (ranks <= 1.0) {
         return 0.0;
     }
-    if (run->sharding == AMM_SHARD_ZERO3) {
+    if (run->sharding == AMM_SHARDING_PARAMETERS) {
         return sharded_exposed(m, run, s);
     }
     const amm_group ge = amm_group_of(&m->fabric, fmax(1.0, ranks * run->tp / (run->ep * run->etp)),
@@ -294,7 +294,7 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     const double grad = gradient_bytes(m, run);
     const double reduce = amm_gather_time(&m->fabric, &m->rates, &g, all * grad) +
                           amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * grad);
-    const double weight = run->sharding == AMM_SHARD_NONE ? grad : 2.0;
+    const double weight = run->sharding == AMM_SHARDING_NONE ? grad : 2.0;
     const double gather =
         amm_gather_time(&m->fabric, &m->rates, &g, all * weight) +
         amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * weight);
@@ -304,7 +304,7 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     const double hide_reduce = m->facts.dp_overlap * s->backward_s * passes;
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
-    if (run->sharding == AMM_SHARD_NONE) {
+    if (run->sharding == AMM_SHARDING_NONE) {
         return fmax(reduce + gather - hide_reduce, least * (reduce + gather));
     }
     const double per_rank = run->shard_group > m->fabric.domain / run->tp
@@ -317,8 +317,8 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double share =
-        run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
-    const double expert_share = run->sharding == AMM_SHARD_NONE
+        run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
+    const double expert_share = run->sharding == AMM_SHARDING_NONE
                                     ? 1.0
                                     : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
     const double own = s->parameters / share + s->expert_parameters / expert_share;

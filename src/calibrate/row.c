@@ -195,17 +195,17 @@ static void read_sharding(reading *r, const amm_facts *facts)
     double size = 0.0;
     run->shard_group = 1.0;
     if (strstr(cell, "zero3") != NULL) {
-        run->sharding = AMM_SHARD_ZERO3;
+        run->sharding = AMM_SHARDING_PARAMETERS;
     } else if (strstr(cell, "zero2") != NULL) {
-        run->sharding = AMM_SHARD_ZERO2;
+        run->sharding = AMM_SHARDING_GRADIENTS;
     } else if (strncmp(cell, "zero1", 5) == 0 ||
                (cell[0] == '\0' && facts->distributed_optimizer > 0.0)) {
-        run->sharding = AMM_SHARD_ZERO1;
+        run->sharding = AMM_SHARDING_OPTIMIZER;
     } else if (cell[0] == '\0' || strcmp(cell, "ddp") == 0 || strcmp(cell, "zero0") == 0) {
-        run->sharding = AMM_SHARD_NONE;
+        run->sharding = AMM_SHARDING_NONE;
         return;
     } else if (strstr(cell, "fsdp") != NULL) {
-        run->sharding = AMM_SHARD_ZERO3;
+        run->sharding = AMM_SHARDING_PARAMETERS;
     } else {
         refuse_cell(r, AMM_COLUMN_zero_stage_or_fsdp, "unknown");
     }
@@ -330,6 +330,7 @@ static void read_degrees(reading *r)
         run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
         r->out->assumed = "vpp";
     }
+    run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
 }
 

@@ -8,6 +8,7 @@
 #define AMM_FACT_LIST(X)                                                                           \
     X(gradient_bytes_fp16, 1, 8, 4, "bytes of a gradient, kept and reduced, in fp16 training")     \
     X(gradient_bytes_bf16, 1, 8, 4, "bytes of a gradient, kept and reduced, in bf16 training")     \
+    X(gradient_copy_bytes_bf16, 0, 4, 0, "a second copy of it that is kept but not reduced, bf16") \
     X(distributed_optimizer, 0, 1, 0, "1: plain data parallelism shards the optimizer (ZeRO-1)")   \
     X(vocabulary_parallel_loss, 0, 1, 1, "1: logits stay sharded by tp, 0: gathered")              \
     X(loss_traffic_bytes, 4, 120, 32, "traffic per logit, loss forward and backward")              \
@@ -51,8 +52,15 @@
     X(expert_imbalance, 1, 4, 1, "tokens of the busiest expert rank over the mean")                \
     X(dispatch_traffic_bytes, 0, 120, 16, "traffic of permuting, per element of a routed token")   \
     X(omni_path_share, 0.05, 1, 0.16, "bandwidth reached over Omni-Path relative to InfiniBand")   \
-    X(context_bytes, 0, 2e10, 4e9, "driver context, communication library, workspaces")            \
-    X(fragmentation, 1, 1.5, 1.06, "reserved over allocated bytes")
+    X(activation_fused, 0, 1, 1, "1: one kernel for the feed-forward's activation function")       \
+    X(joint_projection, 0, 1, 0, "1: query, key, value are slices of one kept projection")         \
+    X(unfused_norm_kept_bytes, 0, 24, 6, "kept per element of a norm that is not fused")           \
+    X(working_scale, 0.5, 4, 1.5, "memory while a block is recomputed over what it keeps")         \
+    X(dropout_mask_bytes, 0, 2, 1, "kept per element of a dropout (models with LayerNorm)")        \
+    X(narrow_weight_bytes, 0, 4, 2, "8-bit copies of a weight kept beside the 16-bit one")         \
+    X(context_bytes, 0, 2e10, 4e9, "driver context and workspaces")                                \
+    X(communicator_bytes, 0, 4e9, 5e8, "buffers of one communicator: of tp, dp, pp, cp, ep")       \
+    X(fragmentation, 1, 2, 1.06, "reserved over allocated bytes of what comes and goes")
 
 typedef struct amm_facts {
 #define AMM_FACT_MEMBER(name, low, high, value, what) double name;
