@@ -57,6 +57,7 @@ _FUNCTIONS = {
     "amm_runs_regime": (_STATUS, [_VOID, _SIZE, ctypes.c_char_p, _SIZE]),
     "amm_runs_constant_count": (_SIZE, [_VOID]),
     "amm_runs_constant": (_STATUS, [_VOID, _SIZE, ctypes.POINTER(ConstantInfo)]),
+    "amm_runs_default": (_STATUS, [_VOID, _SIZE, _double_p]),
     "amm_runs_predict": (_STATUS, [_VOID, _double_p, _double_p, _double_p]),
     "amm_runs_csv": (_STATUS, [_VOID, ctypes.POINTER(_VOID)]),
 }

@@ -26,6 +26,7 @@ class Runs:
 
     names:   "owner/constant" of every constant that the table's devices and runtimes have
     values:  of these as shipped, in SI units; low, high: their bounds (same order)
+    defaults: where no file gives a value (for facts: the generic runtime's)
     is_fact: True where the owner is a runtime
     reasons: why a row has no prediction, "" where it has one
     devices, runtimes: owners of the constants that a row takes ("" where there is a reason)
@@ -54,13 +55,16 @@ class Runs:
         lib, info = library(), ConstantInfo()
         count = int(lib.amm_runs_constant_count(self._handle))
         self.names: list[str] = []
-        self.values, self.low, self.high = (np.empty(count) for _ in range(3))
+        self.values, self.low, self.high, self.defaults = (np.empty(count) for _ in range(4))
+        default = ctypes.c_double()
         self.is_fact = np.empty(count, bool)
         for i in range(count):
             check(lib.amm_runs_constant(self._handle, i, ctypes.byref(info)))
             self.names.append(f"{info.owner.decode()}/{info.name.decode()}")
             self.values[i], self.low[i], self.high[i] = info.value, info.low, info.high
             self.is_fact[i] = info.fact != 0
+            check(lib.amm_runs_default(self._handle, i, ctypes.byref(default)))
+            self.defaults[i] = default.value
 
     def _regime(self, row: int) -> str:
         text = ctypes.create_string_buffer(REGIME_BYTES)
