@@ -101,8 +101,16 @@ class Plan:
     def property_of(self, source: str) -> str:
         return [w for w in self.weights if w["sources"] == "*" or source in w["sources"]][-1]["property"]
 
-    def free(self, runs: Runs) -> list[Free]:
-        """Everything free that the table has a device or runtime for."""
+    def free(self, runs: Runs, device: str | None = None) -> list[Free]:
+        """Everything free that the table has a device or runtime for. With `device`: its constants
+        alone, and the facts that no run of another device depends on."""
+        everything = self._free(runs)
+        if device is None:
+            return everything
+        shared = {r for r, d in zip(runs.runtimes, runs.devices) if d != device}
+        return [f for f in everything if (f.owners == (device,) if not f.fact else not shared & set(f.owners))]
+
+    def _free(self, runs: Runs) -> list[Free]:
         index = {name: i for i, name in enumerate(runs.names)}
         devices = {d for d in runs.devices if d}
         runtimes = sorted({r for r in runs.runtimes if r})
