@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import re
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,12 @@ COVARIANCE_DIGITS = 6
 
 def rounded(value: float, digits: int = DIGITS) -> float:
     return float(f"{value:.{digits}g}")
+
+
+def _text(document: dict[str, Any]) -> str:
+    """As every file of models/ is written, but each row of numbers on one line."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[-+.\deE,\s]+\]", lambda row: "[" + ", ".join(row[0][1:-1].replace(",", " ").split()) + "]", text)
 
 
 def _source(found: Fit, k: int) -> str:
@@ -89,5 +96,5 @@ def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[path
             _merge(document, "facts", mine, facts)
             changed.append((path, document))
     for path, document in changed:
-        path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        path.write_text(_text(document))
     return [path for path, _ in changed]
