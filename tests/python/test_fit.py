@@ -180,11 +180,11 @@ def test_gradient(folder):
 def test_left_out(folder):
     """Two sources of the same truth: each is predicted by the other, inside the ranges."""
     synthetic = Synthetic(folder)
-    chosen = a_plan(["gemm_efficiency", "attention_efficiency"])
+    chosen = a_plan(TRUTH)
     found = synthetic.fit(chosen)
     left = left_out.leave_source_out(synthetic.runs, found)
     assert not left.alone.any() and np.array_equal(left.error, left.part_error)
-    assert np.mean(np.abs(left.error)) < 0.06
+    assert np.mean(np.abs(left.error)) < 1.5 * NOISE
     share = left_out.inside(synthetic.runs, left, chosen).mean()
     assert 0.6 < share <= 1, share
     table = left_out.device_residuals(synthetic.runs, left, chosen, "A100-80GB")
