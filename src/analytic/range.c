@@ -83,7 +83,7 @@ void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_
     const amm_posterior *p = constants->posterior;
     char key[AMM_REGIME_CHARS];
     double residual = 0.0;
-    out->low_s = out->high_s = out->log_sd = NAN;
+    out->low_s = out->high_s = out->log_sd = (double)NAN;
     out->validated = false;
     if (p == NULL) {
         return;
