@@ -1,4 +1,5 @@
 #include "calibrate/runs.h"
+#include "analytic/range.h"
 #include "describe/check.h"
 #include "io/read.h"
 
@@ -355,6 +356,8 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
+    amm_step_spread spread;
+    char regime[AMM_REGIME_CHARS];
     for (int32_t c = 0; c < runs->csv.columns; c++) {
         amm_text_append(out, c == 0 ? "" : ",");
         amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
@@ -368,12 +371,15 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     amm_runs_machine(runs, row, NULL, &machine);
     amm_step_time(&step, &row->network, &machine, &row->run);
     amm_step_memory(&ledger, &row->network, &machine, &row->run);
+    amm_regime_key(regime, row->device, &row->network, &row->run);
+    amm_step_range(&spread, &row->network, &machine, &row->run, step.time_s, row->device,
+                   runs->owners[row->device_owner].device);
     write_number(out, step.time_s);
-    write_number(out, NAN);
-    write_number(out, NAN);
+    write_number(out, spread.low_s);
+    write_number(out, spread.high_s);
     write_number(out, ledger.total / 1073741824.0);
     amm_text_append(out, ledger.total <= amm_runs_room(row) ? ",1" : ",0");
-    amm_text_printf(out, ",%s,\n", row->device->regime);
+    amm_text_printf(out, ",%s,\n", spread.validated ? regime : "unvalidated");
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)
