@@ -349,31 +349,47 @@ static void write_number(amm_text *out, double value)
     }
 }
 
-static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
+void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
 {
-    const amm_run_row *row = &runs->rows[i];
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
-    for (int32_t c = 0; c < runs->csv.columns; c++) {
-        amm_text_append(out, c == 0 ? "" : ",");
-        amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
-    }
+    out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = NAN;
+    out->feasible = -1;
     if (row->reason != NULL) {
-        amm_text_append(out, ",,,,,,,");
-        amm_csv_write(out, row->reason);
-        amm_text_append(out, "\n");
         return;
     }
     amm_runs_machine(runs, row, NULL, &machine);
     amm_step_time(&step, &row->network, &machine, &row->run);
     amm_step_memory(&ledger, &row->network, &machine, &row->run);
-    write_number(out, step.time_s);
-    write_number(out, NAN);
-    write_number(out, NAN);
-    write_number(out, ledger.total / 1073741824.0);
-    amm_text_append(out, ledger.total <= amm_runs_room(row) ? ",1" : ",0");
-    amm_text_printf(out, ",%s,\n", row->device->regime);
+    if (isfinite(step.time_s) && step.time_s > 0.0 && isfinite(ledger.total)) {
+        out->time_s = step.time_s;
+        out->memory_gib = ledger.total / 1073741824.0;
+        out->flops = step.flops;
+        out->feasible = ledger.total <= amm_runs_room(row);
+    }
+}
+
+static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
+{
+    const amm_run_row *row = &runs->rows[i];
+    amm_run_prediction p;
+    for (int32_t c = 0; c < runs->csv.columns; c++) {
+        amm_text_append(out, c == 0 ? "" : ",");
+        amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
+    }
+    amm_run_predict(&p, runs, row);
+    if (p.feasible < 0) {
+        amm_text_append(out, ",,,,,,,");
+        amm_csv_write(out, row->reason != NULL ? row->reason : AMM_REASON_NOT_FINITE);
+        amm_text_append(out, "\n");
+        return;
+    }
+    write_number(out, p.time_s);
+    write_number(out, p.low_s);
+    write_number(out, p.high_s);
+    write_number(out, p.memory_gib);
+    amm_text_printf(out, ",%d,%s,\n", p.feasible, row->device->regime);
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)

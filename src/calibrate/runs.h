@@ -13,11 +13,12 @@ enum { AMM_MAX_OWNERS = 64 };
 /* Columns read. name */
 #define AMM_RUN_COLUMN_LIST(X)                                                                     \
     X(source_id)                                                                                   \
-    X(framework) X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab)          \
-        X(seq_len) X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node)         \
-            X(scaleup_domain) X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp)   \
-                X(pp) X(dp) X(cp) X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute)  \
-                    X(micro_batch) X(global_batch) X(flash_attention) X(schedule) X(stage_layers)  \
+    X(framework)                                                                                   \
+    X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len)            \
+        X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain)  \
+            X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp) X(dp) X(cp)   \
+                X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch)     \
+                    X(global_batch) X(flash_attention) X(schedule) X(stage_layers)                 \
                         X(measured_iter_s) X(measured_mem_gb) X(oom) X(etp) X(recompute_modules)   \
                             X(cuda_graph) X(tp_comm_overlap) X(moe_dispatcher) X(moe_ffn_hidden)   \
                                 X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
@@ -82,5 +83,15 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
                       amm_machine *out);
 /* Usable bytes of the row's device. */
 double amm_runs_room(const amm_run_row *row);
+
+/* What is predicted of one row with the constants as shipped. All or nothing: without a prediction
+ * every number is NaN and `feasible` -1. The range is NaN while no range is predicted. */
+typedef struct amm_run_prediction {
+    double time_s, low_s, high_s, memory_gib;
+    double flops; /* of the model per step; see amm_step */
+    int feasible;
+} amm_run_prediction;
+#define AMM_REASON_NOT_FINITE "the prediction is not a finite number"
+void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row);
 
 #endif
