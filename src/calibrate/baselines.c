@@ -128,7 +128,8 @@ static int64_t read_lenders(features *f, int64_t *lenders, const amm_scores *sco
     return n;
 }
 
-/* Equally near ones: the one that stands first in the table. -1: there is none. */
+/* Another configuration: a repeated measurement would be the answer, not a neighbour. Equally near
+ * ones: the one that stands first in the table. -1: there is none. */
 static int64_t find_nearest(const features *f, const int64_t *lenders, int64_t count,
                             const amm_scores *scores, int64_t i)
 {
@@ -136,7 +137,7 @@ static int64_t find_nearest(const features *f, const int64_t *lenders, int64_t c
     int64_t nearest = -1;
     for (int64_t k = 0; k < count; k++) {
         const int64_t j = lenders[k];
-        if (j != i) {
+        if (scores->rows[j].configuration != scores->rows[i].configuration) {
             const double d = distance(&f[i], &f[j], least);
             if (d < least || (d == least && scores->rows[j].row < scores->rows[nearest].row)) {
                 least = d;

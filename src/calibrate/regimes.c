@@ -98,12 +98,8 @@ static amm_status add_device(amm_regimes *out, amm_arena *arena, const amm_devic
 
 static amm_status add_presets(amm_regimes *out, const amm_scores *scores)
 {
-    amm_reader reader = scores->runs->reader;
-    const char *name = NULL;
-    reader.arena = scores->arena;
-    for (int32_t i = 0; (name = amm_preset_name(AMM_PRESET_DEVICE, i)) != NULL; i++) {
-        const amm_device *device = NULL;
-        AMM_TRY(amm_get_device(&reader, &device, name, "device"));
+    for (int32_t i = 0; i < scores->runs->preset_count; i++) {
+        const amm_device *device = scores->runs->presets[i];
         if (device->peaks[0] > 0.0) {
             AMM_TRY(add_device(out, scores->arena, device));
         }

@@ -158,8 +158,8 @@ static void put_sources(amm_text *out, amm_scores *scores)
     put_table(out, scores, baseline_columns);
     amm_text_append(out,
                     "rule: no recompute, then least micro-batch, then least tp x pp. one MFU: per "
-                    "source and device, fitted\nto these rows. nearest: the most similar other run "
-                    "of the table, scaled by FLOP over peak.\n");
+                    "source and device, fitted\nto these rows. nearest: the most similar run of "
+                    "another configuration, scaled by FLOP over peak.\n");
 }
 
 /* ---- by regime ------------------------------------------------------------------------------- */
@@ -173,18 +173,42 @@ static bool has_rows(const amm_regime *regime)
     return any;
 }
 
+static const char *const class_words[AMM_PRECISION_CLASS_COUNT] = {
+#define AMM_CLASS_WORD(name, word) word,
+    AMM_PRECISION_CLASS_LIST(AMM_CLASS_WORD)
+#undef AMM_CLASS_WORD
+};
+
+enum { NETWORK_COLUMN = 12, CLASS_COLUMN = 20, TECHNIQUE_COLUMN = 29, TECHNIQUE_COLUMNS = 16 };
+
+static void put_regime_head(amm_text *out)
+{
+    static const char *const words[AMM_TECHNIQUE_COUNT] = {
+#define AMM_TECHNIQUE_WORD(name, key, word) word,
+        AMM_TECHNIQUE_LIST(AMM_TECHNIQUE_WORD)
+#undef AMM_TECHNIQUE_WORD
+    };
+    amm_text_append(out, "\nMean error and rows per regime; a run counts under each technique that "
+                         "it uses\n");
+    amm_text_append(out, "device");
+    amm_text_pad(out, NETWORK_COLUMN);
+    amm_text_append(out, "network");
+    amm_text_pad(out, CLASS_COLUMN);
+    amm_text_append(out, "products");
+    for (int t = 0; t < AMM_TECHNIQUE_COUNT; t++) {
+        put_right(out, TECHNIQUE_COLUMNS, words[t]);
+    }
+    amm_text_append(out, "\n");
+}
+
 static void put_regime(amm_text *out, const amm_regime *regime)
 {
-    static const char *const classes[] = {
-#define AMM_CLASS(name, word) word,
-        AMM_PRECISION_CLASS_LIST(AMM_CLASS)
-#undef AMM_CLASS
-    };
-    put_name(out, regime->family, 11);
-    amm_text_pad(out, 12);
+    put_name(out, regime->family, NETWORK_COLUMN - 1);
+    amm_text_pad(out, NETWORK_COLUMN);
     amm_text_append(out, regime->moe ? "MoE" : "dense");
-    amm_text_pad(out, 18);
-    amm_text_append(out, classes[regime->precision_class]);
+    amm_text_pad(out, CLASS_COLUMN);
+    amm_text_append(out, class_words[regime->precision_class]);
+    amm_text_pad(out, TECHNIQUE_COLUMN);
     for (int t = 0; t < AMM_TECHNIQUE_COUNT; t++) {
         const amm_score *s = &regime->technique[t];
         char cell[64] = "unvalidated";
@@ -192,34 +216,39 @@ static void put_regime(amm_text *out, const amm_regime *regime)
             (void)snprintf(cell, sizeof cell, "%.1f %% of %lld", 100.0 * s->error_mean,
                            (long long)s->predicted);
         }
-        put_right(out, 16, cell);
+        put_right(out, TECHNIQUE_COLUMNS, cell);
     }
     amm_text_append(out, "\n");
 }
 
+/* Regimes of a family follow each other by precision; those of no row are told in one line. */
+static void put_unvalidated(amm_text *out, const amm_regimes *regimes)
+{
+    enum { REGIMES_OF_A_LINE = 5 };
+    int written = 0;
+    amm_text_append(out, "unvalidated, for want of rows:");
+    for (int64_t i = 0; i < regimes->count; i++) {
+        const amm_regime *r = &regimes->list[i];
+        if (!has_rows(r)) {
+            amm_text_append(out, written == 0 ? "" : ",");
+            amm_text_append(out, written++ % REGIMES_OF_A_LINE == 0 ? "\n    " : " ");
+            put_name(out, r->family, NETWORK_COLUMN - 1);
+            amm_text_printf(out, " %s %s", r->moe ? "MoE" : "dense",
+                            class_words[r->precision_class]);
+        }
+    }
+    amm_text_append(out, written == 0 ? " none\n" : "\n");
+}
+
 static void put_regimes(amm_text *out, const amm_regimes *regimes)
 {
-    const char *separator = "without any row, unvalidated: ";
-    amm_text_append(out, "\nMean error and rows per regime; a run counts under each technique that "
-                         "it uses\n"
-                         "device      network precision    tp·pp·dp only    FSDP/ZeRO-3"
-                         "              cp             vpp expert parallel\n");
+    put_regime_head(out);
     for (int64_t i = 0; i < regimes->count; i++) {
         if (has_rows(&regimes->list[i])) {
             put_regime(out, &regimes->list[i]);
         }
     }
-    for (int64_t i = 0; i < regimes->count; i++) {
-        const amm_regime *r = &regimes->list[i];
-        if (!has_rows(r)) {
-            static const char *const classes[] = { "32-bit", "16-bit", "8-bit", "4-bit" };
-            amm_text_append(out, separator);
-            put_name(out, r->family, 11);
-            amm_text_printf(out, " %s %s", r->moe ? "MoE" : "dense", classes[r->precision_class]);
-            separator = ", ";
-        }
-    }
-    amm_text_append(out, separator[0] == ',' ? "\n" : "");
+    put_unvalidated(out, regimes);
 }
 
 /* ---- by configuration ------------------------------------------------------------------------ */
@@ -228,15 +257,15 @@ static void put_configuration(amm_text *out, const amm_scores *scores, const amm
 {
     const amm_scored *first = &scores->rows[c->first];
     const amm_run *run = &scores->runs->rows[first->row].run;
-    put_name(out, first->source_name, 19);
-    amm_text_pad(out, 20);
-    put_name(out, amm_runs_text(scores->runs, first->row, AMM_COLUMN_model), 18);
-    amm_text_pad(out, 39);
-    put_name(out, amm_runs_text(scores->runs, first->row, AMM_COLUMN_gpu), 12);
-    amm_text_pad(out, 51);
-    amm_text_printf(out, "%6g %3g %3g %5g %3g %3g %4g %4g", run->devices, run->tp, run->pp, run->dp,
+    put_name(out, first->source_name, 18);
+    amm_text_pad(out, 19);
+    put_name(out, amm_runs_text(scores->runs, first->row, AMM_COLUMN_model), 15);
+    amm_text_pad(out, 35);
+    put_name(out, amm_runs_text(scores->runs, first->row, AMM_COLUMN_gpu), 11);
+    amm_text_pad(out, 46);
+    amm_text_printf(out, "%6g%4g%4g%6g%3g%4g%4g%4g", run->devices, run->tp, run->pp, run->dp,
                     run->cp, run->ep, run->vpp, run->micro_batch);
-    amm_text_printf(out, "%4lld %8.4g %8.4g", (long long)c->rows, c->measured_s, c->predicted_s);
+    amm_text_printf(out, "%3lld %8.4g %8.4g", (long long)c->rows, c->measured_s, c->predicted_s);
     put_share(out, 7, (c->predicted_s - c->measured_s) / c->measured_s, true);
     amm_text_append(out, "\n");
 }
@@ -244,10 +273,10 @@ static void put_configuration(amm_text *out, const amm_scores *scores, const amm
 static void put_configurations(amm_text *out, const amm_scores *scores)
 {
     amm_configuration c = { 0 };
-    amm_text_append(out,
-                    "\nConfigurations, repeated measurements averaged; seconds, error in %\n"
-                    "source              model              device        gpus  tp  pp    dp  cp"
-                    "  ep  vpp   mb   n measured predict.  error\n");
+    amm_text_append(
+        out, "\nConfigurations, repeated measurements averaged; seconds, error in %\n"
+             "source             model           device       gpus  tp  pp    dp cp  ep vpp  mb"
+             "  n measured predict.  error\n");
     while (c.end < scores->count) {
         amm_score_configuration(&c, scores, scores->all, c.end, scores->count, AMM_PREDICTOR_MODEL);
         if (c.rows > 0) {

@@ -92,7 +92,8 @@ static amm_status make_key(amm_scored *out, const amm_scores *scores, amm_text *
 static double positive(const amm_runs *runs, int64_t row, int column)
 {
     double value = 0.0;
-    return amm_number_parse(amm_runs_text(runs, row, column), &value) && value > 0.0 ? value : (double)NAN;
+    return amm_number_parse(amm_runs_text(runs, row, column), &value) && value > 0.0 ? value
+                                                                                     : (double)NAN;
 }
 
 static int yes_or_no(const char *cell)

@@ -12,7 +12,7 @@
     X(MFU, "constant_mfu",                                                                         \
       "one MFU per source and device, fitted to these very rows by least |ln|")                    \
     X(NEAREST, "nearest_run",                                                                      \
-      "time of the most similar other run of the table, scaled by FLOP over peak")
+      "time of the most similar run of another configuration, scaled by FLOP over peak")
 
 typedef enum amm_predictor {
 #define AMM_PREDICTOR_ENUM(name, key, what) AMM_PREDICTOR_##name,

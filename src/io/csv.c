@@ -121,9 +121,17 @@ int32_t amm_csv_column(const amm_csv *csv, const char *name)
     return -1;
 }
 
+/* The reader takes blanks off the ends of a cell that is not quoted. */
+static bool has_blank_end(const char *cell)
+{
+    const size_t length = strlen(cell);
+    return length > 0 &&
+           (strchr(" \t", cell[0]) != NULL || strchr(" \t", cell[length - 1]) != NULL);
+}
+
 void amm_csv_write(amm_text *out, const char *cell)
 {
-    if (strpbrk(cell, ",\"\r\n") == NULL) {
+    if (strpbrk(cell, ",\"\r\n") == NULL && !has_blank_end(cell)) {
         amm_text_append(out, cell);
         return;
     }
