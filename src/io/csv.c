@@ -75,12 +75,12 @@ static amm_status parse(csv_state *s, const char *text, size_t size)
     }
     const size_t read = csv_parse(&parser, text, size, on_cell, on_record, s);
     const int error = csv_error(&parser);
+    const int64_t complete = s->record_count; /* csv_fini counts what is left as one more */
     const int unfinished = csv_fini(&parser, on_cell, on_record, s);
     csv_free(&parser);
     AMM_TRY(s->status);
     if (read != size || unfinished != 0) {
-        return amm_fail(AMM_INPUT, "%s:record %lld: not CSV (%s)", s->file,
-                        (long long)s->record_count + 1,
+        return amm_fail(AMM_INPUT, "%s:record %lld: not CSV (%s)", s->file, (long long)complete + 1,
                         read != size ? csv_strerror(error) : "a quote is not closed");
     }
     return AMM_OK;
