@@ -10,6 +10,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import xml.etree.ElementTree
 
 ROOT = pathlib.Path(os.environ.get("SRC", pathlib.Path(__file__).parents[2])).resolve()
 AMMETER = os.environ["AMMETER"]
@@ -258,10 +260,22 @@ def check_schema(reports):
         problems.append("the schema does not need a total")
 
 
+def check_document():
+    """tools/validation.py still writes a document and a well-formed plot."""
+    with tempfile.TemporaryDirectory() as folder:
+        tool = ROOT / "tools/validation.py"
+        subprocess.run([sys.executable, tool, AMMETER, "--folder", folder], check=True)
+        text = (pathlib.Path(folder) / "validation.md").read_text(encoding="utf-8")
+        plot = xml.etree.ElementTree.parse(pathlib.Path(folder) / "validation.svg").getroot()
+    if "unvalidated" not in text or "## Worst misses" not in text or not plot.tag.endswith("svg"):
+        problems.append("tools/validation.py leaves something out")
+
+
 def main():
     reports = [check_table(path) for path in TABLES]
     reports.append(json.loads(ammeter("validate", TABLES[1], "--json", "--by", "configuration")))
     check_schema(reports)
+    check_document()
     if subprocess.run([sys.executable, ROOT / "tools/runs_excerpt.py", "--check"]).returncode != 0:
         problems.append("tests/data/runs_excerpt.csv is not what tools/runs_excerpt.py writes")
     print("\n".join(problems[:20]) or f"{len(TABLES)} tables agree")
