@@ -133,7 +133,7 @@ static int64_t read_lenders(features *f, int64_t *lenders, const amm_scores *sco
 static int64_t find_nearest(const features *f, const int64_t *lenders, int64_t count,
                             const amm_scores *scores, int64_t i)
 {
-    double least = INFINITY;
+    double least = HUGE_VAL;
     int64_t nearest = -1;
     for (int64_t k = 0; k < count; k++) {
         const int64_t j = lenders[k];

@@ -158,9 +158,9 @@ static void measure_sweeps(amm_score *out, const view *v)
     double *regrets = v->scores->number[2];
     double correlations = 0.0;
     int64_t ranked = 0;
-    out->regret_max = NAN;
+    out->regret_max = (double)NAN;
     for (int64_t first = 0, end = 0; first < v->count; first = end) {
-        double regret = NAN;
+        double regret = (double)NAN;
         end = sweep_end(v, first);
         const amm_pick pick = sweep_regret(&regret, v, first, end);
         out->no_pick += pick == AMM_PICK_NONE;

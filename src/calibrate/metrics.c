@@ -22,7 +22,7 @@ static int by_number(const void *a, const void *b)
 double amm_median(double *values, int64_t count)
 {
     if (count == 0) {
-        return NAN;
+        return (double)NAN;
     }
     qsort(values, (size_t)count, sizeof *values, by_number);
     return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2.0;
@@ -101,8 +101,8 @@ amm_pick amm_regret(double *regret, const amm_candidate *candidates, int64_t cou
 {
     static const double tie = 1.0 + 1e-9; /* closer than this is no prediction of an order */
     const amm_candidate *pick = NULL;
-    double best = INFINITY;
-    double least = INFINITY;
+    double best = HUGE_VAL;
+    double least = HUGE_VAL;
     int64_t measured = 0;
     for (int64_t i = 0; i < count; i++) {
         measured += !isnan(candidates[i].measured_s);
@@ -129,7 +129,7 @@ amm_pick amm_regret(double *regret, const amm_candidate *candidates, int64_t cou
 double amm_balanced(int64_t failed, int64_t failed_called, int64_t fitted, int64_t fitted_called)
 {
     if (failed == 0 || fitted == 0) {
-        return NAN;
+        return (double)NAN;
     }
     return ((double)failed_called / (double)failed + (double)fitted_called / (double)fitted) / 2.0;
 }

@@ -346,7 +346,7 @@ amm_status amm_runs_predict(const amm_runs *runs, const double *constants, doubl
         amm_machine machine;
         amm_step step = { 0 };
         amm_ledger ledger = { 0 };
-        step.time_s = ledger.total = NAN;
+        step.time_s = ledger.total = (double)NAN;
         if (row->reason == NULL) {
             amm_runs_machine(runs, row, constants, &machine);
             if (time_s != NULL) {
@@ -383,7 +383,7 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
-    out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = NAN;
+    out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = (double)NAN;
     out->feasible = -1;
     if (row->reason != NULL) {
         return;

@@ -140,7 +140,7 @@ static void read_scored(amm_scored *out, const amm_runs *runs)
     out->feasible = p.feasible;
     out->ideal_s = p.feasible < 0 ? (double)NAN : p.flops / peak(row);
     for (int k = 0; k < AMM_PREDICTOR_COUNT; k++) {
-        out->predicted_s[k] = NAN;
+        out->predicted_s[k] = (double)NAN;
     }
     out->predicted_s[AMM_PREDICTOR_MODEL] = p.time_s;
 }

@@ -169,10 +169,10 @@ static void regret_without_a_good_pick(void **state)
 {
     (void)state;
     double regret = -1;
-    amm_candidate c[7] = { { 1.0, 12, true, false }, { 2.0, 10, true, false },
-                           { 3.0, 11, true, false }, { 4.0, 13, true, false },
-                           { 5.0, 14, true, false }, { 1.0, NAN, true, true },
-                           { 0.9, NAN, true, false } };
+    amm_candidate c[7] = { { 1.0, 12, true, false },         { 2.0, 10, true, false },
+                           { 3.0, 11, true, false },         { 4.0, 13, true, false },
+                           { 5.0, 14, true, false },         { 1.0, (double)NAN, true, true },
+                           { 0.9, (double)NAN, true, false } };
     assert_int_equal(amm_regret(&regret, c, 6), AMM_PICK_OOM); /* tied with one that fits */
     assert_close(regret, 1, 0, 0);
     /* Fastest, but nobody timed it and it did not fail: no charge, no credit. */
@@ -184,7 +184,7 @@ static void regret_without_a_good_pick(void **state)
     assert_close(regret, 1, 0, 0);
     for (int i = 0; i < 7; i++) {
         c[i].feasible = true;
-        c[i].predicted_s = NAN;
+        c[i].predicted_s = (double)NAN;
     }
     assert_int_equal(amm_regret(&regret, c, 7), AMM_PICK_NONE);
 }
