@@ -33,6 +33,16 @@ AMM_API size_t amm_runs_constant_count(const amm_runs *runs);
 /* Errors: INPUT for an index past the end. */
 AMM_API amm_status amm_runs_constant(const amm_runs *runs, size_t index, amm_constant_info *out);
 
+/* The value where no file gives one: the generic runtime's for a fact, else the default of
+ * docs/cost-model.md. Errors: INPUT for an index past the end. */
+AMM_API amm_status amm_runs_default(const amm_runs *runs, size_t index, double *out);
+/* The device (0) or runtime (1) whose constants the row takes, an `owner` of those above; "" where
+ * there is a reason. As long as `runs`. */
+AMM_API const char *amm_runs_owner(const amm_runs *runs, size_t row, int fact);
+/* The regime of the row (docs/calibration.md), "" where there is a reason. Copied, with its end;
+ * 160 bytes always suffice. Errors: INPUT when `size` is too small. */
+AMM_API amm_status amm_runs_regime(const amm_runs *runs, size_t row, char *out, size_t size);
+
 /* Seconds per step and peak bytes of every row (NaN where there is a reason). `constants`: one
  * value per constant above, or NULL for those shipped. Either output may be NULL. Errors: INPUT
  * for a constant out of its bounds. Allocates nothing. */

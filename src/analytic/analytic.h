@@ -8,6 +8,9 @@
 #include "describe/describe.h"
 #include "formula/cost/block.h"
 #include "formula/cost/collective.h"
+#include "formula/cost/kept.h"
+#include "formula/cost/memory.h"
+#include "formula/cost/schedule.h"
 
 enum { AMM_MAX_BLOCK_KINDS = 8, AMM_MAX_STAGES = 1024 };
 
@@ -30,20 +33,13 @@ void amm_network_finish(amm_network *n);
 amm_status amm_network_of(amm_network *out, amm_arena *arena, const amm_model *model,
                           const char *file);
 
-typedef enum amm_schedule { AMM_SCHEDULE_1F1B, AMM_SCHEDULE_INTERLEAVED } amm_schedule;
-typedef enum amm_sharding {
-    AMM_SHARD_NONE,
-    AMM_SHARD_ZERO1,
-    AMM_SHARD_ZERO2,
-    AMM_SHARD_ZERO3
-} amm_sharding;
-
 /* Every choice of a run. */
 typedef struct amm_run {
     double devices, tp, pp, dp, cp, ep, etp, vpp;
     double micro_batch, micro_batches; /* sequences; micro-batches per step and replica, G */
     double seq_len;
-    amm_sharding sharding;
+    amm_schedule_kind schedule;
+    int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
     int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
@@ -71,11 +67,22 @@ typedef struct amm_step {
 void amm_step_time(amm_step *out, const amm_network *network, const amm_machine *machine,
                    const amm_run *run);
 
+/* Bytes of one device of a stage at its peak. */
 typedef struct amm_ledger {
-    double weights, gradients, optimizer, activations, working, logits, buffers, context;
-    double total;
-    int32_t stage; /* that needs most */
+    double weights, gradients, optimizer; /* states of the parameters, after sharding */
+    double activations;                   /* kept for micro-batches in flight */
+    double working;                       /* of the block being computed again */
+    double gathered;                      /* whole layers under sharded parameters */
+    double logits;
+    double reserve; /* what the allocator holds beyond its use */
+    double context; /* driver context, communication library */
+    double total;   /* the sum */
+    int32_t stage;
 } amm_ledger;
+
+/* One stage. */
+void amm_stage_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
+                      const amm_run *run, int32_t stage);
 
 /* Peak bytes of the fullest stage. */
 void amm_step_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,

@@ -3,43 +3,16 @@
 #include <math.h>
 #include <string.h>
 
-static int precision_class(int precision)
-{
-    switch (precision) {
-    case AMM_PRECISION_FP32:
-    case AMM_PRECISION_TF32:
-        return AMM_BITS_32;
-    case AMM_PRECISION_FP8:
-    case AMM_PRECISION_MXFP8:
-        return AMM_BITS_8;
-    case AMM_PRECISION_NVFP4:
-        return AMM_BITS_4;
-    default:
-        return AMM_BITS_16;
-    }
-}
-
-static bool is_moe(const amm_network *network)
-{
-    return network->kind[network->kind_count - 1].experts > 0.0;
-}
-
-static bool uses(const amm_run *run, int technique)
-{
-    switch (technique) {
-    case AMM_TECHNIQUE_SHARDED:
-        return run->sharding == AMM_SHARD_ZERO3;
-    case AMM_TECHNIQUE_CONTEXT:
-        return run->cp > 1.0;
-    case AMM_TECHNIQUE_INTERLEAVED:
-        return run->vpp > 1.0;
-    case AMM_TECHNIQUE_EXPERT:
-        return run->ep > 1.0;
-    default:
-        return run->sharding != AMM_SHARD_ZERO3 && run->cp <= 1.0 && run->vpp <= 1.0 &&
-               run->ep <= 1.0;
-    }
-}
+static const char *const technique_keys[AMM_TECHNIQUE_COUNT] = {
+#define AMM_TECHNIQUE_KEY(name, key, word) key,
+    AMM_TECHNIQUE_LIST(AMM_TECHNIQUE_KEY)
+#undef AMM_TECHNIQUE_KEY
+};
+static const char *const class_words[AMM_PRECISION_CLASS_COUNT] = {
+#define AMM_PRECISION_CLASS_WORD(name, word) word,
+    AMM_PRECISION_CLASS_LIST(AMM_PRECISION_CLASS_WORD)
+#undef AMM_PRECISION_CLASS_WORD
+};
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
@@ -111,9 +84,13 @@ static amm_status add_presets(amm_regimes *out, const amm_scores *scores)
 static amm_status add_rows(amm_regimes *out, const amm_scores *scores)
 {
     for (int64_t i = 0; i < scores->count; i++) {
-        const amm_run_row *row = &scores->runs->rows[scores->rows[i].row];
-        if (row->reason == NULL) {
-            AMM_TRY(add(out, scores->arena, row->device, precision_class(row->run.precision)));
+        const amm_scored *row = &scores->rows[i];
+        const char *word = strrchr(row->regime, '/');
+        for (int class = 0; word != NULL && class < AMM_PRECISION_CLASS_COUNT; class++) {
+            if (strcmp(word + 1, class_words[class]) == 0) {
+                AMM_TRY(
+                    add(out, scores->arena, scores->runs->rows[row->row].device, class));
+            }
         }
     }
     return AMM_OK;
@@ -121,15 +98,16 @@ static amm_status add_rows(amm_regimes *out, const amm_scores *scores)
 
 /* ---- figures --------------------------------------------------------------------------------- */
 
-static bool belongs(const amm_scores *scores, const amm_scored *scored, const amm_regime *regime,
-                    int technique)
+/* Timed rows of the regime with this key. */
+static int64_t find_members(int64_t *members, const amm_scores *scores, const char *key)
 {
-    const amm_run_row *row = &scores->runs->rows[scored->row];
-    return row->reason == NULL && !isnan(scored->measured_s) &&
-           !isnan(scored->predicted_s[AMM_PREDICTOR_MODEL]) &&
-           is_moe(&row->network) == regime->moe &&
-           precision_class(row->run.precision) == regime->precision_class &&
-           uses(&row->run, technique) && is_of(row->device, regime->family);
+    int64_t n = 0;
+    for (int64_t i = 0; i < scores->count; i++) {
+        if (!isnan(scores->rows[i].measured_s) && strcmp(scores->rows[i].regime, key) == 0) {
+            members[n++] = i;
+        }
+    }
+    return n;
 }
 
 amm_status amm_regimes_create(amm_regimes **out, amm_scores *scores)
@@ -142,15 +120,16 @@ amm_status amm_regimes_create(amm_regimes **out, amm_scores *scores)
     AMM_TRY(add_presets(regimes, scores));
     AMM_TRY(add_rows(regimes, scores));
     for (int64_t i = 0; i < regimes->count; i++) {
+        amm_regime *r = &regimes->list[i];
         for (int t = 0; t < AMM_TECHNIQUE_COUNT; t++) {
-            int64_t n = 0;
-            for (int64_t k = 0; k < scores->count; k++) {
-                if (belongs(scores, &scores->rows[k], &regimes->list[i], t)) {
-                    members[n++] = k;
-                }
+            const char *key =
+                amm_arena_format(scores->arena, "%s/%s/%s/%s", r->family, r->moe ? "moe" : "dense",
+                                 technique_keys[t], class_words[r->precision_class]);
+            if (key == NULL) {
+                return AMM_NO_MEMORY;
             }
-            amm_score_measure(&regimes->list[i].technique[t], scores, members, n,
-                              AMM_PREDICTOR_MODEL);
+            const int64_t count = find_members(members, scores, key);
+            amm_score_measure(&r->technique[t], scores, members, count, AMM_PREDICTOR_MODEL);
         }
     }
     *out = regimes;

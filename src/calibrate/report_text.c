@@ -188,8 +188,8 @@ static void put_regime_head(amm_text *out)
         AMM_TECHNIQUE_LIST(AMM_TECHNIQUE_WORD)
 #undef AMM_TECHNIQUE_WORD
     };
-    amm_text_append(out, "\nMean error and rows per regime; a run counts under each technique that "
-                         "it uses\n");
+    amm_text_append(out, "\nMean error and rows per regime (a run counts once, in the last column "
+                         "that it uses)\n");
     amm_text_append(out, "device");
     amm_text_pad(out, NETWORK_COLUMN);
     amm_text_append(out, "network");

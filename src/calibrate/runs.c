@@ -1,4 +1,5 @@
 #include "calibrate/runs.h"
+#include "analytic/range.h"
 #include "describe/check.h"
 #include "io/read.h"
 
@@ -316,7 +317,7 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
     }
     overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
     out->fabric = row->fabric;
-    out->fabric.network_share = row->omni_path ? out->facts.omni_path_share : 1.0;
+    out->fabric.collective_share = row->omni_path ? out->facts.omni_path_share : 1.0;
 }
 
 double amm_runs_room(const amm_run_row *row)
@@ -383,8 +384,11 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
+    amm_step_spread spread;
     out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = (double)NAN;
     out->feasible = -1;
+    out->validated = false;
+    out->regime[0] = '\0';
     if (row->reason != NULL) {
         return;
     }
@@ -396,6 +400,12 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
         out->memory_gib = ledger.total / 1073741824.0;
         out->flops = step.flops;
         out->feasible = ledger.total <= amm_runs_room(row);
+        amm_regime_key(out->regime, row->device, &row->network, &row->run);
+        amm_step_range(&spread, &row->network, &machine, &row->run, step.time_s, row->device,
+                       runs->owners[row->device_owner].device);
+        out->low_s = spread.low_s;
+        out->high_s = spread.high_s;
+        out->validated = spread.validated;
     }
 }
 
@@ -418,7 +428,7 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     write_number(out, p.low_s);
     write_number(out, p.high_s);
     write_number(out, p.memory_gib);
-    amm_text_printf(out, ",%d,%s,\n", p.feasible, row->device->regime);
+    amm_text_printf(out, ",%d,%s,\n", p.feasible, p.validated ? p.regime : "unvalidated");
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)

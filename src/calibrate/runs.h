@@ -2,7 +2,7 @@
 #ifndef AMM_CALIBRATE_RUNS_H
 #define AMM_CALIBRATE_RUNS_H
 
-#include "analytic/analytic.h"
+#include "analytic/range.h"
 #include "io/csv.h"
 #include "io/io.h"
 
@@ -95,6 +95,8 @@ typedef struct amm_run_prediction {
     double time_s, low_s, high_s, memory_gib;
     double flops; /* of the model per step; see amm_step */
     int feasible;
+    bool validated;               /* runs of this regime were held against predictions */
+    char regime[AMM_REGIME_CHARS]; /* docs/calibration.md */
 } amm_run_prediction;
 #define AMM_REASON_NOT_FINITE "the prediction is not a finite number"
 void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row);

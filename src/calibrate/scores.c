@@ -126,8 +126,9 @@ static double peak(const amm_run_row *row)
     return one * row->run.devices;
 }
 
-static void read_scored(amm_scored *out, const amm_runs *runs)
+static amm_status read_scored(amm_scored *out, const amm_scores *scores)
 {
+    const amm_runs *runs = scores->runs;
     const amm_run_row *row = &runs->rows[out->row];
     amm_run_prediction p;
     amm_run_predict(&p, runs, row);
@@ -143,6 +144,8 @@ static void read_scored(amm_scored *out, const amm_runs *runs)
         out->predicted_s[k] = (double)NAN;
     }
     out->predicted_s[AMM_PREDICTOR_MODEL] = p.time_s;
+    out->regime = amm_arena_copy(scores->arena, p.regime, strlen(p.regime));
+    return out->regime == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
 /* ---- order ----------------------------------------------------------------------------------- */
@@ -221,7 +224,7 @@ amm_status amm_scores_create(amm_scores *out, const amm_runs *runs, amm_arena *a
             out->count++;
             row->row = i;
             status = make_key(row, out, &key);
-            read_scored(row, runs);
+            status = status == AMM_OK ? read_scored(row, out) : status;
         }
     }
     amm_text_discard(&key);

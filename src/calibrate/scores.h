@@ -33,6 +33,7 @@ typedef struct amm_scored {
     double low_s, high_s, predicted_gib;   /* of this model */
     double predicted_s[AMM_PREDICTOR_COUNT];
     double ideal_s; /* at an MFU of 1 */
+    const char *regime; /* "" without a prediction */
     int oom, feasible;
 } amm_scored;
 
@@ -92,10 +93,10 @@ void amm_score_configuration(amm_configuration *out, const amm_scores *scores,
 
 /* ---- regimes --------------------------------------------------------------------------------- */
 
-/* What a run uses beyond tensor, pipeline and plain data parallelism. A run counts under each. */
+/* PARALLELISM of a regime's key (analytic/range.h), the words of people. */
 #define AMM_TECHNIQUE_LIST(X)                                                                      \
     X(PLAIN, "tp-pp", "tp·pp·dp only")                                                             \
-    X(SHARDED, "fsdp", "FSDP/ZeRO-3")                                                              \
+    X(SHARDED, "sharded", "FSDP/ZeRO-3")                                                           \
     X(CONTEXT, "cp", "cp")                                                                         \
     X(INTERLEAVED, "vpp", "vpp")                                                                   \
     X(EXPERT, "ep", "expert parallel")
@@ -106,8 +107,12 @@ enum {
         AMM_TECHNIQUE_COUNT
 };
 
+/* PRECISION of a regime's key. */
 #define AMM_PRECISION_CLASS_LIST(X)                                                                \
-    X(BITS_32, "32-bit") X(BITS_16, "16-bit") X(BITS_8, "8-bit") X(BITS_4, "4-bit")
+    X(BITS_32, "32bit")                                                                            \
+    X(BITS_16, "16bit")                                                                            \
+    X(BITS_8, "8bit")                                                                              \
+    X(BITS_4, "4bit")
 enum {
 #define AMM_PRECISION_CLASS_ENUM(name, word) AMM_##name,
     AMM_PRECISION_CLASS_LIST(AMM_PRECISION_CLASS_ENUM)

@@ -116,6 +116,19 @@ extern const amm_named amm_peak_table[AMM_PEAK_COUNT];
 
 enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
 
+enum { AMM_MAX_REGIMES = 64 };
+
+/* What a fit leaves unknown of a device type (docs/calibration.md). */
+typedef struct amm_posterior {
+    int32_t count;            /* of constants */
+    const int32_t *rate;      /* [count] AMM_RATE_..., none twice */
+    const double *covariance; /* [count][count], symmetric, of the constants themselves */
+    double generic_sd;        /* of ln(measured / predicted) beyond that, any regime */
+    int32_t regime_count;
+    const char *const *regime; /* [regime_count] as amm_regime_key writes them */
+    const double *regime_sd;   /* [regime_count] */
+} amm_posterior;
+
 /* One accelerator type. */
 typedef struct amm_device {
     const char *name, *source;
@@ -135,6 +148,7 @@ typedef struct amm_device {
     const char *constants_of; /* the device whose fitted constants these are; NULL: its own */
     const char *regime;       /* "calibrated", or "uncalibrated": from the datasheet and priors */
     amm_constant rates[AMM_RATE_COUNT];
+    const amm_posterior *posterior; /* NULL: no fit */
 } amm_device;
 
 /* Software facts of a training framework generation. */

@@ -2,9 +2,9 @@
 
 #include "formula/cost/collective.h"
 #include "formula/cost/compute.h"
+#include "formula/cost/kept.h"
 #include "formula/cost/memory.h"
 #include "formula/cost/pipeline.h"
-#include "formula/cost/shape.h"
 #include <math.h>
 #include <string.h>
 
