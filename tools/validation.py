@@ -90,7 +90,7 @@ def baseline_table(sources):
 
 
 def regime_table(regimes):
-    techniques = {"tp-pp": "tp·pp·dp only", "sharded": "FSDP / ZeRO-3", "cp": "cp", "vpp": "vpp", "ep": "expert parallel"}
+    techniques = {"tp-pp": "tp·pp·dp only", "sharded": "FSDP / ZeRO-3", "vpp": "vpp", "cp": "cp", "ep": "expert parallel"}
     cells = collections.defaultdict(dict)
     for r in regimes:
         text = "unvalidated" if r["status"] == "unvalidated" else f"{percent(r['error_mean'])} % of {r['rows']}"

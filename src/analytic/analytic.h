@@ -55,6 +55,7 @@ typedef struct amm_machine {
     amm_rates rates;
     amm_facts facts;
     amm_fabric fabric;
+    double memory_bytes; /* of one device */
 } amm_machine;
 
 /* Parts sum to time_s. Attribution along the slowest stage (docs/cost-model.md). */

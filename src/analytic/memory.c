@@ -75,6 +75,15 @@ static double in_flight(const amm_run *run, int32_t stage)
     return amm_schedule_in_flight(run->schedule, &even, stage) / run->vpp;
 }
 
+/* Unfused attention: the scores before the softmax and their gradient, of one block at a time. */
+static double score_transient(const amm_run *run, const amm_block_shape *x)
+{
+    const double queries = run->micro_batch * run->seq_len / run->cp;
+    return run->attention >= AMM_ATTENTION_FLASH1
+               ? 0.0
+               : 4.0 * queries * amm_block_keys(x, run->seq_len) * x->heads / run->tp;
+}
+
 static void add_activations(amm_ledger *out, const amm_network *n, const amm_machine *m,
                             const amm_run *run, const stage_content *c, int32_t stage)
 {
@@ -83,7 +92,8 @@ static void add_activations(amm_ledger *out, const amm_network *n, const amm_mac
             const amm_kept_input in = kept_input(m, run, &n->kind[k]);
             const amm_kept kept = amm_kept_block(&in);
             out->activations += c->blocks[k] * kept.total * in_flight(run, stage);
-            out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale);
+            out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale +
+                                                  score_transient(run, &n->kind[k]));
         }
     }
 }
@@ -125,7 +135,8 @@ void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *
     }
     const double moving = out->activations + out->working + out->gathered + out->logits;
     out->reserve = moving * (m->facts.fragmentation - 1.0);
-    out->context = m->facts.context_bytes + communicators(run) * m->facts.communicator_bytes;
+    out->context = m->facts.context_share * m->memory_bytes +
+                   communicators(run) * m->facts.communicator_s * m->rates.scaleup_bytes_per_s;
     out->total =
         out->weights + out->gradients + out->optimizer + moving + out->reserve + out->context;
 }

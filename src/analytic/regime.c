@@ -14,7 +14,7 @@ static const char *parallelism(const amm_run *run)
     if (run->vpp > 1.0) {
         return "vpp";
     }
-    return run->sharding == AMM_SHARD_ZERO3 ? "sharded" : "tp-pp";
+    return run->sharding == AMM_SHARDING_PARAMETERS ? "sharded" : "tp-pp";
 }
 
 /* Bits of the products, tf32 with fp32. */

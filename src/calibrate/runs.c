@@ -317,6 +317,7 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
     }
     overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
     out->fabric = row->fabric;
+    out->memory_bytes = (double)row->device->memory_bytes;
     out->fabric.collective_share = row->omni_path ? out->facts.omni_path_share : 1.0;
 }
 

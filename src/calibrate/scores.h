@@ -93,12 +93,13 @@ void amm_score_configuration(amm_configuration *out, const amm_scores *scores,
 
 /* ---- regimes --------------------------------------------------------------------------------- */
 
-/* PARALLELISM of a regime's key (analytic/range.h), the words of people. */
+/* PARALLELISM of a regime's key (analytic/range.h); a run goes by the last one that holds. key, word
+ * for people */
 #define AMM_TECHNIQUE_LIST(X)                                                                      \
     X(PLAIN, "tp-pp", "tp·pp·dp only")                                                             \
     X(SHARDED, "sharded", "FSDP/ZeRO-3")                                                           \
-    X(CONTEXT, "cp", "cp")                                                                         \
     X(INTERLEAVED, "vpp", "vpp")                                                                   \
+    X(CONTEXT, "cp", "cp")                                                                         \
     X(EXPERT, "ep", "expert parallel")
 enum {
 #define AMM_TECHNIQUE_ENUM(name, key, word) AMM_TECHNIQUE_##name,

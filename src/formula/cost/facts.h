@@ -58,8 +58,8 @@
     X(working_scale, 0.5, 4, 1.5, "memory while a block is recomputed over what it keeps")         \
     X(dropout_mask_bytes, 0, 2, 1, "kept per element of a dropout (models with LayerNorm)")        \
     X(narrow_weight_bytes, 0, 4, 2, "8-bit copies of a weight kept beside the 16-bit one")         \
-    X(context_bytes, 0, 2e10, 4e9, "driver context and workspaces")                                \
-    X(communicator_bytes, 0, 4e9, 5e8, "buffers of one communicator: of tp, dp, pp, cp, ep")       \
+    X(context_share, 0, 0.2, 0.05, "of a device's memory: driver context, workspaces, caches")     \
+    X(communicator_s, 0, 0.01, 0.003, "buffers of one communicator: seconds of the scale-up link") \
     X(fragmentation, 1, 2, 1.06, "reserved over allocated bytes of what comes and goes")
 
 typedef struct amm_facts {
