@@ -86,10 +86,9 @@ static amm_status add_rows(amm_regimes *out, const amm_scores *scores)
     for (int64_t i = 0; i < scores->count; i++) {
         const amm_scored *row = &scores->rows[i];
         const char *word = strrchr(row->regime, '/');
-        for (int class = 0; word != NULL && class < AMM_PRECISION_CLASS_COUNT; class++) {
+        for (int class = 0; word != NULL && class < AMM_PRECISION_CLASS_COUNT; class ++) {
             if (strcmp(word + 1, class_words[class]) == 0) {
-                AMM_TRY(
-                    add(out, scores->arena, scores->runs->rows[row->row].device, class));
+                AMM_TRY(add(out, scores->arena, scores->runs->rows[row->row].device, class));
             }
         }
     }

@@ -95,7 +95,7 @@ typedef struct amm_run_prediction {
     double time_s, low_s, high_s, memory_gib;
     double flops; /* of the model per step; see amm_step */
     int feasible;
-    bool validated;               /* runs of this regime were held against predictions */
+    bool validated;                /* runs of this regime were held against predictions */
     char regime[AMM_REGIME_CHARS]; /* docs/calibration.md */
 } amm_run_prediction;
 #define AMM_REASON_NOT_FINITE "the prediction is not a finite number"

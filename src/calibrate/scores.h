@@ -32,7 +32,7 @@ typedef struct amm_scored {
     double measured_s, measured_gib;       /* > 0 */
     double low_s, high_s, predicted_gib;   /* of this model */
     double predicted_s[AMM_PREDICTOR_COUNT];
-    double ideal_s; /* at an MFU of 1 */
+    double ideal_s;     /* at an MFU of 1 */
     const char *regime; /* "" without a prediction */
     int oom, feasible;
 } amm_scored;
