@@ -53,8 +53,24 @@ AMM_API amm_status amm_runs_predict(const amm_runs *runs, const double *constant
  * predicted_feasible, regime and reason added to each row. Free with amm_text_free. */
 AMM_API amm_status amm_runs_csv(const amm_runs *runs, char **out);
 
-/* Errors, coverage and ranking per source, for people (0) or as JSON (1). */
-AMM_API amm_status amm_runs_report(const amm_runs *runs, char **out, int json);
+/* What a report tells of the rows whose score is 1 (all rows without such a column). */
+typedef struct amm_report_options {
+    size_t size;        /* sizeof(amm_report_options): grows by appending only */
+    int json;           /* 0: tables for people, 1: JSON (docs/formats.md, "ammeter-validation") */
+    const char *source; /* only rows of this source_id; NULL: all */
+    const char *by;     /* "source", "regime" or "configuration"; NULL: source and regime */
+} amm_report_options;
+
+#define AMM_REPORT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(amm_report_options), 0, NULL, NULL                                                  \
+    }
+AMM_API void amm_report_options_init(amm_report_options *out);
+
+/* Errors, coverage and ranking, beside three baselines on the same rows. `options` may be NULL. Free
+ * with amm_text_free. Errors: INPUT for a source that is not in the table or an unknown `by`. */
+AMM_API amm_status amm_runs_report(const amm_runs *runs, char **out,
+                                   const amm_report_options *options);
 
 #ifdef __cplusplus
 }
