@@ -125,7 +125,7 @@ static void make_example(example *x, const amm_device *device)
                                       .domain = 1,
                                       .scaleup_bytes_per_s = 3e11,
                                       .network_bytes_per_s = 2.5e10,
-                                      .network_share = 1 };
+                                      .collective_share = 1 };
     amm_network *n = &x->network;
     n->hidden = 2048;
     n->vocab = 32000;
@@ -216,7 +216,7 @@ static void regimes(void **state)
     run.precision = AMM_PRECISION_FP16;
     amm_regime_key(key, &device, &n, &run);
     assert_string_equal(key, "X7/dense/tp-pp/16bit");
-    run.sharding = AMM_SHARD_ZERO3;
+    run.sharding = AMM_SHARDING_PARAMETERS;
     run.precision = AMM_PRECISION_TF32;
     amm_regime_key(key, &device, &n, &run);
     assert_string_equal(key, "X7/dense/sharded/32bit");
