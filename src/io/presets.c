@@ -68,6 +68,12 @@ static amm_status device_answers(amm_reader *r, const amm_preset_file *file, con
 {
     const uint64_t hash = r->hash;
     amm_document document;
+    char quoted[AMM_MAX_NAME + 3];
+    (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", AMM_MAX_NAME, name);
+    /* A file that does not hold the name need not be parsed: there are many devices. */
+    if (strstr(file->text, quoted) == NULL && strcmp(file->name, name) != 0) {
+        return AMM_OK;
+    }
     amm_status status = amm_document_parse(&document, r, file->text, file->size, file->name, NULL);
     r->hash = hash;
     if (status == AMM_OK) {
