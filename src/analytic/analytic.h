@@ -30,14 +30,6 @@ void amm_network_finish(amm_network *n);
 amm_status amm_network_of(amm_network *out, amm_arena *arena, const amm_model *model,
                           const char *file);
 
-typedef enum amm_schedule { AMM_SCHEDULE_1F1B, AMM_SCHEDULE_INTERLEAVED } amm_schedule;
-typedef enum amm_sharding {
-    AMM_SHARD_NONE,
-    AMM_SHARD_ZERO1,
-    AMM_SHARD_ZERO2,
-    AMM_SHARD_ZERO3
-} amm_sharding;
-
 /* Every choice of a run. */
 typedef struct amm_run {
     double devices, tp, pp, dp, cp, ep, etp, vpp;
@@ -73,8 +65,9 @@ void amm_step_time(amm_step *out, const amm_network *network, const amm_machine 
 
 typedef struct amm_ledger {
     double weights, gradients, optimizer, activations, working, logits, buffers, context;
-    double total;
-    int32_t stage; /* that needs most */
+    double fragmentation; /* reserved, but not allocated */
+    double total;         /* sum of all above */
+    int32_t stage;        /* that needs most */
 } amm_ledger;
 
 /* Peak bytes of the fullest stage. */

@@ -29,8 +29,32 @@ static double block_kept(const amm_machine *m, const amm_run *run, const amm_blo
     return tokens * (rep + qkv + mlp + core);
 }
 
-void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                     const amm_run *run)
+static void stage_sums(amm_ledger *x, double *dense, double *expert, const amm_network *n,
+                       const amm_machine *m, const amm_run *run, const int32_t *blocks)
+{
+    const int full = (run->recompute & AMM_RECOMPUTE_FULL) != 0;
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        if (blocks[k] > 0) {
+            *dense += blocks[k] * n->kind_parameters[k] / run->tp;
+            *expert += blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
+            x->activations += blocks[k] * block_kept(m, run, &n->kind[k], full);
+            x->working = full ? fmax(x->working, 1.8 * block_kept(m, run, &n->kind[k], 0)) : 0.0;
+        }
+    }
+}
+
+/* Micro-batches whose activations a stage holds at once. */
+static double in_flight(const amm_run *run, int32_t stage)
+{
+    const double p = run->pp;
+    return run->vpp > 1.0 ? fmin(run->micro_batches * run->vpp,
+                                 2.0 * (p - 1.0 - stage) + (run->vpp - 1.0) * p + 1.0) /
+                                run->vpp
+                          : fmin(run->micro_batches, p - stage);
+}
+
+void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                      const amm_run *run, int32_t stage, const int32_t *blocks)
 {
     const int32_t p = (int32_t)run->pp;
     const double grad = run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
@@ -40,50 +64,48 @@ void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m
     const double eshard = run->sharding == AMM_SHARD_NONE
                               ? 1.0
                               : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
-    const int full = (run->recompute & AMM_RECOMPUTE_FULL) != 0;
+    const double table = n->vocab * n->hidden / run->tp;
+    double dense = 0.0;
+    double expert = 0.0;
+    int32_t count = 0;
+    memset(out, 0, sizeof *out);
+    stage_sums(out, &dense, &expert, n, m, run, blocks);
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        count += blocks[k];
+    }
+    dense += (stage == 0 ? table : 0.0) + (stage == p - 1 && (p > 1 || !n->tied) ? table : 0.0);
+    out->weights = 2.0 * (dense / (run->sharding == AMM_SHARD_ZERO3 ? shard : 1.0) + expert);
+    out->gradients = grad * (dense / (run->sharding >= AMM_SHARD_ZERO2 ? shard : 1.0) + expert);
+    out->optimizer = 12.0 * (dense / shard + expert / eshard);
+    out->activations *= in_flight(run, stage);
+    if (run->sharding == AMM_SHARD_ZERO3 && count > 0) {
+        out->buffers = dense / count * (4.0 + 4.0);
+    }
+    if (stage == p - 1) {
+        out->logits = run->micro_batch * run->seq_len / run->cp * n->vocab * m->facts.logit_bytes /
+                      (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0);
+    }
+    const double allocated = out->weights + out->gradients + out->optimizer + out->activations +
+                             out->working + out->logits + out->buffers;
+    out->context = m->facts.context_bytes;
+    out->fragmentation = allocated * (m->facts.fragmentation - 1.0);
+    out->total = allocated * m->facts.fragmentation + m->facts.context_bytes;
+    out->stage = stage;
+}
+
+void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run)
+{
     int32_t next = 0;
     memset(out, 0, sizeof *out);
-    for (int32_t i = 0; i < p; i++) {
-        amm_ledger x = { 0 };
-        double dense = 0.0;
-        double expert = 0.0;
-        double kept = 0.0;
-        double work = 0.0;
-        const int32_t blocks = amm_stage_blocks(n, run, i);
-        for (int32_t b = 0; b < blocks && next < n->block_count; b++, next++) {
-            const int k = n->kind_of[next];
-            dense += n->kind_parameters[k] / run->tp;
-            expert += n->kind_expert_parameters[k] / (run->ep * run->etp);
-            kept += block_kept(m, run, &n->kind[k], full);
-            work = full ? fmax(work, block_kept(m, run, &n->kind[k], 0)) : 0.0;
+    for (int32_t i = 0; i < (int32_t)run->pp; i++) {
+        int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
+        amm_ledger x;
+        for (int32_t left = amm_stage_blocks(n, run, i); left > 0 && next < n->block_count;
+             left--) {
+            blocks[n->kind_of[next++]]++;
         }
-        const double table = n->vocab * n->hidden / run->tp;
-        dense += (i == 0 ? table : 0.0) + (i == p - 1 && (p > 1 || !n->tied) ? table : 0.0);
-        const double wshard = run->sharding == AMM_SHARD_ZERO3 ? shard : 1.0;
-        const double gshard = run->sharding >= AMM_SHARD_ZERO2 ? shard : 1.0;
-        x.weights = 2.0 * (dense / wshard + expert);
-        x.gradients = grad * (dense / gshard + expert);
-        x.optimizer = 12.0 * (dense / shard + expert / eshard);
-        const double chunks = run->vpp > 1.0
-                                  ? fmin(run->micro_batches * run->vpp,
-                                         2.0 * (p - 1.0 - i) + (run->vpp - 1.0) * p + 1.0) /
-                                        run->vpp
-                                  : fmin(run->micro_batches, (double)(p - i));
-        x.activations = kept * chunks;
-        x.working = 1.8 * work;
-        if (run->sharding == AMM_SHARD_ZERO3 && blocks > 0) {
-            x.buffers = dense / blocks * (4.0 + 4.0);
-        }
-        if (i == p - 1) {
-            x.logits = run->micro_batch * run->seq_len / run->cp * n->vocab * m->facts.logit_bytes /
-                       (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0);
-        }
-        x.total = (x.weights + x.gradients + x.optimizer + x.activations + x.working + x.logits +
-                   x.buffers) *
-                      m->facts.fragmentation +
-                  m->facts.context_bytes;
-        x.context = m->facts.context_bytes;
-        x.stage = i;
+        amm_stage_memory(&x, n, m, run, i, blocks);
         if (x.total > out->total) {
             *out = x;
         }

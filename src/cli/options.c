@@ -70,6 +70,25 @@ static const struct argp_option space_options[] = {
     ALIAS("data-parallel-size", KEY(DP)),
     OPTION("micro-batch", KEY(MICRO_BATCH), "LIST", "Samples per micro-batch"),
     ALIAS("micro-batch-size", KEY(MICRO_BATCH)),
+    HEADER("Without a profile also (default: what the runtime launches):"),
+    OPTION("cp", KEY(CP), "LIST", "Context-parallel degrees"),
+    ALIAS("context-parallel-size", KEY(CP)),
+    OPTION("ep", KEY(EP), "LIST", "Expert-parallel degrees"),
+    ALIAS("expert-model-parallel-size", KEY(EP)),
+    OPTION("etp", KEY(ETP), "LIST", "Tensor-parallel degrees of experts (default 1)"),
+    ALIAS("expert-tensor-parallel-size", KEY(ETP)),
+    OPTION("vpp", KEY(VPP), "LIST", "Chunks of a pipeline stage"),
+    ALIAS("num-virtual-stages-per-pipeline-rank", KEY(VPP)),
+    OPTION("recompute", KEY(RECOMPUTE), "SETS",
+           "What is computed again in the backward pass: none, selective, full, or modules joined "
+           "by +; several separated by commas"),
+    ALIAS("recompute-granularity", KEY(RECOMPUTE)),
+    OPTION("sharding", KEY(SHARDING), "KINDS",
+           "Shared among data-parallel replicas: none, zero1 (optimizer), zero2 (and gradients), "
+           "zero3 (and weights)"),
+    ALIAS("data-parallel-sharding-strategy", KEY(SHARDING)),
+    OPTION("space", KEY(SPACE), "NAME",
+           "launchable (default): what the runtime can start; full: everything that can be timed"),
     END,
 };
 
@@ -250,7 +269,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- putting a command together -------------------------------------------------------------- */
 
-enum { MAX_OPTIONS = 48 };
+enum { MAX_OPTIONS = 80 };
 
 static const struct {
     int group; /* 0: every command */

@@ -9,8 +9,7 @@ static bool reference_mode(const amm_result *r)
     return r->spec->problem.cost_model == AMM_COST_AMP_REFERENCE;
 }
 
-/* The name of a heading, and where its text starts. */
-static void heading(amm_text *out, const char *word)
+void amm_emit_heading(amm_text *out, const char *word)
 {
     enum { COLUMN = 9 };
     amm_text_append(out, word);
@@ -22,7 +21,7 @@ static void heading(amm_text *out, const char *word)
 static void emit_model(amm_text *out, const amm_problem_desc *p)
 {
     const int64_t tokens = amm_problem_tokens(p);
-    heading(out, "model");
+    amm_emit_heading(out, "model");
     amm_text_printf(out, "%s · ", p->model->name);
     amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
     amm_text_printf(out, " parameters · %d layers · ", p->model->layer_count);
@@ -52,7 +51,7 @@ static void emit_rates(amm_text *out, const amm_cluster *cluster, bool inter)
 
 static void emit_cluster(amm_text *out, const amm_cluster *cluster)
 {
-    heading(out, "cluster");
+    amm_emit_heading(out, "cluster");
     amm_emit_cluster(out, cluster);
     amm_text_append(out, " · ");
     emit_rates(out, cluster, false);
@@ -63,7 +62,7 @@ static void emit_cluster(amm_text *out, const amm_cluster *cluster)
 
 static void emit_runtime(amm_text *out, const amm_problem_desc *p)
 {
-    heading(out, "runtime");
+    amm_emit_heading(out, "runtime");
     amm_text_append(out, p->runtime == NULL ? "none" : p->runtime->name);
     if (p->precision != NULL) {
         amm_text_printf(out, " · %s", p->precision);
@@ -97,7 +96,7 @@ static const char *status_sentence(const amm_result *r)
 static void emit_search(amm_text *out, const amm_result *r)
 {
     uint64_t rejected = 0;
-    heading(out, "search");
+    amm_emit_heading(out, "search");
     if (r->evaluated_only) {
         amm_text_printf(out, "none: %zu given %s evaluated\n", r->plan_count,
                         r->plan_count == 1 ? "strategy" : "strategies");
@@ -255,7 +254,7 @@ static void emit_why(amm_text *out, const amm_result *r)
     const amm_plan_entry *best = &r->plans[0];
     for (size_t k = 1; k < r->plan_count && k <= 2; k++) {
         const amm_plan_entry *other = &r->plans[k];
-        heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
+        amm_emit_heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
         amm_text_printf(out, "#%zu", k + 1);
         emit_change(out, "tp", best->config.tp, other->config.tp);
         emit_change(out, "pp", best->config.pp, other->config.pp);
@@ -275,12 +274,16 @@ static void emit_why(amm_text *out, const amm_result *r)
 static void emit_sure(amm_text *out, const amm_result *r)
 {
     const char *regime = amm_result_regime(r);
-    heading(out, "sure?");
+    amm_emit_heading(out, "sure?");
     if (reference_mode(r)) {
         amm_text_printf(out,
                         "%s: amp-reference repeats the AMP reference code, quirks included; "
                         "memory is not modelled\n",
                         regime);
+        return;
+    }
+    if (amm_problem_is_analytic(&r->spec->problem)) {
+        amm_emit_analytic_sure(out, &r->spec->problem);
         return;
     }
     const char *why = "not every device in use has constants fitted to measured steps";
@@ -301,13 +304,13 @@ static void emit_rejected(amm_text *out, const amm_result *r)
         if (rejected->count == 0) {
             continue;
         }
-        heading(out, word);
+        amm_emit_heading(out, word);
         word = "";
         amm_emit_count(out, rejected->count);
         amm_text_printf(out, " %s: %s", amm_rejection_word(k), amm_rejection_sentence(k));
         if (rejected->has_nearest) {
             amm_text_append(out, "; nearest ");
-            amm_emit_strategy(out, &rejected->nearest);
+            amm_emit_strategy(out, &r->spec->problem, &rejected->nearest);
             amm_text_printf(out, " is short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
                             rejected->stage);
         }
@@ -321,10 +324,10 @@ static void emit_next(amm_text *out, const amm_result *r)
         return;
     }
     const bool preset = amm_spec_is_preset(r->spec, true);
-    heading(out, "next");
+    amm_emit_heading(out, "next");
     amm_text_printf(out, "ammeter explain %s --strategy ",
                     preset ? r->spec->problem.name : "[same problem and options]");
-    amm_emit_strategy(out, &r->plans[0].config);
+    amm_emit_strategy(out, &r->spec->problem, &r->plans[0].config);
     if (r->annealed) {
         amm_text_append(out, ",tp-term=explicit");
     }
@@ -342,9 +345,13 @@ static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry 
     amm_time_term terms[AMM_TIME_TERMS];
     amm_time_terms(terms, &plan->time);
     for (int k = 0; k < AMM_TIME_TERMS; k++) {
-        amm_text_printf(out, "    %-10s %12.6f s  %5.1f %%  %s\n", terms[k].word, terms[k].value_s,
-                        100.0 * terms[k].value_s / plan->time_s,
-                        reference_mode(r) ? terms[k].reference : terms[k].formula);
+        const char *what = amm_problem_is_analytic(&r->spec->problem) ? terms[k].analytic
+                           : reference_mode(r)                        ? terms[k].reference
+                                                                      : terms[k].formula;
+        if (what != NULL) {
+            amm_text_printf(out, "    %-10s %12.6f s  %5.1f %%  %s\n", terms[k].word,
+                            terms[k].value_s, 100.0 * terms[k].value_s / plan->time_s, what);
+        }
     }
     amm_text_printf(out, "    %-10s %12.6f s  100.0 %%\n", "step", plan->time_s);
 }
@@ -360,9 +367,24 @@ static void emit_device_types(amm_text *out, const amm_cluster *cluster, uint32_
     }
 }
 
+static void emit_short(amm_text *out, const amm_plan_entry *plan)
+{
+    if (!plan->fits) {
+        int32_t stage = 0;
+        const double over = amm_plan_short_bytes(plan, &stage);
+        amm_text_printf(out, "    does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
+                        stage);
+    }
+}
+
 static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
 {
     const bool memory = !reference_mode(r);
+    if (amm_problem_is_analytic(&r->spec->problem)) {
+        amm_emit_analytic_ledger(out, plan);
+        emit_short(out, plan);
+        return;
+    }
     amm_text_append(out, "\n    stage   layers     s/micro-batch");
     amm_text_append(out, memory ? "   static  activ.  logits  context    total  of GiB  devices\n"
                                 : "\n");
@@ -378,12 +400,7 @@ static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry
         }
         amm_text_append(out, "\n");
     }
-    if (!plan->fits) {
-        int32_t stage = 0;
-        const double over = amm_plan_short_bytes(plan, &stage);
-        amm_text_printf(out, "    does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
-                        stage);
-    }
+    emit_short(out, plan);
 }
 
 static void emit_constant(amm_text *out, const amm_device *device, const char *what, int32_t tp,
@@ -408,6 +425,10 @@ static void emit_constants(amm_text *out, const amm_result *r)
 {
     const amm_problem_desc *p = &r->spec->problem;
     amm_text_append(out, "constants\n");
+    if (amm_problem_is_analytic(p)) {
+        amm_emit_analytic_constants(out, p);
+        return;
+    }
     amm_text_printf(out, "    layer times: profile %s · %s\n", p->profile->name,
                     p->profile->source);
     if (reference_mode(r)) {
@@ -434,7 +455,7 @@ static void emit_details(amm_text *out, const amm_result *r)
     for (size_t k = 0; k < r->plan_count; k++) {
         const amm_plan_entry *plan = &r->plans[k];
         amm_text_printf(out, "#%zu ", k + 1);
-        amm_emit_strategy(out, &plan->config);
+        amm_emit_strategy(out, &r->spec->problem, &plan->config);
         for (int32_t p = 0; p < plan->config.pp && !reference_mode(r); p++) {
             amm_text_printf(out, "%s%d", p == 0 ? ",stage-layers=" : "-", plan->stages[p].counted);
         }
@@ -450,12 +471,25 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
 {
     amm_text text;
     amm_text_init(&text, result->context);
-    emit_model(&text, &result->spec->problem);
+    const bool analytic = amm_problem_is_analytic(&result->spec->problem);
+    if (analytic) {
+        amm_emit_analytic_model(&text, result);
+    } else {
+        emit_model(&text, &result->spec->problem);
+    }
     emit_cluster(&text, result->spec->problem.cluster);
-    emit_runtime(&text, &result->spec->problem);
+    if (analytic) {
+        amm_emit_analytic_runtime(&text, &result->spec->problem);
+    } else {
+        emit_runtime(&text, &result->spec->problem);
+    }
     emit_search(&text, result);
     if (result->plan_count > 0) {
-        emit_plans(&text, result);
+        if (analytic) {
+            amm_emit_analytic_plans(&text, result);
+        } else {
+            emit_plans(&text, result);
+        }
         if (details != 0) {
             emit_details(&text, result);
         }

@@ -10,7 +10,8 @@ struct amm_spec {
     const char *file; /* the preset or file it came from, for messages */
     amm_arena arena;
     amm_problem_desc problem;
-    uint64_t hash; /* of every input text */
+    bool runtime_assumed; /* not given: the usual one */
+    uint64_t hash;        /* of every input text */
 };
 
 /* word in results, what a person reads */
@@ -20,6 +21,12 @@ struct amm_spec {
     X(DEVICES, "devices", "a tp or dp of the space does not divide the number of devices")         \
     X(HEADS, "heads", "tp does not divide the attention heads of a layer")                         \
     X(TOPOLOGY, "topology", "a tensor group would cross nodes")                                    \
+    X(SEQUENCE, "sequence", "the sequence does not divide by 2 cp")                                \
+    X(EXPERTS, "experts", "ep does not divide the experts of a layer")                             \
+    X(EXPERT_MESH, "expert-mesh", "ep x etp does not divide tp x cp x dp")                         \
+    X(INTERLEAVED, "interleaved-uneven",                                                           \
+      "vpp needs equal chunks of blocks and micro-batches in rounds of pp")                        \
+    X(LAUNCH, "not-launchable", "zero2 and zero3 do not go with a pipeline")                       \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")
@@ -40,13 +47,14 @@ typedef struct amm_stage_plan {
     int32_t counted;    /* layers by the cost model's own count (amp-reference: work layers) */
     double time_s;      /* one micro-batch, forward + backward, slowest replica */
     uint32_t type_mask;
-    amm_memory memory; /* default cost model */
+    amm_memory memory; /* default cost model with a profile */
+    amm_ledger ledger; /* analytic model */
     double memory_bytes, capacity_bytes;
 } amm_stage_plan;
 
 /* Seconds; they add up to the plan's time. */
 typedef struct amm_time_parts {
-    double compute_s, bubble_s, pp_s, dp_s, optimizer_s, other_s;
+    double compute_s, bubble_s, tp_s, cp_s, ep_s, pp_s, dp_s, optimizer_s, other_s;
 } amm_time_parts;
 
 typedef struct amm_plan_entry {
@@ -56,6 +64,7 @@ typedef struct amm_plan_entry {
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
     amm_stage_plan *stages;  /* [config.pp] */
+    double flops;            /* of the model per step (analytic model; 0: not known) */
     int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
 } amm_plan_entry;
 
