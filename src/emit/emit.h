@@ -56,6 +56,9 @@ int64_t amm_problem_tokens(const amm_problem_desc *problem);
 /* "tp=2,pp=4,dp=2,micro-batch=1": what amm_evaluate reads. */
 void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *config);
 
+/* " tp 4→8 dp 2→1": every choice that differs. */
+void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *to);
+
 /* The name of a heading of the table, and where its text starts. */
 void amm_emit_heading(amm_text *out, const char *word);
 

@@ -359,9 +359,14 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
         return;
     }
     amm_text detail;
+    const bool memory = rejected == &w->result->rejected[AMM_REJECT_MEMORY];
     amm_text_init(&detail, w->result->context);
-    amm_text_printf(&detail, "short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
-                    rejected->stage);
+    if (memory) {
+        amm_text_printf(&detail, "short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
+                        rejected->stage);
+    } else {
+        amm_text_append(&detail, "differs least from the best plan");
+    }
     amm_json_open(j, "nearest", '{');
     amm_json_open_row(j, "strategy", '{');
     amm_json_integer(j, "tp", c->tp);
@@ -377,13 +382,38 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
     }
     amm_json_close(j, '}');
     amm_json_string(j, "detail", detail.data);
-    amm_json_number(j, "short_bytes", rejected->short_bytes);
-    amm_json_integer(j, "stage", rejected->stage);
+    if (memory) {
+        amm_json_number(j, "short_bytes", rejected->short_bytes);
+        amm_json_integer(j, "stage", rejected->stage);
+    }
     amm_json_close(j, '}');
     if (detail.status != AMM_OK) {
         j->text->status = detail.status;
     }
     amm_text_discard(&detail);
+}
+
+static void write_why(writer *w)
+{
+    amm_json *j = &w->json;
+    if (!w->analytic || w->result->evaluated_only) {
+        return;
+    }
+    amm_json_open(j, "why", '[');
+    for (int32_t k = 0; k < w->result->neighbour_count; k++) {
+        const amm_plan_entry *plan = &w->result->neighbours[k].plan;
+        amm_text change;
+        amm_text_init(&change, w->result->context);
+        amm_emit_changes(&change, &w->result->plans[0].config, &plan->config);
+        amm_json_open(j, NULL, '{');
+        amm_json_string(j, "change", change.data);
+        amm_json_number(j, "time_s", plan->time_s);
+        write_time(j, &plan->time);
+        write_fit(j, plan);
+        amm_json_close(j, '}');
+        amm_text_discard(&change);
+    }
+    amm_json_close(j, ']');
 }
 
 static void write_rejected(writer *w)
@@ -438,6 +468,7 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
             write_plan(&w, k);
         }
         amm_json_close(&w.json, ']');
+        write_why(&w);
         write_rejected(&w);
         amm_json_close(&w.json, '}');
         amm_text_append(&text, "\n");

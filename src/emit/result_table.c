@@ -114,7 +114,10 @@ static void emit_search(amm_text *out, const amm_result *r)
     amm_emit_count(out, r->solved);
     amm_text_printf(out, " solved · %s", status_sentence(r));
     if (r->gap > 0.0) {
-        amm_text_printf(out, " (stages of mixed devices leave a gap of at most %.2g %%)",
+        amm_text_printf(out, " (%s a gap of at most %.2g %%)",
+                        amm_problem_is_analytic(&r->spec->problem)
+                            ? "later stages whose gradients end last leave"
+                            : "stages of mixed devices leave",
                         100.0 * r->gap);
     }
     amm_text_printf(out, " · %.3g s\n", r->wall_s);
@@ -219,6 +222,29 @@ static void emit_change(amm_text *out, const char *word, int64_t from, int64_t t
     }
 }
 
+void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
+{
+    char from[AMM_RECOMPUTE_CHARS];
+    char to[AMM_RECOMPUTE_CHARS];
+    emit_change(out, "tp", a->tp, b->tp);
+    emit_change(out, "pp", a->pp, b->pp);
+    emit_change(out, "dp", a->dp, b->dp);
+    emit_change(out, "mb", a->micro_batch, b->micro_batch);
+    emit_change(out, "cp", a->cp, b->cp);
+    emit_change(out, "ep", a->ep, b->ep);
+    emit_change(out, "etp", a->etp, b->etp);
+    emit_change(out, "vpp", a->vpp, b->vpp);
+    if (a->recompute != b->recompute) {
+        amm_recompute_format(from, a->recompute);
+        amm_recompute_format(to, b->recompute);
+        amm_text_printf(out, " recompute %s→%s", from, to);
+    }
+    if (a->sharding != b->sharding) {
+        amm_text_printf(out, " sharding %s→%s", amm_sharding_word(a->sharding),
+                        amm_sharding_word(b->sharding));
+    }
+}
+
 /* The parts that differ, largest first; below a hundredth of the difference they are noise. */
 static void emit_deltas(amm_text *out, const amm_plan_entry *best, const amm_plan_entry *other)
 {
@@ -248,26 +274,54 @@ static void emit_deltas(amm_text *out, const amm_plan_entry *best, const amm_pla
     }
 }
 
+static void emit_loss(amm_text *out, const amm_plan_entry *best, const amm_plan_entry *other)
+{
+    if (other->time_s == best->time_s) {
+        amm_text_append(out, " takes the same time");
+    } else {
+        amm_text_printf(out, " %s %.4f s", other->time_s > best->time_s ? "loses" : "gains",
+                        fabs(other->time_s - best->time_s));
+    }
+    emit_deltas(out, best, other);
+    amm_text_append(out, "\n");
+}
+
+/* What changing one choice does to the best plan. */
+static void emit_neighbours(amm_text *out, const amm_result *r)
+{
+    const amm_plan_entry *best = &r->plans[0];
+    for (int32_t k = 0; k < r->neighbour_count; k++) {
+        const amm_plan_entry *other = &r->neighbours[k].plan;
+        amm_text change;
+        amm_text_init(&change, r->context);
+        amm_emit_changes(&change, &best->config, &other->config);
+        amm_emit_heading(out, k > 0 ? "" : "why #1");
+        amm_text_append(out, change.length > 0 ? change.data + 1 : "");
+        amm_text_discard(&change);
+        if (!other->fits) {
+            int32_t stage = 0;
+            const double over = amm_plan_short_bytes(other, &stage);
+            amm_text_printf(out, " does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
+                            stage);
+        } else {
+            emit_loss(out, best, other);
+        }
+    }
+}
+
 /* What the next two plans do differently, and what it costs them. */
 static void emit_why(amm_text *out, const amm_result *r)
 {
     const amm_plan_entry *best = &r->plans[0];
+    if (r->neighbour_count > 0) {
+        emit_neighbours(out, r);
+        return;
+    }
     for (size_t k = 1; k < r->plan_count && k <= 2; k++) {
-        const amm_plan_entry *other = &r->plans[k];
         amm_emit_heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
         amm_text_printf(out, "#%zu", k + 1);
-        emit_change(out, "tp", best->config.tp, other->config.tp);
-        emit_change(out, "pp", best->config.pp, other->config.pp);
-        emit_change(out, "dp", best->config.dp, other->config.dp);
-        emit_change(out, "mb", best->config.micro_batch, other->config.micro_batch);
-        if (other->time_s == best->time_s) {
-            amm_text_append(out, " takes the same time");
-        } else {
-            amm_text_printf(out, " %s %.4f s", other->time_s > best->time_s ? "loses" : "gains",
-                            fabs(other->time_s - best->time_s));
-        }
-        emit_deltas(out, best, other);
-        amm_text_append(out, "\n");
+        amm_emit_changes(out, &best->config, &r->plans[k].config);
+        emit_loss(out, best, &r->plans[k]);
     }
 }
 
@@ -311,6 +365,8 @@ static void emit_rejected(amm_text *out, const amm_result *r)
         if (rejected->has_nearest) {
             amm_text_append(out, "; nearest ");
             amm_emit_strategy(out, &r->spec->problem, &rejected->nearest);
+        }
+        if (rejected->has_nearest && k == AMM_REJECT_MEMORY) {
             amm_text_printf(out, " is short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
                             rejected->stage);
         }

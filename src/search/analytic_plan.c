@@ -73,6 +73,16 @@ amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_co
     return AMM_OK;
 }
 
+amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t *cuts)
+{
+    if (amm_analytic_is_direct(c)) {
+        amm_even_cuts(lowered, cuts, c);
+        return AMM_OK;
+    }
+    AMM_TRY(amm_best_cuts(lowered, c, cuts));
+    return amm_analytic_refine(lowered, cuts, c);
+}
+
 static void set_stage(amm_stage_plan *stage, const amm_lowered *lowered, const amm_run *run,
                       int32_t s)
 {

@@ -238,6 +238,8 @@ static amm_status finish(search *s)
         const double best_s = s->result->plans[0].time_s;
         s->result->gap = fmax(0.0, (best_s - open_s) / best_s);
         s->result->proven = s->result->proven && s->result->gap < 1e-12;
+        AMM_TRY(amm_find_neighbours(s->result, &s->lowered));
+        amm_find_nearest(s->result, &s->lowered, &s->space);
     }
     return AMM_OK;
 }

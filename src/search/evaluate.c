@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static amm_status best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
 {
     const amm_backend *backend = NULL;
     amm_solver solver;
@@ -27,17 +27,6 @@ static amm_status best_cuts(amm_lowered *lowered, const amm_config *config, int3
     return status;
 }
 
-/* The cuts of a strategy that gives none. */
-static amm_status analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
-{
-    if (amm_analytic_is_direct(config)) {
-        amm_even_cuts(lowered, cuts, config);
-        return AMM_OK;
-    }
-    AMM_TRY(best_cuts(lowered, config, cuts));
-    return amm_analytic_refine(lowered, cuts, config);
-}
-
 static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
                                    const amm_strategy *strategy, const char *text,
                                    amm_plan_entry *out)
@@ -53,8 +42,8 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
         return AMM_NO_MEMORY;
     }
     if (strategy->stage_layers == NULL) {
-        AMM_TRY(lowered->analytic != NULL ? analytic_cuts(lowered, c, cuts)
-                                          : best_cuts(lowered, c, cuts));
+        AMM_TRY(lowered->analytic != NULL ? amm_analytic_cuts(lowered, c, cuts)
+                                          : amm_best_cuts(lowered, c, cuts));
     }
     for (int32_t p = 0; strategy->stage_layers != NULL && p < c->pp; p++) {
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];

@@ -59,6 +59,16 @@ void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out,
 amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                                 const amm_config *config, const int32_t *cuts);
+/* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones. */
+amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+/* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). */
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+
+/* neighbours.c: what changing one choice of plans[0] does; the config of every reason for rejection
+ * that is nearest to it. */
+amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered);
+void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_space_range *space);
+
 /* One partition only: no pipeline, or interleaved. */
 bool amm_analytic_is_direct(const amm_config *config);
 

@@ -68,9 +68,18 @@ typedef struct amm_plan_entry {
     int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
 } amm_plan_entry;
 
+/* The best plan with one choice changed (and dp, pp or cp so that all devices stay in use). */
+typedef struct amm_neighbour {
+    amm_plan_entry plan; /* reason == AMM_ACCEPTED: with time; it need not fit */
+    amm_rejection reason;
+} amm_neighbour;
+enum { AMM_MAX_NEIGHBOURS = 16 };
+
 typedef struct amm_rejected {
     uint64_t count;
-    /* Memory only: the config whose fastest partition, ignoring memory, misses by least. */
+    /* Memory: the config that misses by least, with its fastest partition that ignores memory (with a
+     * profile) or its even cut (without). Other reasons, without a profile: the config that differs
+     * least from the best plan. */
     bool has_nearest;
     amm_config nearest;
     double short_bytes;
@@ -91,6 +100,8 @@ struct amm_result {
     amm_rejected rejected[AMM_REJECTION_COUNT];
     size_t plan_count;
     amm_plan_entry *plans; /* best first */
+    int32_t neighbour_count; /* of plans[0]; without a profile */
+    amm_neighbour *neighbours;
     uint64_t seed;
     int32_t threads;
     double wall_s;
