@@ -23,11 +23,12 @@ typedef struct amm_plan_options {
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */
     void *payload;         /* borrowed, given to progress */
+    int32_t min_nodes;     /* 1: only the first nodes of the cluster, as few as hold a plan */
 } amm_plan_options;
 
 #define AMM_PLAN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL                                     \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0                                     \
     }
 AMM_API void amm_plan_options_init(amm_plan_options *out);
 

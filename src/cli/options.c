@@ -18,6 +18,7 @@ enum {
     OPTION_SEED,
     OPTION_SEARCH,
     OPTION_PROGRESS,
+    OPTION_MIN_NODES,
     OPTION_STRATEGY,
     OPTION_TP_TERM,
     OPTION_JSON,
@@ -100,6 +101,8 @@ static const struct argp_option search_options[] = {
     OPTION("seed", OPTION_SEED, "N", "Seed of --search anneal (default 0)"),
     OPTION("search", OPTION_SEARCH, "METHOD",
            "exhaustive (default), or anneal: AMP's annealing, amp-reference only"),
+    OPTION("min-nodes", OPTION_MIN_NODES, NULL,
+           "Use as few of the cluster's nodes (its first ones) as hold a plan"),
     OPTION("progress", OPTION_PROGRESS, NULL,
            "Show progress even where standard error is no terminal"),
     END,
@@ -208,6 +211,9 @@ static error_t parse_search(int key, char *text, struct argp_state *state, amm_c
         return 0;
     case OPTION_PROGRESS:
         o->progress = true;
+        return 0;
+    case OPTION_MIN_NODES:
+        o->plan.min_nodes = 1;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

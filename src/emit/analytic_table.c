@@ -241,6 +241,10 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
         amm_text_printf(out, " %7.2f %7.2f\n", x->memory_bytes / AMM_GIB,
                         x->capacity_bytes / AMM_GIB);
     }
+    if (plan->largest_micro_batch > 0) {
+        amm_text_printf(out, "    largest micro-batch that fits with these stages: %lld\n",
+                        (long long)plan->largest_micro_batch);
+    }
 }
 
 /* Sizes between which runs were measured. */

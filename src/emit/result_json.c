@@ -73,6 +73,10 @@ static void write_search(amm_json *j, const amm_result *r)
     amm_json_close(j, '}');
     amm_json_number(j, "candidates_covered", r->candidates_covered);
     amm_json_id(j, "seed", r->seed);
+    if (r->nodes_given > 0) {
+        amm_json_integer(j, "min_nodes", r->spec->problem.cluster->node_count);
+        amm_json_integer(j, "nodes_given", r->nodes_given);
+    }
     amm_json_close(j, '}');
 }
 
@@ -346,6 +350,9 @@ static void write_plan(writer *w, size_t index)
     }
     amm_json_close(j, ']');
     write_fit(j, plan);
+    if (plan->largest_micro_batch > 0) {
+        amm_json_integer(j, "largest_micro_batch", plan->largest_micro_batch);
+    }
     write_rates(w, plan);
     amm_json_close(j, '}');
 }
@@ -406,11 +413,14 @@ static void write_why(writer *w)
         amm_text_init(&change, w->result->context);
         amm_emit_changes(&change, &w->result->plans[0].config, &plan->config);
         amm_json_open(j, NULL, '{');
-        amm_json_string(j, "change", change.data);
+        amm_json_string(j, "change", change.length > 0 ? change.data + 1 : "");
         amm_json_number(j, "time_s", plan->time_s);
         write_time(j, &plan->time);
         write_fit(j, plan);
         amm_json_close(j, '}');
+        if (change.status != AMM_OK) {
+            j->text->status = change.status;
+        }
         amm_text_discard(&change);
     }
     amm_json_close(j, ']');

@@ -539,6 +539,11 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
     } else {
         emit_runtime(&text, &result->spec->problem);
     }
+    if (result->nodes_given > 0 && result->plan_count > 0) {
+        amm_emit_heading(&text, "nodes");
+        amm_text_printf(&text, "%d of the %d given: fewer hold no plan\n",
+                        result->spec->problem.cluster->node_count, result->nodes_given);
+    }
     emit_search(&text, result);
     if (result->plan_count > 0) {
         if (analytic) {

@@ -36,6 +36,26 @@ void amm_analytic_evaluate(const amm_lowered *lowered, amm_analytic_cost *out, i
     amm_analytic_short(lowered, out, c, cuts);
 }
 
+int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,
+                             const int32_t *cuts)
+{
+    amm_config c = *config;
+    const int64_t samples = lowered->problem->global_batch / c.dp;
+    int64_t largest = 0;
+    for (int64_t b = 1; b <= samples; b++) {
+        amm_analytic_cost cost;
+        c.micro_batch = b;
+        c.micro_batches = samples / b;
+        if (samples % b != 0 || amm_space_reject(lowered->problem, &lowered->layout, &c) !=
+                                    AMM_ACCEPTED) {
+            continue;
+        }
+        amm_analytic_short(lowered, &cost, &c, cuts);
+        largest = cost.short_bytes <= 0.0 ? b : largest;
+    }
+    return largest;
+}
+
 /* Whether moving cut s by `by` helps; then it stays moved. */
 static bool move_cut(const amm_lowered *lowered, int32_t *cuts, int32_t *blocks,
                      const amm_config *c, int32_t s, int32_t by, amm_analytic_cost *best)

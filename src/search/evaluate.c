@@ -49,7 +49,9 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];
     }
     if (lowered->analytic != NULL) {
-        return amm_analytic_rescore(out, &result->arena, lowered, c, cuts);
+        AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, c, cuts));
+        out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
+        return AMM_OK;
     }
     AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
     AMM_TRY(amm_rescore(out, &result->arena, lowered, &exact, cuts));

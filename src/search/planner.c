@@ -438,43 +438,113 @@ static double clock_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+static amm_status search_one(amm_result *result, const amm_plan_options *o)
+{
+    const amm_problem_desc *problem = &result->spec->problem;
+    if (o->anneal != 0) {
+        return amm_search_anneal(result, o);
+    }
+    if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
+        return amm_search_amp(result, o);
+    }
+    return problem->profile == NULL ? amm_search_analytic(result, o)
+                                    : amm_search_default(result, o);
+}
+
+static amm_status no_plan(const amm_result *result)
+{
+    return result->configs == result->rejected[AMM_REJECT_DEVICES].count
+               ? amm_fail(AMM_NO_PLAN,
+                          "no feasible plan: no degrees of the space make %d devices",
+                          result->spec->problem.cluster->device_count)
+               : amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
+                          (unsigned long long)result->configs);
+}
+
+/* The problem on the first `nodes` nodes of its cluster, in the result's arena. */
+static amm_status take_nodes(amm_result *result, int32_t nodes)
+{
+    amm_spec *spec = amm_arena_alloc(&result->arena, 1, sizeof *spec);
+    amm_cluster *cluster = amm_arena_alloc(&result->arena, 1, sizeof *cluster);
+    const amm_cluster *whole = result->spec->problem.cluster;
+    amm_node_link *links =
+        amm_arena_alloc(&result->arena, (size_t)whole->link_count, sizeof *links);
+    if (spec == NULL || cluster == NULL || links == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    *spec = *result->spec;
+    *cluster = *whole;
+    spec->problem.cluster = cluster;
+    cluster->node_count = nodes;
+    cluster->links = links;
+    cluster->link_count = 0;
+    for (int32_t k = 0; k < whole->link_count; k++) {
+        if (whole->links[k].b < nodes) {
+            links[cluster->link_count++] = whole->links[k];
+        }
+    }
+    result->spec = spec;
+    result->nodes_given = whole->node_count;
+    return amm_cluster_check(cluster, spec->file);
+}
+
+/* One search; *out NULL after errors that leave no result. `nodes` 0: the whole cluster. */
+static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
+                          const amm_backend *backend, int32_t nodes)
+{
+    AMM_TRY(amm_result_create(out, spec));
+    amm_result *result = *out;
+    result->backend = backend->name;
+    result->seed = o->seed;
+    amm_status status = nodes > 0 ? take_nodes(result, nodes) : AMM_OK;
+    if (status == AMM_OK && nodes > 0) {
+        status = amm_spec_check(result->spec);
+    }
+    if (status == AMM_OK) {
+        status = search_one(result, o);
+    }
+    result->interrupted = status == AMM_INTERRUPTED;
+    if (status == AMM_OK && result->plan_count == 0) {
+        return no_plan(result);
+    }
+    if (status != AMM_OK && status != AMM_INTERRUPTED) {
+        amm_result_free(result);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT) goes on like what does
+ * not fit. */
+static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
+                                 const amm_backend *backend)
+{
+    const int32_t most = spec->problem.cluster->node_count;
+    amm_status status = AMM_NO_PLAN;
+    for (int32_t nodes = 1; nodes <= most; nodes++) {
+        status = plan_on(out, spec, o, backend, nodes);
+        if ((status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
+            break;
+        }
+        amm_result_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)
 {
     const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
     const amm_plan_options *o = options != NULL ? options : &defaults;
     const double start_s = clock_s();
+    const amm_backend *backend = NULL;
     *out = NULL;
     AMM_TRY(amm_spec_check(spec));
-    const amm_backend *backend = NULL;
     AMM_TRY(check_options(o, &spec->problem, &backend));
-    AMM_TRY(amm_result_create(out, spec));
-    amm_result *result = *out;
-    result->backend = backend->name;
-    result->seed = o->seed;
-    amm_status status;
-    if (o->anneal != 0) {
-        status = amm_search_anneal(result, o);
-    } else if (spec->problem.cost_model == AMM_COST_AMP_REFERENCE) {
-        status = amm_search_amp(result, o);
-    } else if (spec->problem.profile == NULL) {
-        status = amm_search_analytic(result, o);
-    } else {
-        status = amm_search_default(result, o);
-    }
-    result->wall_s = clock_s() - start_s;
-    result->interrupted = status == AMM_INTERRUPTED;
-    if (status == AMM_OK && result->configs == result->rejected[AMM_REJECT_DEVICES].count) {
-        return amm_fail(AMM_NO_PLAN,
-                        "no feasible plan: no tp x pp x dp of the space makes %d devices",
-                        spec->problem.cluster->device_count);
-    }
-    if (status == AMM_OK && result->plan_count == 0) {
-        return amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
-                        (unsigned long long)result->configs);
-    }
-    if (status != AMM_OK && status != AMM_INTERRUPTED) {
-        amm_result_free(result);
-        *out = NULL;
+    const amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
+                                                : plan_on(out, spec, o, backend, 0);
+    if (*out != NULL) {
+        (*out)->wall_s = clock_s() - start_s;
     }
     return status;
 }

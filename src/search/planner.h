@@ -64,6 +64,10 @@ amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int
 /* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). */
 amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
 
+/* Largest micro-batch that fits with these cuts; 0: none. */
+int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,
+                             const int32_t *cuts);
+
 /* neighbours.c: what changing one choice of plans[0] does; the config of every reason for rejection
  * that is nearest to it. */
 amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered);

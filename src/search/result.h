@@ -64,7 +64,8 @@ typedef struct amm_plan_entry {
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
     amm_stage_plan *stages;  /* [config.pp] */
-    double flops;            /* of the model per step (analytic model; 0: not known) */
+    int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
+    double flops;                /* of the model per step (analytic model; 0: not known) */
     int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
 } amm_plan_entry;
 
@@ -104,6 +105,7 @@ struct amm_result {
     amm_neighbour *neighbours;
     uint64_t seed;
     int32_t threads;
+    int32_t nodes_given; /* of the cluster, of which the plans use as few as can be; 0: all */
     double wall_s;
     int64_t passes;
 };
