@@ -28,7 +28,7 @@ typedef struct amm_plan_options {
 
 #define AMM_PLAN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0                                     \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0                                  \
     }
 AMM_API void amm_plan_options_init(amm_plan_options *out);
 

@@ -14,8 +14,9 @@ enum { AMM_MAX_OWNERS = 64 };
 #define AMM_RUN_COLUMN_LIST(X)                                                                     \
     X(source_id)                                                                                   \
     X(framework)                                                                                   \
-    X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len)            \
-        X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain)  \
+    X(model)                                                                                       \
+    X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len) X(gated_mlp)        \
+        X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain)               \
             X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp) X(dp) X(cp)   \
                 X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch)     \
                     X(global_batch) X(flash_attention) X(schedule) X(stage_layers)                 \

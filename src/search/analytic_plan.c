@@ -46,8 +46,8 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
         amm_analytic_cost cost;
         c.micro_batch = b;
         c.micro_batches = samples / b;
-        if (samples % b != 0 || amm_space_reject(lowered->problem, &lowered->layout, &c) !=
-                                    AMM_ACCEPTED) {
+        if (samples % b != 0 ||
+            amm_space_reject(lowered->problem, &lowered->layout, &c) != AMM_ACCEPTED) {
             continue;
         }
         amm_analytic_short(lowered, &cost, &c, cuts);

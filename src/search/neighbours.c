@@ -91,8 +91,7 @@ static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cu
 amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered)
 {
     amm_arena *arena = &result->arena;
-    int32_t *cuts =
-        amm_arena_alloc(arena, (size_t)lowered->analytic->layers + 1, sizeof *cuts);
+    int32_t *cuts = amm_arena_alloc(arena, (size_t)lowered->analytic->layers + 1, sizeof *cuts);
     result->neighbours = amm_arena_alloc(arena, AMM_MAX_NEIGHBOURS, sizeof *result->neighbours);
     if (cuts == NULL || result->neighbours == NULL) {
         return AMM_NO_MEMORY;

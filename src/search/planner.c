@@ -454,8 +454,7 @@ static amm_status search_one(amm_result *result, const amm_plan_options *o)
 static amm_status no_plan(const amm_result *result)
 {
     return result->configs == result->rejected[AMM_REJECT_DEVICES].count
-               ? amm_fail(AMM_NO_PLAN,
-                          "no feasible plan: no degrees of the space make %d devices",
+               ? amm_fail(AMM_NO_PLAN, "no feasible plan: no degrees of the space make %d devices",
                           result->spec->problem.cluster->device_count)
                : amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
                           (unsigned long long)result->configs);

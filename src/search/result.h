@@ -63,10 +63,10 @@ typedef struct amm_plan_entry {
     double engine_s; /* what the engine compared (ticks, additive approximation) */
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
-    amm_stage_plan *stages;  /* [config.pp] */
+    amm_stage_plan *stages;      /* [config.pp] */
     int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
     double flops;                /* of the model per step (analytic model; 0: not known) */
-    int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
+    int32_t *device_of_rank;     /* [tp dp pp] or NULL: rank = device */
 } amm_plan_entry;
 
 /* The best plan with one choice changed (and dp, pp or cp so that all devices stay in use). */
@@ -100,7 +100,7 @@ struct amm_result {
     double candidates_covered; /* partitions that the exact solver stands for */
     amm_rejected rejected[AMM_REJECTION_COUNT];
     size_t plan_count;
-    amm_plan_entry *plans; /* best first */
+    amm_plan_entry *plans;   /* best first */
     int32_t neighbour_count; /* of plans[0]; without a profile */
     amm_neighbour *neighbours;
     uint64_t seed;

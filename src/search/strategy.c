@@ -87,8 +87,8 @@ typedef struct parsing {
 /* Degrees first: key, member of amm_config. The last ones are the analytic model's. */
 #define DEGREE_LIST(X)                                                                             \
     X("tp", tp)                                                                                    \
-    X("pp", pp) X("dp", dp) X("micro-batch", micro_batch) X("cp", cp) X("ep", ep) X("etp", etp)    \
-        X("vpp", vpp)
+    X("pp", pp)                                                                                    \
+    X("dp", dp) X("micro-batch", micro_batch) X("cp", cp) X("ep", ep) X("etp", etp) X("vpp", vpp)
 
 static const char *const keys[] = {
 #define DEGREE_KEY(key, member) key,
