@@ -15,13 +15,14 @@ enum { AMM_MAX_OWNERS = 64 };
     X(source_id)                                                                                   \
     X(framework)                                                                                   \
     X(model)                                                                                       \
-    X(layers) X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len) X(gated_mlp)        \
-        X(moe_experts) X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain)               \
-            X(interconnect) X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp) X(dp) X(cp)   \
-                X(ep) X(vpp) X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch)     \
-                    X(global_batch) X(flash_attention) X(schedule) X(stage_layers)                 \
-                        X(measured_iter_s) X(measured_mem_gb) X(oom) X(etp) X(recompute_modules)   \
-                            X(cuda_graph) X(tp_comm_overlap) X(moe_dispatcher) X(moe_ffn_hidden)   \
+    X(layers)                                                                                      \
+    X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len) X(gated_mlp) X(moe_experts)   \
+        X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain) X(interconnect)              \
+            X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp) X(dp) X(cp) X(ep) X(vpp)      \
+                X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch) X(global_batch)  \
+                    X(flash_attention) X(schedule) X(stage_layers) X(measured_iter_s)              \
+                        X(measured_mem_gb) X(oom) X(etp) X(recompute_modules) X(cuda_graph)        \
+                            X(tp_comm_overlap) X(moe_dispatcher) X(moe_ffn_hidden)                 \
                                 X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
 
 enum {

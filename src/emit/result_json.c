@@ -252,20 +252,36 @@ static void write_time(amm_json *j, const amm_time_parts *t)
     amm_json_close(j, '}');
 }
 
-/* The four of a profile's ledger, and what they consist of. */
+/* The four of a profile's memory, then all that they consist of. */
 static void write_ledger(amm_json *j, const amm_ledger *x)
 {
+    amm_json_open(j, "memory", '{');
     amm_json_number(j, "static_bytes", x->weights + x->gradients + x->optimizer);
     amm_json_number(j, "activation_bytes", x->activations + x->working + x->buffers);
     amm_json_number(j, "logit_bytes", x->logits);
     amm_json_number(j, "context_bytes", x->context + x->fragmentation);
+    amm_json_close(j, '}');
+    amm_json_open(j, "ledger", '{');
     amm_json_number(j, "weight_bytes", x->weights);
     amm_json_number(j, "gradient_bytes", x->gradients);
     amm_json_number(j, "optimizer_bytes", x->optimizer);
     amm_json_number(j, "kept_bytes", x->activations);
     amm_json_number(j, "working_bytes", x->working);
+    amm_json_number(j, "logit_bytes", x->logits);
     amm_json_number(j, "buffer_bytes", x->buffers);
+    amm_json_number(j, "context_bytes", x->context);
     amm_json_number(j, "fragmentation_bytes", x->fragmentation);
+    amm_json_close(j, '}');
+}
+
+static void write_memory(amm_json *j, const amm_memory *x)
+{
+    amm_json_open(j, "memory", '{');
+    amm_json_number(j, "static_bytes", x->static_bytes);
+    amm_json_number(j, "activation_bytes", x->activation_bytes);
+    amm_json_number(j, "logit_bytes", x->logit_bytes);
+    amm_json_number(j, "context_bytes", x->context_bytes);
+    amm_json_close(j, '}');
 }
 
 static void write_stage(writer *w, const amm_stage_plan *stage)
@@ -280,16 +296,11 @@ static void write_stage(writer *w, const amm_stage_plan *stage)
     } else {
         amm_json_number(j, "memory_bytes", stage->memory_bytes);
         amm_json_number(j, "capacity_bytes", stage->capacity_bytes);
-        amm_json_open(j, "memory", '{');
         if (w->analytic) {
             write_ledger(j, &stage->ledger);
         } else {
-            amm_json_number(j, "static_bytes", stage->memory.static_bytes);
-            amm_json_number(j, "activation_bytes", stage->memory.activation_bytes);
-            amm_json_number(j, "logit_bytes", stage->memory.logit_bytes);
-            amm_json_number(j, "context_bytes", stage->memory.context_bytes);
+            write_memory(j, &stage->memory);
         }
-        amm_json_close(j, '}');
     }
     amm_json_close(j, '}');
 }

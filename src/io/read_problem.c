@@ -154,7 +154,6 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
     AMM_TRY(amm_value_format(value, "ammeter-problem"));
     memset(problem, 0, sizeof *problem);
     AMM_TRY(amm_value_name(value, &problem->name, &source));
-    problem->precision = "fp16";
     AMM_TRY(amm_field_text(value, "precision", false, AMM_MAX_NAME, &problem->precision));
     AMM_TRY(
         amm_field_integer(value, "global_batch", false, 1, AMM_MAX_BATCH, &problem->global_batch));
@@ -167,5 +166,8 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
     }
     AMM_TRY(read_cost_model(value, &problem->cost_model));
     AMM_TRY(read_parts(value, problem));
+    if (problem->precision == NULL && problem->profile != NULL) {
+        problem->precision = "fp16"; /* what version 1 began with; without a profile bf16 */
+    }
     return amm_problem_resolve(problem, value->document->reader->arena);
 }
