@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Fits the five constants of models/devices/t4.json on the measured rows of AMP's homogeneous experiment,
-and prints what the default cost model is worth there (docs/validation.md is its output).
+and prints what the default cost model is worth there (docs/validation-amp.md is its output).
 
 usage: tools/fit_amp_t4.py AMMETER [--write]     AMMETER: the built command; --write: update the device file
-                                              and docs/validation.md
+                                              and docs/validation-amp.md
 
 Needs numpy and scipy. Every prediction comes from `ammeter explain`: nothing of the cost model is repeated here.
 """
@@ -167,7 +167,7 @@ def report(command, rows, theta, sd):
 
     names = ["overhead share, tp 1", "overhead share, tp 2", "overhead share, tp 4", "intra-node efficiency", "inter-node efficiency"]
     lines = [
-        "# Validation", "",
+        "# Validation of the profiled layers: AMP's T4 runs", "",
         "Predictions against measured runs. Written by `tools/fit_amp_t4.py AMMETER --write`; rows: `benchmarks/measured/`.", "",
         "## AMP's homogeneous experiment (16 T4, GPT-2 24 layers, batch 32; measured 2022, rounded to 10 ms)", "",
         f"{len(timed)} runs have a time, {len(failed)} failed (any failure; most likely out of memory). **The default cost model's five constants are fitted on these",
@@ -189,7 +189,7 @@ def report(command, rows, theta, sd):
         "the prior. The form of the overhead (paid once per micro-batch, not per pass) was chosen among a few on the same rows; it is a sixth, discrete choice.", "",
         "### Every row", "", "| strategy | measured s | amp-reference | default | fits |", "|---|--:|--:|--:|---|",
         *[f"| {label(r)} | {r['measured_s'] or 'failed'} | {amp[i]:.2f} | {all_times[i]:.2f} | {'yes' if fits[i] else 'no'} |" for i, r in enumerate(rows)], "",
-        "Everything else (other devices, models, networks) is **unvalidated**: AMP's two other experiments have no measured rows here.", "",
+        "AMP's two other experiments have no measured rows. Predictions without a profile are compared with other people's runs in [validation.md](validation.md).", "",
     ]
     return "\n".join(lines)
 
@@ -216,7 +216,7 @@ def main():
     print(text)
     if "--write" in sys.argv[2:]:
         write_devices(theta, sd)
-        (ROOT / "docs/validation.md").write_text(text)
+        (ROOT / "docs/validation-amp.md").write_text(text)
 
 
 if __name__ == "__main__":

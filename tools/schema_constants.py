@@ -57,6 +57,40 @@ def peaks():
     }
 
 
+def posterior():
+    names = [n for n, *_ in rows("rates.h", "AMM_RATE_LIST")]
+    sd = {"type": "number", "minimum": 0, "maximum": 5}
+    return {
+        "description": "what a fit leaves unknown (docs/calibration.md)",
+        "type": "object",
+        "properties": {
+            "names": {
+                "description": "constants of the covariance, in its order",
+                "type": "array",
+                "uniqueItems": True,
+                "items": {"enum": names},
+            },
+            "covariance": {
+                "description": "of the constants, one row and column per name, symmetric",
+                "type": "array",
+                "maxItems": len(names),
+                "items": {"type": "array", "maxItems": len(names), "items": {"type": "number"}},
+            },
+            "residual": {
+                "description": "sd of ln(measured / predicted) beyond that, by regime",
+                "type": "object",
+                "properties": {"generic": sd},
+                "required": ["generic"],
+                "maxProperties": 64,
+                "additionalProperties": sd,
+            },
+        },
+        "required": ["names", "covariance", "residual"],
+        "patternProperties": {"^x-": {}},
+        "additionalProperties": False,
+    }
+
+
 def update(kind, members, check):
     path = ROOT / "schemas" / f"{kind}.schema.json"
     schema = json.loads(path.read_text())
@@ -76,6 +110,7 @@ def main():
         "constants": objects("rates.h", "AMM_RATE_LIST"),
         "constants_of": {"description": "device whose constants these are: the same silicon", **word},
         "regime": {"description": "calibrated: constants fitted on measured runs; uncalibrated: datasheet and priors", "enum": ["calibrated", "uncalibrated"]},
+        "posterior": posterior(),
     }, check)
     update("runtime", {
         "frameworks": {"description": "names under which measured runs list it", "type": "array", "maxItems": 4, "items": word},

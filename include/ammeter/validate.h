@@ -33,6 +33,16 @@ AMM_API size_t amm_runs_constant_count(const amm_runs *runs);
 /* Errors: INPUT for an index past the end. */
 AMM_API amm_status amm_runs_constant(const amm_runs *runs, size_t index, amm_constant_info *out);
 
+/* The value where no file gives one: the generic runtime's for a fact, else the default of
+ * docs/cost-model.md. Errors: INPUT for an index past the end. */
+AMM_API amm_status amm_runs_default(const amm_runs *runs, size_t index, double *out);
+/* The device (0) or runtime (1) whose constants the row takes, an `owner` of those above; "" where
+ * there is a reason. As long as `runs`. */
+AMM_API const char *amm_runs_owner(const amm_runs *runs, size_t row, int fact);
+/* The regime of the row (docs/calibration.md), "" where there is a reason. Copied, with its end;
+ * 160 bytes always suffice. Errors: INPUT when `size` is too small. */
+AMM_API amm_status amm_runs_regime(const amm_runs *runs, size_t row, char *out, size_t size);
+
 /* Seconds per step and peak bytes of every row (NaN where there is a reason). `constants`: one
  * value per constant above, or NULL for those shipped. Either output may be NULL. Errors: INPUT
  * for a constant out of its bounds. Allocates nothing. */
@@ -43,8 +53,24 @@ AMM_API amm_status amm_runs_predict(const amm_runs *runs, const double *constant
  * predicted_feasible, regime and reason added to each row. Free with amm_text_free. */
 AMM_API amm_status amm_runs_csv(const amm_runs *runs, char **out);
 
-/* Errors, coverage and ranking per source, for people (0) or as JSON (1). */
-AMM_API amm_status amm_runs_report(const amm_runs *runs, char **out, int json);
+/* What a report tells of the rows whose score is 1 (all rows without such a column). */
+typedef struct amm_report_options {
+    size_t size;        /* sizeof(amm_report_options): grows by appending only */
+    int json;           /* 0: tables for people, 1: JSON (docs/formats.md, "ammeter-validation") */
+    const char *source; /* only rows of this source_id; NULL: all */
+    const char *by;     /* "source", "regime" or "configuration"; NULL: source and regime */
+} amm_report_options;
+
+#define AMM_REPORT_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(amm_report_options), 0, NULL, NULL                                                  \
+    }
+AMM_API void amm_report_options_init(amm_report_options *out);
+
+/* Errors, coverage and ranking, beside three baselines on the same rows. `options` may be NULL. Free
+ * with amm_text_free. Errors: INPUT for a source that is not in the table or an unknown `by`. */
+AMM_API amm_status amm_runs_report(const amm_runs *runs, char **out,
+                                   const amm_report_options *options);
 
 #ifdef __cplusplus
 }

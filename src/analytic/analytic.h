@@ -8,6 +8,9 @@
 #include "describe/describe.h"
 #include "formula/cost/block.h"
 #include "formula/cost/collective.h"
+#include "formula/cost/kept.h"
+#include "formula/cost/memory.h"
+#include "formula/cost/schedule.h"
 
 enum { AMM_MAX_BLOCK_KINDS = 8, AMM_MAX_STAGES = 1024 };
 
@@ -35,7 +38,8 @@ typedef struct amm_run {
     double devices, tp, pp, dp, cp, ep, etp, vpp;
     double micro_batch, micro_batches; /* sequences; micro-batches per step and replica, G */
     double seq_len;
-    amm_sharding sharding;
+    amm_schedule_kind schedule;
+    int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
     int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
@@ -51,6 +55,7 @@ typedef struct amm_machine {
     amm_rates rates;
     amm_facts facts;
     amm_fabric fabric;
+    double memory_bytes; /* of one device */
 } amm_machine;
 
 /* Parts sum to time_s. Attribution along the slowest stage (docs/cost-model.md). */
@@ -63,12 +68,27 @@ typedef struct amm_step {
 void amm_step_time(amm_step *out, const amm_network *network, const amm_machine *machine,
                    const amm_run *run);
 
+/* Bytes of one device of a stage at its peak. */
 typedef struct amm_ledger {
-    double weights, gradients, optimizer, activations, working, logits, buffers, context;
-    double fragmentation; /* reserved, but not allocated */
-    double total;         /* sum of all above */
-    int32_t stage;        /* that needs most */
+    double weights, gradients, optimizer; /* states of the parameters, after sharding */
+    double activations;                   /* kept for micro-batches in flight */
+    double working;                       /* of the block being computed again */
+    double gathered;                      /* whole layers under sharded parameters */
+    double logits;
+    double reserve; /* what the allocator holds beyond its use */
+    double context; /* driver context, communication library */
+    double total;   /* the sum */
+    int32_t stage;
 } amm_ledger;
+
+/* One stage. */
+void amm_stage_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
+                      const amm_run *run, int32_t stage);
+
+/* A stage that holds blocks[k] of each kind k, whatever the run's stages are; embedding with stage 0,
+ * head with the last. */
+void amm_blocks_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
+                       const amm_run *run, int32_t stage, const int32_t *blocks);
 
 /* Peak bytes of the fullest stage. */
 void amm_step_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,

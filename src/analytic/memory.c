@@ -3,109 +3,163 @@
 #include <math.h>
 #include <string.h>
 
-/* Interim: activations by the closed forms of Korthikanti et al. 2022 (arXiv 2205.05198). */
-static double block_kept(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
-                         int full)
+/* States of a parameter (formula/cost/memory.h) by number format and the runtime's gradients. */
+static amm_states states_of(const amm_machine *m, const amm_run *run)
 {
-    const double t = run->tp;
-    const double tokens = run->micro_batch * run->seq_len / run->cp;
-    const double sp = run->sequence_parallel ? 1.0 / t : 1.0;
-    const double k = fmax(x->kv_heads / t, 1.0);
-    const double a = x->heads / t;
-    (void)m;
-    if (full) {
-        return 2.0 * tokens * x->hidden * sp;
-    }
-    const double dropout = x->norm_vectors > 1.0 ? 2.0 : 0.0;
-    const double rep = (8.0 + dropout + (run->norm_fused ? 0.0 : 12.0)) * x->hidden * sp;
-    const double qkv = 2.0 * a * (x->head_qk + x->head_v) + 2.0 * k * (x->head_qk + x->head_v);
-    const double mlp =
-        (x->gated > 0.0 ? 8.0 : 4.0) * (x->ffn + x->shared_ffn) / t +
-        (x->experts > 0.0 ? sp * x->top_k * (8.0 * x->expert_ffn + 4.0 * x->hidden) : 0.0);
-    const int fused = run->attention >= AMM_ATTENTION_FLASH1;
-    const double score = run->attention == AMM_ATTENTION_TORCH ? 4.1 : 5.0;
-    const double core =
-        fused || (run->recompute & AMM_RECOMPUTE_CORE_ATTN) ? 4.0 * a : score * a * run->seq_len;
-    return tokens * (rep + qkv + mlp + core);
+    const double gradients = run->precision == AMM_PRECISION_FP16
+                                 ? m->facts.gradient_bytes_fp16
+                                 : m->facts.gradient_bytes_bf16 + m->facts.gradient_copy_bytes_bf16;
+    const int wide = run->precision <= AMM_PRECISION_TF32;
+    amm_states s = amm_states_of(wide ? AMM_STATES_FP32 : AMM_STATES_BF16_FP32);
+    s.gradients = wide ? s.gradients : gradients;
+    s.weights += amm_precision_is_narrow(run->precision) ? m->facts.narrow_weight_bytes : 0.0;
+    return s;
 }
 
-static void stage_sums(amm_ledger *x, double *dense, double *expert, const amm_network *n,
-                       const amm_machine *m, const amm_run *run, const int32_t *blocks)
+/* Blocks by kind, and the tables at the ends, that one device of a stage holds. */
+typedef struct stage_content {
+    int32_t blocks[AMM_MAX_BLOCK_KINDS];
+    double dense, expert; /* parameters of one rank */
+    double block_dense;   /* of one block, mean */
+} stage_content;
+
+static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage,
+                       const int32_t *blocks)
 {
-    const int full = (run->recompute & AMM_RECOMPUTE_FULL) != 0;
+    const double table = n->vocab * n->hidden / run->tp;
+    const int last = stage == (int32_t)run->pp - 1;
+    int32_t count = 0;
+    memset(out, 0, sizeof *out);
     for (int32_t k = 0; k < n->kind_count; k++) {
-        if (blocks[k] > 0) {
-            *dense += blocks[k] * n->kind_parameters[k] / run->tp;
-            *expert += blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
-            x->activations += blocks[k] * block_kept(m, run, &n->kind[k], full);
-            x->working = full ? fmax(x->working, 1.8 * block_kept(m, run, &n->kind[k], 0)) : 0.0;
+        out->blocks[k] = blocks[k];
+        out->dense += blocks[k] * n->kind_parameters[k] / run->tp;
+        out->expert += blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
+        count += blocks[k];
+    }
+    out->block_dense = count > 0 ? out->dense / count : 0.0;
+    out->dense +=
+        (stage == 0 ? table : 0.0) +
+        (last && (run->pp > 1.0 || !n->tied) ? table * (1.0 + n->prediction_layers) : 0.0);
+}
+
+static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
+{
+    const int fused = run->attention >= AMM_ATTENTION_FLASH1;
+    amm_kept_input in = amm_kept_input_of(x, run->micro_batch * run->seq_len / run->cp,
+                                          amm_block_keys(x, run->seq_len), run->tp);
+    in.expert_tp = run->etp;
+    in.sequence_parallel = run->sequence_parallel;
+    in.attention_fused = fused;
+    in.dropout_mask_bytes = x->norm_vectors > 1.0 ? m->facts.dropout_mask_bytes : 0.0;
+    in.norm_copy_bytes = run->norm_fused ? 0.0 : m->facts.unfused_norm_kept_bytes;
+    in.activation_fused = m->facts.activation_fused;
+    in.value_is_view = m->facts.joint_projection;
+    in.recompute = run->recompute;
+    in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
+    in.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
+    in.softmax_bytes = run->attention == AMM_ATTENTION_TORCH ? 4.0 : in.element_bytes;
+    in.expert_tokens = amm_kept_expert_tokens(&in, m->facts.expert_imbalance);
+    return in;
+}
+
+static double in_flight(const amm_run *run, int32_t stage)
+{
+    amm_even_pipeline even = { 0 };
+    even.stages = even.group = run->pp;
+    even.chunks = run->vpp;
+    even.micro_batches = run->micro_batches;
+    return amm_schedule_in_flight(run->schedule, &even, stage) / run->vpp;
+}
+
+/* Unfused attention: the scores before the softmax and their gradient, of one block at a time. */
+static double score_transient(const amm_run *run, const amm_block_shape *x)
+{
+    const double queries = run->micro_batch * run->seq_len / run->cp;
+    return run->attention >= AMM_ATTENTION_FLASH1
+               ? 0.0
+               : 4.0 * queries * amm_block_keys(x, run->seq_len) * x->heads / run->tp;
+}
+
+static void add_activations(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                            const amm_run *run, const stage_content *c, int32_t stage)
+{
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        if (c->blocks[k] > 0) {
+            const amm_kept_input in = kept_input(m, run, &n->kind[k]);
+            const amm_kept kept = amm_kept_block(&in);
+            out->activations += c->blocks[k] * kept.total * in_flight(run, stage);
+            out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale +
+                                                  score_transient(run, &n->kind[k]));
         }
     }
 }
 
-/* Micro-batches whose activations a stage holds at once. */
-static double in_flight(const amm_run *run, int32_t stage)
+/* Groups of more than one rank that a device belongs to. */
+static double communicators(const amm_run *run)
 {
-    const double p = run->pp;
-    return run->vpp > 1.0 ? fmin(run->micro_batches * run->vpp,
-                                 2.0 * (p - 1.0 - stage) + (run->vpp - 1.0) * p + 1.0) /
-                                run->vpp
-                          : fmin(run->micro_batches, p - stage);
+    return (run->tp > 1.0) + (run->dp > 1.0) + (run->pp > 1.0) + (run->cp > 1.0) + (run->ep > 1.0);
 }
 
-void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                      const amm_run *run, int32_t stage, const int32_t *blocks)
+void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                       const amm_run *run, int32_t stage, const int32_t *blocks)
 {
-    const int32_t p = (int32_t)run->pp;
-    const double grad = run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
-                                                             : m->facts.gradient_bytes_bf16;
-    const double shard =
-        run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
-    const double eshard = run->sharding == AMM_SHARD_NONE
-                              ? 1.0
-                              : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
-    const double table = n->vocab * n->hidden / run->tp;
-    double dense = 0.0;
-    double expert = 0.0;
-    int32_t count = 0;
+    const double ranks = run->dp * run->cp;
+    const double z = run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
+    const double ze = run->sharding == AMM_SHARDING_NONE
+                          ? 1.0
+                          : fmax(1.0, ranks * run->tp / (run->ep * run->etp));
+    const int by_gradients = run->sharding >= AMM_SHARDING_GRADIENTS;
+    const int by_weights = run->sharding >= AMM_SHARDING_PARAMETERS;
+    const amm_states states = states_of(m, run);
+    stage_content c;
     memset(out, 0, sizeof *out);
-    stage_sums(out, &dense, &expert, n, m, run, blocks);
-    for (int32_t k = 0; k < n->kind_count; k++) {
-        count += blocks[k];
+    content_of(&c, n, run, stage, blocks);
+    out->stage = stage;
+    out->weights =
+        states.weights * (c.dense / (by_weights ? z : 1.0) + c.expert / (by_weights ? ze : 1.0));
+    out->gradients = states.gradients *
+                     (c.dense / (by_gradients ? z : 1.0) + c.expert / (by_gradients ? ze : 1.0));
+    out->optimizer = (states.master + amm_optimizer_state_bytes(AMM_OPTIMIZER_ADAM)) *
+                     (c.dense / z + c.expert / ze);
+    add_activations(out, n, m, run, &c, stage);
+    if (by_weights) { /* the layer in use and the one prefetched */
+        out->gathered = c.block_dense * (2.0 * states.gathered + states.gradients);
     }
-    dense += (stage == 0 ? table : 0.0) + (stage == p - 1 && (p > 1 || !n->tied) ? table : 0.0);
-    out->weights = 2.0 * (dense / (run->sharding == AMM_SHARD_ZERO3 ? shard : 1.0) + expert);
-    out->gradients = grad * (dense / (run->sharding >= AMM_SHARD_ZERO2 ? shard : 1.0) + expert);
-    out->optimizer = 12.0 * (dense / shard + expert / eshard);
-    out->activations *= in_flight(run, stage);
-    if (run->sharding == AMM_SHARD_ZERO3 && count > 0) {
-        out->buffers = dense / count * (4.0 + 4.0);
-    }
-    if (stage == p - 1) {
+    if (stage == (int32_t)run->pp - 1) {
         out->logits = run->micro_batch * run->seq_len / run->cp * n->vocab * m->facts.logit_bytes /
                       (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0);
     }
-    const double allocated = out->weights + out->gradients + out->optimizer + out->activations +
-                             out->working + out->logits + out->buffers;
-    out->context = m->facts.context_bytes;
-    out->fragmentation = allocated * (m->facts.fragmentation - 1.0);
-    out->total = allocated * m->facts.fragmentation + m->facts.context_bytes;
-    out->stage = stage;
+    const double moving = out->activations + out->working + out->gathered + out->logits;
+    out->reserve = moving * (m->facts.fragmentation - 1.0);
+    out->context = m->facts.context_share * m->memory_bytes +
+                   communicators(run) * m->facts.communicator_s * m->rates.scaleup_bytes_per_s;
+    out->total =
+        out->weights + out->gradients + out->optimizer + moving + out->reserve + out->context;
+}
+
+void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                      const amm_run *run, int32_t stage)
+{
+    int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
+    int32_t first = 0;
+    for (int32_t i = 0; i < stage; i++) {
+        first += amm_stage_blocks(n, run, i);
+    }
+    const int32_t count = amm_stage_blocks(n, run, stage);
+    for (int32_t b = first; b < first + count && b < n->block_count; b++) {
+        blocks[n->kind_of[b]]++;
+    }
+    amm_blocks_memory(out, n, m, run, stage, blocks);
 }
 
 void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
                      const amm_run *run)
 {
-    int32_t next = 0;
     memset(out, 0, sizeof *out);
     for (int32_t i = 0; i < (int32_t)run->pp; i++) {
-        int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
         amm_ledger x;
-        for (int32_t left = amm_stage_blocks(n, run, i); left > 0 && next < n->block_count;
-             left--) {
-            blocks[n->kind_of[next++]]++;
-        }
-        amm_stage_memory(&x, n, m, run, i, blocks);
+        amm_stage_memory(&x, n, m, run, i);
         if (x.total > out->total) {
             *out = x;
         }

@@ -47,8 +47,4 @@ int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage
 void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m,
                      const amm_run *run);
 
-/* Bytes of a stage that holds blocks[k] of each kind k; embedding with stage 0, head with the last. */
-void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                      const amm_run *run, int32_t stage, const int32_t *blocks);
-
 #endif

@@ -20,19 +20,16 @@ static amm_op_env env_of(const amm_machine *m, const amm_run *run)
     return env;
 }
 
-/* Host seconds of the launches of one block, forward. Graphs leave a share of it. */
-static double host_forward(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
+/* Host seconds of one launch under the run's graphs and number format. */
+static double launch_seconds(const amm_machine *m, const amm_run *run)
 {
     const amm_facts *f = &m->facts;
-    const double launches =
-        f->launches_per_block + (x->experts > 0.0 ? f->launches_per_expert_layer : 0.0);
-    const double left = run->graph == 2 ? f->graph_host_share : run->graph == 1 ? 0.6 : 1.0;
-    return launches * m->rates.launch_s * f->host_scale * left;
+    const double left = run->graph == 2   ? f->graph_host_share
+                        : run->graph == 1 ? f->graph_part_share
+                                          : 1.0;
+    const double narrow = amm_precision_is_narrow(run->precision) ? f->narrow_launch_scale : 1.0;
+    return m->rates.launch_s * f->host_scale * left * narrow;
 }
-
-typedef struct comm_time {
-    double tp, cp, ep;
-} comm_time;
 
 /* Tensor parallelism: an all-reduce after attention and after the feed-forward each way; with
  * sequence parallelism an all-gather and a reduce-scatter of the same volume instead. */
@@ -94,13 +91,19 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
     const double cp_f = context_time(m, run, x, split.tokens, t.core.forward_s, 1.0);
     const double cp_b = context_time(m, run, x, split.tokens, t.core.backward_s, 2.0);
-    const double host = host_forward(m, run, x);
+    const double host =
+        (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0)) *
+        launch_seconds(m, run);
+    /* The host reads how many tokens each expert got before it launches the rest of the layer, so
+     * the device waits for these launches. */
+    const double wait =
+        x->experts > 0.0 ? m->facts.launches_per_expert_layer * launch_seconds(m, run) : 0.0;
     const int full = run->recompute & AMM_RECOMPUTE_FULL;
     const double again = amm_block_recompute(&t, run->recompute);
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
-    out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host);
+    out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
     out->backward_s =
-        amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) +
+        amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) + wait +
         (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) : again + again_ep);
     out->tp_s = (full ? 3.0 : 2.0) * tp;
     out->ep_s = 2.0 * ep + again_ep;
@@ -128,8 +131,14 @@ void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *
         amm_traffic_time(&m->rates, tokens * vocab * m->facts.loss_traffic_bytes /
                                         (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0));
     const double norm = amm_traffic_time(&m->rates, tokens * n->hidden * 0.5 * env.norm_bytes);
+    /* Where the loss wants whole logits they are gathered first. */
+    const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
+    const double gather =
+        m->facts.vocabulary_parallel_loss > 0.0
+            ? 0.0
+            : amm_gather_time(&m->fabric, &m->rates, &g, tokens * vocab * env.element_bytes);
     out->forward_s = amm_linear_forward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
-                     loss / 3.0 + norm + host;
+                     gather + loss / 3.0 + norm + host;
     out->backward_s = amm_linear_backward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
                       loss * 2.0 / 3.0 + norm + host +
                       (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
@@ -152,7 +161,7 @@ void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_mach
 static double accumulation_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double bytes = m->facts.accumulation_bytes * (s->parameters + s->expert_parameters);
-    return run->sharding == AMM_SHARD_ZERO3 ? 0.0 : amm_traffic_time(&m->rates, bytes);
+    return run->sharding == AMM_SHARDING_PARAMETERS ? 0.0 : amm_traffic_time(&m->rates, bytes);
 }
 
 /* Stages of equal parameters: first block of a stage, where the ends weigh as their tables do. */
@@ -262,8 +271,9 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
     const double once =
         layers * amm_gather_time(&m->fabric, &m->rates, &g, s->parameters * 2.0 / layers);
     const double comm = 3.0 * once;
-    const double compute = (s->forward_s + s->backward_s) * m->facts.fsdp_overlap;
-    return run->micro_batches * fmax(comm - compute, comm / layers);
+    const double hidden = comm * m->facts.fsdp_overlap;
+    const double compute = s->forward_s + s->backward_s;
+    return run->micro_batches * (comm - hidden + fmax(hidden - compute, comm / layers));
 }
 
 /* Gradients reduced after the last backward pass and, with a sharded optimizer, parameters gathered
@@ -275,7 +285,7 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     if (ranks <= 1.0) {
         return 0.0;
     }
-    if (run->sharding == AMM_SHARD_ZERO3) {
+    if (run->sharding == AMM_SHARDING_PARAMETERS) {
         return sharded_exposed(m, run, s);
     }
     const amm_group ge = amm_group_of(&m->fabric, fmax(1.0, ranks * run->tp / (run->ep * run->etp)),
@@ -284,29 +294,31 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     const double grad = gradient_bytes(m, run);
     const double reduce = amm_gather_time(&m->fabric, &m->rates, &g, all * grad) +
                           amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * grad);
-    const double weight = run->sharding == AMM_SHARD_NONE ? grad : 2.0;
+    const double weight = run->sharding == AMM_SHARDING_NONE ? grad : 2.0;
     const double gather =
         amm_gather_time(&m->fabric, &m->rates, &g, all * weight) +
         amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * weight);
-    const double v = run->vpp;
-    const double hide_reduce = m->facts.dp_overlap * s->backward_s;
-    const double hide_gather = m->facts.gather_overlap * s->forward_s;
-    if (run->sharding == AMM_SHARD_NONE) {
-        return fmax(reduce + gather - hide_reduce, 0.05 * (reduce + gather));
+    /* With interleaved stages all chunks but the last to finish have min(G, p) micro-batches of the
+     * others to hide behind. */
+    const double passes = run->vpp > 1.0 ? fmin(run->micro_batches, run->pp) : 1.0;
+    const double hide_reduce = m->facts.dp_overlap * s->backward_s * passes;
+    const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
+    const double least = 1.0 / fmax(s->blocks, 10.0);
+    if (run->sharding == AMM_SHARDING_NONE) {
+        return fmax(reduce + gather - hide_reduce, least * (reduce + gather));
     }
     const double per_rank = run->shard_group > m->fabric.domain / run->tp
                                 ? m->facts.zero_rank_s * run->shard_group
                                 : 0.0;
-    (void)v;
-    return fmax(reduce - hide_reduce, 0.05 * reduce) + fmax(gather - hide_gather, 0.05 * gather) +
+    return fmax(reduce - hide_reduce, least * reduce) + fmax(gather - hide_gather, least * gather) +
            per_rank;
 }
 
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double share =
-        run->sharding == AMM_SHARD_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
-    const double expert_share = run->sharding == AMM_SHARD_NONE
+        run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
+    const double expert_share = run->sharding == AMM_SHARDING_NONE
                                     ? 1.0
                                     : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
     const double own = s->parameters / share + s->expert_parameters / expert_share;

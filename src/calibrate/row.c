@@ -195,17 +195,17 @@ static void read_sharding(reading *r, const amm_facts *facts)
     double size = 0.0;
     run->shard_group = 1.0;
     if (strstr(cell, "zero3") != NULL) {
-        run->sharding = AMM_SHARD_ZERO3;
+        run->sharding = AMM_SHARDING_PARAMETERS;
     } else if (strstr(cell, "zero2") != NULL) {
-        run->sharding = AMM_SHARD_ZERO2;
+        run->sharding = AMM_SHARDING_GRADIENTS;
     } else if (strncmp(cell, "zero1", 5) == 0 ||
                (cell[0] == '\0' && facts->distributed_optimizer > 0.0)) {
-        run->sharding = AMM_SHARD_ZERO1;
+        run->sharding = AMM_SHARDING_OPTIMIZER;
     } else if (cell[0] == '\0' || strcmp(cell, "ddp") == 0 || strcmp(cell, "zero0") == 0) {
-        run->sharding = AMM_SHARD_NONE;
+        run->sharding = AMM_SHARDING_NONE;
         return;
     } else if (strstr(cell, "fsdp") != NULL) {
-        run->sharding = AMM_SHARD_ZERO3;
+        run->sharding = AMM_SHARDING_PARAMETERS;
     } else {
         refuse_cell(r, AMM_COLUMN_zero_stage_or_fsdp, "unknown");
     }
@@ -325,6 +325,12 @@ static void read_degrees(reading *r)
     if (run->pp > AMM_MAX_STAGES || run->pp * run->vpp > r->out->network.block_count + 2) {
         refuse_cell(r, AMM_COLUMN_pp, "more stages than layers");
     }
+    if (text(r, AMM_COLUMN_vpp)[0] == '\0' && run->pp > 1.0 &&
+        strncmp(text(r, AMM_COLUMN_schedule), "interleaved", 11) == 0) {
+        run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
+        r->out->assumed = "vpp";
+    }
+    run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
 }
 
@@ -368,6 +374,7 @@ static void read_fabric(reading *r)
     f->devices = run->devices;
     f->domain = run->devices / ceil(run->devices / domain);
     f->scaleup_bytes_per_s = r->out->device->peaks[AMM_PEAK_scaleup_bytes_per_s];
+    f->mesh = r->out->device->peaks[AMM_PEAK_scaleup_mesh];
     f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
     r->out->omni_path = strstr(text(r, AMM_COLUMN_interconnect), "Omni") != NULL;
     if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */

@@ -1,4 +1,5 @@
 #include "calibrate/runs.h"
+#include "analytic/range.h"
 #include "describe/check.h"
 #include "io/read.h"
 
@@ -24,12 +25,15 @@ static amm_status add_owner(amm_runs *runs, const char *name, const amm_device *
     return AMM_OK;
 }
 
-static amm_status find_device(amm_runs *runs, const char *name, const amm_device **out)
+static const amm_device *find_device(const amm_runs *runs, const char *name)
 {
-    int32_t index = -1;
-    *out = NULL;
-    AMM_TRY(amm_preset_find(&runs->reader, AMM_PRESET_DEVICE, name, &index));
-    return index < 0 ? AMM_OK : amm_get_device(&runs->reader, out, name, "device");
+    for (int32_t i = 0; i < runs->preset_count; i++) {
+        if (amm_device_named(runs->presets[i], name) ||
+            strcmp(amm_preset_name(AMM_PRESET_DEVICE, i), name) == 0) {
+            return runs->presets[i];
+        }
+    }
+    return NULL;
 }
 
 amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out, int32_t *owner)
@@ -42,14 +46,14 @@ amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **
             return AMM_OK;
         }
     }
-    AMM_TRY(find_device(runs, name, out));
+    *out = find_device(runs, name);
     if (*out == NULL || (*out)->peaks[0] == 0.0) {
         *out = NULL;
         return AMM_OK;
     }
-    constants = *out;
-    if (constants->constants_of != NULL) {
-        AMM_TRY(find_device(runs, constants->constants_of, &constants));
+    constants = (*out)->constants_of == NULL ? *out : find_device(runs, (*out)->constants_of);
+    if (constants == NULL) {
+        return amm_fail(AMM_INTERNAL, "%s: constants_of: no such device", (*out)->name);
     }
     *owner = -1;
     for (int32_t i = 0; i < runs->owner_count; i++) {
@@ -103,7 +107,7 @@ const char *amm_runs_text(const amm_runs *runs, int64_t row, int column)
     return c < 0 ? "" : runs->csv.cells[row * runs->csv.columns + c];
 }
 
-static amm_status read_table(amm_runs *runs, const amm_context *context, const char *path)
+static amm_status read_table(amm_runs *runs, const char *text, size_t size)
 {
     static const char *const names[AMM_COLUMN_COUNT] = {
 #define AMM_RUN_COLUMN_NAME(name) #name,
@@ -114,15 +118,7 @@ static amm_status read_table(amm_runs *runs, const amm_context *context, const c
                                   AMM_COLUMN_heads,   AMM_COLUMN_gpu,
                                   AMM_COLUMN_gpus,    AMM_COLUMN_micro_batch,
                                   AMM_COLUMN_seq_len, AMM_COLUMN_global_batch };
-    char *data = NULL;
-    size_t size = 0;
-    AMM_TRY(amm_load_file(context, &data, &size, path, true, "runs"));
-    if (data == NULL) {
-        return amm_fail(AMM_IO, "runs: cannot read \"%.300s\": no such file", path);
-    }
-    const amm_status status = amm_csv_read(&runs->arena, &runs->csv, data, size, runs->file);
-    amm_release(context, data);
-    AMM_TRY(status);
+    AMM_TRY(amm_csv_read(&runs->arena, &runs->csv, text, size, runs->file));
     for (int c = 0; c < AMM_COLUMN_COUNT; c++) {
         runs->column[c] = amm_csv_column(&runs->csv, names[c]);
     }
@@ -161,6 +157,23 @@ static amm_status read_networks(amm_runs *runs)
     return AMM_OK;
 }
 
+static amm_status read_devices(amm_runs *runs)
+{
+    const char *name = NULL;
+    while (amm_preset_name(AMM_PRESET_DEVICE, runs->preset_count) != NULL) {
+        runs->preset_count++;
+    }
+    runs->presets =
+        amm_arena_alloc(&runs->arena, (size_t)runs->preset_count, sizeof *runs->presets);
+    if (runs->presets == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t i = 0; (name = amm_preset_name(AMM_PRESET_DEVICE, i)) != NULL; i++) {
+        AMM_TRY(amm_get_device(&runs->reader, &runs->presets[i], name, "device"));
+    }
+    return AMM_OK;
+}
+
 static amm_status read_rows(amm_runs *runs)
 {
     runs->rows = amm_arena_alloc(&runs->arena, (size_t)runs->csv.rows, sizeof *runs->rows);
@@ -173,7 +186,8 @@ static amm_status read_rows(amm_runs *runs)
     return AMM_OK;
 }
 
-amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *path)
+amm_status amm_runs_read(amm_runs **out, amm_context *context, const char *text, size_t size,
+                         const char *file)
 {
     *out = NULL;
     amm_runs *runs = amm_alloc(context, 1, sizeof *runs);
@@ -184,9 +198,10 @@ amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *pat
     runs->reader.context = context;
     runs->reader.arena = &runs->arena;
     runs->reader.hash = AMM_HASH_START;
-    runs->file = amm_arena_copy(&runs->arena, path, strlen(path));
-    amm_status status = runs->file == NULL ? AMM_NO_MEMORY : read_table(runs, context, path);
+    runs->file = amm_arena_copy(&runs->arena, file, strlen(file));
+    amm_status status = runs->file == NULL ? AMM_NO_MEMORY : read_table(runs, text, size);
     status = status == AMM_OK ? read_networks(runs) : status;
+    status = status == AMM_OK ? read_devices(runs) : status;
     status = status == AMM_OK ? read_rows(runs) : status;
     if (status != AMM_OK) {
         amm_runs_free(runs);
@@ -194,6 +209,21 @@ amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *pat
     }
     *out = runs;
     return AMM_OK;
+}
+
+amm_status amm_runs_create(amm_runs **out, amm_context *context, const char *path)
+{
+    char *data = NULL;
+    size_t size = 0;
+    *out = NULL;
+    AMM_TRY(amm_load_file(context, &data, &size, path, true, "runs"));
+    if (data == NULL) {
+        return amm_fail(AMM_IO, "runs: cannot read \"%.300s\": no such file", path);
+    }
+    const char *name = strcmp(path, "-") == 0 ? "standard input" : path;
+    const amm_status status = amm_runs_read(out, context, data, size, name);
+    amm_release(context, data);
+    return status;
 }
 
 void amm_runs_free(amm_runs *runs)
@@ -287,7 +317,8 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
     }
     overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
     out->fabric = row->fabric;
-    out->fabric.network_share = row->omni_path ? out->facts.omni_path_share : 1.0;
+    out->memory_bytes = (double)row->device->memory_bytes;
+    out->fabric.collective_share = row->omni_path ? out->facts.omni_path_share : 1.0;
 }
 
 double amm_runs_room(const amm_run_row *row)
@@ -317,7 +348,7 @@ amm_status amm_runs_predict(const amm_runs *runs, const double *constants, doubl
         amm_machine machine;
         amm_step step = { 0 };
         amm_ledger ledger = { 0 };
-        step.time_s = ledger.total = NAN;
+        step.time_s = ledger.total = (double)NAN;
         if (row->reason == NULL) {
             amm_runs_machine(runs, row, constants, &machine);
             if (time_s != NULL) {
@@ -349,31 +380,56 @@ static void write_number(amm_text *out, double value)
     }
 }
 
-static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
+void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
 {
-    const amm_run_row *row = &runs->rows[i];
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
-    for (int32_t c = 0; c < runs->csv.columns; c++) {
-        amm_text_append(out, c == 0 ? "" : ",");
-        amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
-    }
+    amm_step_spread spread;
+    out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = (double)NAN;
+    out->feasible = -1;
+    out->validated = false;
+    out->regime[0] = '\0';
     if (row->reason != NULL) {
-        amm_text_append(out, ",,,,,,,");
-        amm_csv_write(out, row->reason);
-        amm_text_append(out, "\n");
         return;
     }
     amm_runs_machine(runs, row, NULL, &machine);
     amm_step_time(&step, &row->network, &machine, &row->run);
     amm_step_memory(&ledger, &row->network, &machine, &row->run);
-    write_number(out, step.time_s);
-    write_number(out, NAN);
-    write_number(out, NAN);
-    write_number(out, ledger.total / 1073741824.0);
-    amm_text_append(out, ledger.total <= amm_runs_room(row) ? ",1" : ",0");
-    amm_text_printf(out, ",%s,\n", row->device->regime);
+    if (isfinite(step.time_s) && step.time_s > 0.0 && isfinite(ledger.total)) {
+        out->time_s = step.time_s;
+        out->memory_gib = ledger.total / 1073741824.0;
+        out->flops = step.flops;
+        out->feasible = ledger.total <= amm_runs_room(row);
+        amm_regime_key(out->regime, row->device, &row->network, &row->run);
+        amm_step_range(&spread, &row->network, &machine, &row->run, step.time_s, row->device,
+                       runs->owners[row->device_owner].device);
+        out->low_s = spread.low_s;
+        out->high_s = spread.high_s;
+        out->validated = spread.validated;
+    }
+}
+
+static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
+{
+    const amm_run_row *row = &runs->rows[i];
+    amm_run_prediction p;
+    for (int32_t c = 0; c < runs->csv.columns; c++) {
+        amm_text_append(out, c == 0 ? "" : ",");
+        amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
+    }
+    amm_run_predict(&p, runs, row);
+    if (p.feasible < 0) {
+        amm_text_append(out, ",,,,,,,");
+        amm_csv_write(out, row->reason != NULL ? row->reason : AMM_REASON_NOT_FINITE);
+        amm_text_append(out, "\n");
+        return;
+    }
+    write_number(out, p.time_s);
+    write_number(out, p.low_s);
+    write_number(out, p.high_s);
+    write_number(out, p.memory_gib);
+    amm_text_printf(out, ",%d,%s,\n", p.feasible, p.validated ? p.regime : "unvalidated");
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)

@@ -2,7 +2,7 @@
 #ifndef AMM_CALIBRATE_RUNS_H
 #define AMM_CALIBRATE_RUNS_H
 
-#include "analytic/analytic.h"
+#include "analytic/range.h"
 #include "io/csv.h"
 #include "io/io.h"
 
@@ -10,20 +10,18 @@
 
 enum { AMM_MAX_OWNERS = 64 };
 
-/* Columns read. name */
-#define AMM_RUN_COLUMN_LIST(X)                                                                     \
-    X(source_id)                                                                                   \
-    X(framework)                                                                                   \
-    X(model)                                                                                       \
-    X(layers)                                                                                      \
-    X(hidden) X(ffn_hidden) X(heads) X(kv_heads) X(vocab) X(seq_len) X(gated_mlp) X(moe_experts)   \
-        X(moe_topk) X(gpu) X(gpus) X(gpus_per_node) X(scaleup_domain) X(interconnect)              \
-            X(nic_gbit_per_node) X(cluster) X(precision) X(tp) X(pp) X(dp) X(cp) X(ep) X(vpp)      \
-                X(zero_stage_or_fsdp) X(seq_parallel) X(recompute) X(micro_batch) X(global_batch)  \
-                    X(flash_attention) X(schedule) X(stage_layers) X(measured_iter_s)              \
-                        X(measured_mem_gb) X(oom) X(etp) X(recompute_modules) X(cuda_graph)        \
-                            X(tp_comm_overlap) X(moe_dispatcher) X(moe_ffn_hidden)                 \
-                                X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
+/* Columns read. name. The formatter would break the list anew at each run. */
+/* clang-format off */
+#define AMM_RUN_COLUMN_LIST(X) \
+    X(source_id) X(framework) X(model) X(layers) X(hidden) X(ffn_hidden) X(heads) \
+    X(kv_heads) X(vocab) X(seq_len) X(gated_mlp) X(moe_experts) X(moe_topk) X(gpu) X(gpus) \
+    X(gpus_per_node) X(scaleup_domain) X(interconnect) X(nic_gbit_per_node) X(cluster) \
+    X(precision) X(tp) X(pp) X(dp) X(cp) X(ep) X(vpp) X(zero_stage_or_fsdp) \
+    X(seq_parallel) X(recompute) X(micro_batch) X(global_batch) X(flash_attention) \
+    X(schedule) X(stage_layers) X(measured_iter_s) X(measured_mem_gb) X(oom) X(etp) \
+    X(recompute_modules) X(cuda_graph) X(tp_comm_overlap) X(moe_dispatcher) \
+    X(moe_ffn_hidden) X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
+/* clang-format on */
 
 enum {
 #define AMM_RUN_COLUMN_ENUM(name) AMM_COLUMN_##name,
@@ -65,6 +63,8 @@ struct amm_runs {
     size_t constant_count;
     int32_t network_count; /* network presets that the analytic model takes */
     amm_network *networks;
+    int32_t preset_count; /* device presets */
+    const amm_device **presets;
     int32_t device_count; /* presets found so far */
     struct {
         const amm_device *device;
@@ -73,6 +73,9 @@ struct amm_runs {
     const amm_runtime *runtimes[AMM_MAX_OWNERS]; /* presets read so far, by index */
 };
 
+/* runs.c: as amm_runs_create, from text. `file` is only a name for messages. */
+amm_status amm_runs_read(amm_runs **out, amm_context *context, const char *text, size_t size,
+                         const char *file);
 /* row.c: one row; *reason_out of the row is set when it cannot be modelled. Errors: NO_MEMORY. */
 amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out);
 /* runs.c: index of the owner, made when new. */
@@ -85,5 +88,17 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
                       amm_machine *out);
 /* Usable bytes of the row's device. */
 double amm_runs_room(const amm_run_row *row);
+
+/* What is predicted of one row with the constants as shipped. All or nothing: without a prediction
+ * every number is NaN and `feasible` -1. The range is NaN while no range is predicted. */
+typedef struct amm_run_prediction {
+    double time_s, low_s, high_s, memory_gib;
+    double flops; /* of the model per step; see amm_step */
+    int feasible;
+    bool validated;                /* runs of this regime were held against predictions */
+    char regime[AMM_REGIME_CHARS]; /* docs/calibration.md */
+} amm_run_prediction;
+#define AMM_REASON_NOT_FINITE "the prediction is not a finite number"
+void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row);
 
 #endif

@@ -23,7 +23,10 @@ enum {
     OPTION_TP_TERM,
     OPTION_JSON,
     OPTION_NO_RUN_INFO,
-    OPTION_LINE
+    OPTION_LINE,
+    OPTION_PREDICTIONS,
+    OPTION_SOURCE,
+    OPTION_BY
 };
 
 #define KEY(name) (OPTION_KEY + AMM_CLI_KEY_##name)
@@ -131,6 +134,18 @@ static const struct argp_option line_options[] = {
     END,
 };
 
+static const struct argp_option validate_options[] = {
+    HEADER("What to report:"),
+    OPTION("source", OPTION_SOURCE, "ID", "Only the rows of this source_id"),
+    OPTION("by", OPTION_BY, "WHAT",
+           "source, regime or configuration (default: the tables by source and by regime)"),
+    HEADER("Output:"),
+    OPTION("predictions", OPTION_PREDICTIONS, "FILE",
+           "Write the table with predicted_iter_s, predicted_low_s, predicted_high_s, "
+           "predicted_mem_gb, predicted_feasible, regime and reason added to every row"),
+    END,
+};
+
 static const struct argp_option common_options[] = {
     HEADER("Output:"),
     OPTION("json", OPTION_JSON, NULL, "JSON instead of text"),
@@ -220,6 +235,29 @@ static error_t parse_search(int key, char *text, struct argp_state *state, amm_c
     }
 }
 
+static error_t parse_validate(int key, char *text, struct argp_state *state, amm_cli_options *o)
+{
+    static const char *const tables[] = { "source", "regime", "configuration" };
+    switch (key) {
+    case OPTION_PREDICTIONS:
+        o->predictions = text;
+        return 0;
+    case OPTION_SOURCE:
+        o->source = text;
+        return 0;
+    case OPTION_BY:
+        for (size_t k = 0; k < sizeof tables / sizeof tables[0]; k++) {
+            o->by = strcmp(text, tables[k]) == 0 ? tables[k] : o->by;
+        }
+        if (o->by == NULL || strcmp(o->by, text) != 0) {
+            argp_error(state, "option --by: got '%s', allowed source, regime, configuration", text);
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse_output(int key, char *text, amm_cli_options *o)
 {
     switch (key) {
@@ -269,8 +307,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         o->arguments[o->argument_count++] = text;
         return 0;
     }
-    const error_t searched = parse_search(key, text, state, o);
-    return searched == ARGP_ERR_UNKNOWN ? parse_output(key, text, o) : searched;
+    error_t parsed = parse_search(key, text, state, o);
+    parsed = parsed == ARGP_ERR_UNKNOWN ? parse_validate(key, text, state, o) : parsed;
+    return parsed == ARGP_ERR_UNKNOWN ? parse_output(key, text, o) : parsed;
 }
 
 /* ---- putting a command together -------------------------------------------------------------- */
@@ -281,13 +320,10 @@ static const struct {
     int group; /* 0: every command */
     const struct argp_option *options;
 } groups[] = {
-    { AMM_CLI_PROBLEM, problem_options },
-    { AMM_CLI_SPACE, space_options },
-    { AMM_CLI_STRATEGY, strategy_options },
-    { AMM_CLI_SEARCH, search_options },
-    { AMM_CLI_RESULT, result_options },
-    { AMM_CLI_LINE, line_options },
-    { 0, common_options },
+    { AMM_CLI_PROBLEM, problem_options },   { AMM_CLI_SPACE, space_options },
+    { AMM_CLI_STRATEGY, strategy_options }, { AMM_CLI_SEARCH, search_options },
+    { AMM_CLI_RESULT, result_options },     { AMM_CLI_LINE, line_options },
+    { AMM_CLI_VALIDATE, validate_options }, { 0, common_options },
 };
 
 /* Groups are numbered as they come; one header opens all output options. */

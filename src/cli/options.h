@@ -42,7 +42,8 @@ enum {
     AMM_CLI_SEARCH = 4,   /* backend, top, threads … */
     AMM_CLI_STRATEGY = 8, /* the strategies to explain */
     AMM_CLI_RESULT = 16,  /* --no-run-info */
-    AMM_CLI_LINE = 32     /* --line */
+    AMM_CLI_LINE = 32,    /* --line */
+    AMM_CLI_VALIDATE = 64 /* --predictions, --source, --by */
 };
 
 /* What was asked for. Pointers are into argv. */
@@ -53,8 +54,9 @@ typedef struct amm_cli_options {
     amm_plan_options plan;
     const char **strategies; /* owned: amm_cli_options_free */
     size_t strategy_count;
-    const char *tp_term; /* NULL, "profile" or "explicit" */
-    const char *output;  /* NULL: standard output */
+    const char *tp_term;                   /* NULL, "profile" or "explicit" */
+    const char *output;                    /* NULL: standard output */
+    const char *predictions, *source, *by; /* NULL: not given */
     bool json, no_run_info, line, progress, quiet, verbose;
 } amm_cli_options;
 

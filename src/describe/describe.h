@@ -117,6 +117,19 @@ extern const amm_named amm_peak_table[AMM_PEAK_COUNT];
 
 enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
 
+enum { AMM_MAX_REGIMES = 64 };
+
+/* What a fit leaves unknown of a device type (docs/calibration.md). */
+typedef struct amm_posterior {
+    int32_t count;            /* of constants */
+    const int32_t *rate;      /* [count] AMM_RATE_..., none twice */
+    const double *covariance; /* [count][count], symmetric, of the constants themselves */
+    double generic_sd;        /* of ln(measured / predicted) beyond that, any regime */
+    int32_t regime_count;
+    const char *const *regime; /* [regime_count] as amm_regime_key writes them */
+    const double *regime_sd;   /* [regime_count] */
+} amm_posterior;
+
 /* One accelerator type. */
 typedef struct amm_device {
     const char *name, *source;
@@ -136,6 +149,7 @@ typedef struct amm_device {
     const char *constants_of; /* the device whose fitted constants these are; NULL: its own */
     const char *regime;       /* "calibrated", or "uncalibrated": from the datasheet and priors */
     amm_constant rates[AMM_RATE_COUNT];
+    const amm_posterior *posterior; /* NULL: no fit */
 } amm_device;
 
 /* Software facts of a training framework generation. */
@@ -229,21 +243,6 @@ typedef struct amm_space {
     bool full; /* also what the runtime cannot launch */
 } amm_space;
 
-/* Who holds the states of data-parallel replicas. name, word, Megatron's word. Values of
- * AMM_DIM_SHARDING are one more than these. */
-#define AMM_SHARDING_LIST(X)                                                                       \
-    X(NONE, "none", "no_shard")                                                                    \
-    X(ZERO1, "zero1", "optim")       /* optimizer states */                                        \
-    X(ZERO2, "zero2", "optim_grads") /* and gradients */                                           \
-    X(ZERO3, "zero3", "optim_grads_params")
-
-typedef enum amm_sharding {
-#define AMM_SHARDING_ENUM(name, word, megatron) AMM_SHARD_##name,
-    AMM_SHARDING_LIST(AMM_SHARDING_ENUM)
-#undef AMM_SHARDING_ENUM
-        AMM_SHARDING_COUNT
-} amm_sharding;
-
 typedef enum amm_cost_model { AMM_COST_DEFAULT, AMM_COST_AMP_REFERENCE } amm_cost_model;
 
 typedef struct amm_mix_entry {
@@ -332,12 +331,13 @@ amm_status amm_list_parse(amm_arena *arena, amm_list *out, const char *text, con
 /* Recompute sets: "none", "full", "selective" (core_attn), modules joined by '+'; shardings. False:
  * no such word. */
 bool amm_recompute_parse(int32_t *out, const char *word, size_t length);
-bool amm_sharding_parse(amm_sharding *out, const char *word, size_t length);
+bool amm_sharding_parse(int32_t *out, const char *word, size_t length);
 enum { AMM_RECOMPUTE_CHARS = 96 };
 void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set);
-const char *amm_sharding_word(amm_sharding sharding);
+const char *amm_sharding_word(int32_t sharding);
 
-/* Dimensions whose values are words: recompute (value = set + 1), sharding (value = enum + 1). */
+/* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
+ * AMM_SHARDING_... + 1). */
 bool amm_dim_has_words(amm_dim dim);
 const char *amm_dim_words(amm_dim dim); /* what is allowed, for messages */
 /* "launchable" or "full" */

@@ -1,6 +1,6 @@
 #include "describe/check.h"
 
-#include "formula/cost/facts.h"
+#include "formula/cost/memory.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -66,24 +66,28 @@ void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set)
 
 /* ---- sharding -------------------------------------------------------------------------------- */
 
-static const char *const shardings[AMM_SHARDING_COUNT][2] = {
-#define AMM_SHARDING_WORD(name, word, megatron) { word, megatron },
-    AMM_SHARDING_LIST(AMM_SHARDING_WORD)
-#undef AMM_SHARDING_WORD
+/* ZeRO's name, what is shared, Megatron's word. */
+static const char *const shardings[AMM_SHARDING_COUNT][3] = {
+    [AMM_SHARDING_NONE] = { "none", "none", "no_shard" },
+    [AMM_SHARDING_OPTIMIZER] = { "zero1", "optimizer", "optim" },
+    [AMM_SHARDING_GRADIENTS] = { "zero2", "gradients", "optim_grads" },
+    [AMM_SHARDING_PARAMETERS] = { "zero3", "parameters", "optim_grads_params" },
 };
 
-bool amm_sharding_parse(amm_sharding *out, const char *word, size_t length)
+bool amm_sharding_parse(int32_t *out, const char *word, size_t length)
 {
     for (int k = 0; k < (int)AMM_SHARDING_COUNT; k++) {
-        if (is_word(word, length, shardings[k][0]) || is_word(word, length, shardings[k][1])) {
-            *out = (amm_sharding)k;
-            return true;
+        for (int name = 0; name < 3; name++) {
+            if (is_word(word, length, shardings[k][name])) {
+                *out = k;
+                return true;
+            }
         }
     }
     return false;
 }
 
-const char *amm_sharding_word(amm_sharding sharding)
+const char *amm_sharding_word(int32_t sharding)
 {
     return shardings[sharding][0];
 }
@@ -98,13 +102,13 @@ bool amm_dim_has_words(amm_dim dim)
 bool amm_dim_value_parse(int64_t *out, amm_dim dim, const char *word, size_t length)
 {
     int32_t set = 0;
-    amm_sharding sharding = AMM_SHARD_NONE;
+    int32_t sharding = AMM_SHARDING_NONE;
     if (dim == AMM_DIM_RECOMPUTE && amm_recompute_parse(&set, word, length)) {
         *out = set + 1;
         return true;
     }
     if (dim == AMM_DIM_SHARDING && amm_sharding_parse(&sharding, word, length)) {
-        *out = (int64_t)sharding + 1;
+        *out = sharding + 1;
         return true;
     }
     return false;
@@ -115,8 +119,7 @@ void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t va
     if (dim == AMM_DIM_RECOMPUTE) {
         amm_recompute_format(out, (int32_t)(value - 1));
     } else if (dim == AMM_DIM_SHARDING) {
-        (void)snprintf(out, AMM_RECOMPUTE_CHARS, "%s",
-                       amm_sharding_word((amm_sharding)(value - 1)));
+        (void)snprintf(out, AMM_RECOMPUTE_CHARS, "%s", amm_sharding_word((int32_t)value - 1));
     } else {
         (void)snprintf(out, AMM_RECOMPUTE_CHARS, "%lld", (long long)value);
     }

@@ -227,13 +227,12 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
 void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
 {
     amm_text_append(out, "\n    stage   layers     s/micro-batch  weights   grads   optim.  activ. "
-                         "working  logits buffers context fragm.   total  of GiB\n");
+                         "working  logits gather. context reserve   total  of GiB\n");
     for (int32_t s = 0; s < plan->config.pp; s++) {
         const amm_stage_plan *x = &plan->stages[s];
         const amm_ledger *m = &x->ledger;
-        const double parts[] = { m->weights,     m->gradients, m->optimizer,
-                                 m->activations, m->working,   m->logits,
-                                 m->buffers,     m->context,   m->fragmentation };
+        const double parts[] = { m->weights, m->gradients, m->optimizer, m->activations, m->working,
+                                 m->logits,  m->gathered,  m->context,   m->reserve };
         amm_text_printf(out, "    %5d   %4d-%-4d %14.6f ", s, x->first, x->end - 1, x->time_s);
         for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
             amm_text_printf(out, " %7.2f", parts[k] / AMM_GIB);

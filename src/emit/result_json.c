@@ -186,13 +186,13 @@ static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t 
 
 static void write_sharding(amm_json *j, const amm_config *c)
 {
-    const bool sharded = c->sharding != AMM_SHARD_NONE;
+    const bool sharded = c->sharding != AMM_SHARDING_NONE;
     const int32_t ranks = c->dp * cp_of(c);
     amm_json_open_row(j, "sharding", '{');
     amm_json_string(j, "kind", amm_sharding_word(c->sharding));
     amm_json_integer(j, "shard", sharded ? ranks : 1);
     amm_json_integer(j, "replicate", sharded ? 1 : c->dp);
-    amm_json_bool(j, "reshard_after_forward", c->sharding == AMM_SHARD_ZERO3);
+    amm_json_bool(j, "reshard_after_forward", c->sharding == AMM_SHARDING_PARAMETERS);
     amm_json_close(j, '}');
 }
 
@@ -257,9 +257,9 @@ static void write_ledger(amm_json *j, const amm_ledger *x)
 {
     amm_json_open(j, "memory", '{');
     amm_json_number(j, "static_bytes", x->weights + x->gradients + x->optimizer);
-    amm_json_number(j, "activation_bytes", x->activations + x->working + x->buffers);
+    amm_json_number(j, "activation_bytes", x->activations + x->working + x->gathered);
     amm_json_number(j, "logit_bytes", x->logits);
-    amm_json_number(j, "context_bytes", x->context + x->fragmentation);
+    amm_json_number(j, "context_bytes", x->context + x->reserve);
     amm_json_close(j, '}');
     amm_json_open(j, "ledger", '{');
     amm_json_number(j, "weight_bytes", x->weights);
@@ -268,9 +268,9 @@ static void write_ledger(amm_json *j, const amm_ledger *x)
     amm_json_number(j, "kept_bytes", x->activations);
     amm_json_number(j, "working_bytes", x->working);
     amm_json_number(j, "logit_bytes", x->logits);
-    amm_json_number(j, "buffer_bytes", x->buffers);
+    amm_json_number(j, "gathered_bytes", x->gathered);
     amm_json_number(j, "context_bytes", x->context);
-    amm_json_number(j, "fragmentation_bytes", x->fragmentation);
+    amm_json_number(j, "reserve_bytes", x->reserve);
     amm_json_close(j, '}');
 }
 

@@ -173,7 +173,7 @@ static const amm_stage_plan *tightest(const amm_plan_entry *plan)
 
 enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
 
-/* A plan this full may fail in fact: of the measured runs behind docs/validation.md, the one at 98 %
+/* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
  * did. A word for people only; nothing is ranked by it. */
 #define TIGHT_SHARE 0.95
 
@@ -343,7 +343,7 @@ static void emit_sure(amm_text *out, const amm_result *r)
     const char *why = "not every device in use has constants fitted to measured steps";
     if (strcmp(regime, "calibrated") == 0) {
         why = "the devices' constants are fitted to measured steps of this very problem "
-              "(docs/validation.md)";
+              "(docs/validation-amp.md)";
     } else if (strcmp(regime, "extrapolated") == 0) {
         why = "the devices' constants are fitted to measured steps of another problem";
     }

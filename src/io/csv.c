@@ -75,12 +75,12 @@ static amm_status parse(csv_state *s, const char *text, size_t size)
     }
     const size_t read = csv_parse(&parser, text, size, on_cell, on_record, s);
     const int error = csv_error(&parser);
+    const int64_t complete = s->record_count; /* csv_fini counts what is left as one more */
     const int unfinished = csv_fini(&parser, on_cell, on_record, s);
     csv_free(&parser);
     AMM_TRY(s->status);
     if (read != size || unfinished != 0) {
-        return amm_fail(AMM_INPUT, "%s:record %lld: not CSV (%s)", s->file,
-                        (long long)s->record_count + 1,
+        return amm_fail(AMM_INPUT, "%s:record %lld: not CSV (%s)", s->file, (long long)complete + 1,
                         read != size ? csv_strerror(error) : "a quote is not closed");
     }
     return AMM_OK;
@@ -121,9 +121,17 @@ int32_t amm_csv_column(const amm_csv *csv, const char *name)
     return -1;
 }
 
+/* The reader takes blanks off the ends of a cell that is not quoted. */
+static bool has_blank_end(const char *cell)
+{
+    const size_t length = strlen(cell);
+    return length > 0 &&
+           (strchr(" \t", cell[0]) != NULL || strchr(" \t", cell[length - 1]) != NULL);
+}
+
 void amm_csv_write(amm_text *out, const char *cell)
 {
-    if (strpbrk(cell, ",\"\r\n") == NULL) {
+    if (strpbrk(cell, ",\"\r\n") == NULL && !has_blank_end(cell)) {
         amm_text_append(out, cell);
         return;
     }

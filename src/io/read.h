@@ -10,6 +10,8 @@ typedef amm_status (*amm_read_value)(const amm_value *value, void *out);
 
 amm_status amm_read_model_value(const amm_value *value, void *out);
 amm_status amm_read_device_value(const amm_value *value, void *out);
+/* The key "posterior" of a device; *out stays when there is none. */
+amm_status amm_read_posterior(const amm_value *device, const amm_posterior **out);
 amm_status amm_read_cluster_value(const amm_value *value, void *out);
 amm_status amm_read_runtime_value(const amm_value *value, void *out);
 amm_status amm_read_profile_value(const amm_value *value, void *out);

@@ -136,6 +136,7 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
                                         "constants",
                                         "constants_of",
                                         "regime",
+                                        "posterior",
                                         NULL };
     char where[AMM_WHERE_CHARS];
     AMM_TRY(amm_value_keys(value, keys));
@@ -159,6 +160,7 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
     AMM_TRY(amm_field_text(value, "constants_of", false, AMM_MAX_NAME, &device->constants_of));
     device->regime = "uncalibrated";
     AMM_TRY(amm_field_text(value, "regime", false, AMM_MAX_NAME, &device->regime));
+    AMM_TRY(amm_read_posterior(value, &device->posterior));
     amm_value_where(where, value, NULL);
     AMM_TRY(amm_device_check(device, where));
     *(const amm_device **)out = device;

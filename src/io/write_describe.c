@@ -163,6 +163,32 @@ static void write_named(amm_json *j, const char *key, const amm_named *table, in
     }
 }
 
+static void write_posterior(amm_json *j, const amm_posterior *x)
+{
+    amm_json_open(j, "posterior", '{');
+    amm_json_open_row(j, "names", '[');
+    for (int32_t i = 0; i < x->count; i++) {
+        amm_json_string(j, NULL, amm_rate_table[x->rate[i]].name);
+    }
+    amm_json_close(j, ']');
+    amm_json_open(j, "covariance", '[');
+    for (int32_t i = 0; i < x->count; i++) {
+        amm_json_open_row(j, NULL, '[');
+        for (int32_t k = 0; k < x->count; k++) {
+            amm_json_number(j, NULL, x->covariance[i * x->count + k]);
+        }
+        amm_json_close(j, ']');
+    }
+    amm_json_close(j, ']');
+    amm_json_open(j, "residual", '{');
+    amm_json_number(j, "generic", x->generic_sd);
+    for (int32_t i = 0; i < x->regime_count; i++) {
+        amm_json_number(j, x->regime[i], x->regime_sd[i]);
+    }
+    amm_json_close(j, '}');
+    amm_json_close(j, '}');
+}
+
 static void write_analytic(amm_json *j, const amm_device *device)
 {
     if (device->peaks[0] > 0) {
@@ -202,6 +228,9 @@ void amm_write_device(amm_json *j, const char *key, const amm_device *device)
     write_constant(j, "intra_efficiency", &device->intra_efficiency, 0);
     write_constant(j, "inter_efficiency", &device->inter_efficiency, 0);
     write_analytic(j, device);
+    if (device->posterior != NULL) {
+        write_posterior(j, device->posterior);
+    }
     amm_json_close(j, '}');
 }
 

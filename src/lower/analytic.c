@@ -17,7 +17,9 @@ static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
     f->domain = cluster->nodes[0].device_count;
     f->scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
     f->network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
-    f->network_share = 1.0;
+    f->mesh = device->peaks[AMM_PEAK_scaleup_mesh];
+    f->collective_share = 1.0;
+    a->machine.memory_bytes = (double)device->memory_bytes;
     /* The context is a fact of the runtime here. */
     a->room_bytes = amm_usable_bytes((double)device->memory_bytes, problem->memory_margin, 0.0);
 }
@@ -110,10 +112,11 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *c,
     out->ep = c->ep;
     out->etp = c->etp;
     out->vpp = c->vpp;
+    out->schedule = c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
     out->micro_batch = (double)c->micro_batch;
     out->micro_batches = (double)c->micro_batches;
     out->sharding = c->sharding;
-    out->shard_group = c->sharding == AMM_SHARD_NONE ? 1.0 : out->dp * out->cp;
+    out->shard_group = c->sharding == AMM_SHARDING_NONE ? 1.0 : out->dp * out->cp;
     out->recompute = c->recompute;
     out->sequence_parallel = a->machine.facts.sequence_parallel > 0.0 && c->tp > 1;
     out->stage_blocks = stage_blocks;
@@ -238,7 +241,7 @@ void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run
         const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
         blocks[k] = before[end] - before[first];
     }
-    amm_stage_memory(out, &a->network, &a->machine, run, stage, blocks);
+    amm_blocks_memory(out, &a->network, &a->machine, run, stage, blocks);
 }
 
 static bool stage_fits(const amm_analytic *a, const amm_run *run, int32_t stage, int32_t first,

@@ -2,9 +2,9 @@
 
 #include "formula/cost/collective.h"
 #include "formula/cost/compute.h"
+#include "formula/cost/kept.h"
 #include "formula/cost/memory.h"
 #include "formula/cost/pipeline.h"
-#include "formula/cost/shape.h"
 #include <math.h>
 #include <string.h>
 
@@ -369,7 +369,7 @@ static void analytic_key(row_key *key, row_kind kind, const amm_config *c)
     key->ep = c->ep;
     key->etp = c->etp;
     key->recompute = c->recompute;
-    key->sharding = (int32_t)c->sharding;
+    key->sharding = c->sharding;
     key->micro_batches = kind == ROW_TIME || kind == ROW_END ? 0 : c->micro_batches;
 }
 

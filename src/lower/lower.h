@@ -17,7 +17,7 @@ typedef struct amm_config {
     /* Analytic model only; with a profile 1 (or 0) and none. */
     int32_t cp, ep, etp, vpp;
     int32_t recompute; /* set of AMM_RECOMPUTE_... */
-    amm_sharding sharding;
+    int32_t sharding;  /* AMM_SHARDING_... */
 } amm_config;
 
 /* Where the ranks of a strategy live: rank = t + tp d + tp dp p, tensor fastest. */

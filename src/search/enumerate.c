@@ -130,7 +130,8 @@ static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_prob
 static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
 {
     const bool sharded = problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0;
-    const int64_t all[] = { 1 + AMM_SHARD_NONE, 1 + AMM_SHARD_ZERO1, 1 + AMM_SHARD_ZERO3 };
+    const int64_t all[] = { 1 + AMM_SHARDING_NONE, 1 + AMM_SHARDING_OPTIMIZER,
+                            1 + AMM_SHARDING_PARAMETERS };
     return problem->space.full ? listed(arena, out, all, 3)
                                : listed(arena, out, &all[sharded ? 1 : 0], 1);
 }
@@ -229,7 +230,7 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
     out->etp = (int32_t)value[5];
     out->vpp = (int32_t)value[6];
     out->recompute = (int32_t)value[7] - 1;
-    out->sharding = (amm_sharding)(value[8] - 1);
+    out->sharding = (int32_t)value[8] - 1;
     out->pp = (int32_t)(space->devices / used);
     out->micro_batches = space->batch / value[2] / value[0]; /* exact unless rejected */
     return true;
@@ -294,7 +295,7 @@ static bool interleaves(const amm_config *c, int32_t blocks)
 /* Parameters gathered layer by layer leave no room for a pipeline in any known runtime. */
 static bool launchable(const amm_problem_desc *problem, const amm_config *c)
 {
-    return problem->space.full || c->sharding < AMM_SHARD_ZERO2 || c->pp == 1;
+    return problem->space.full || c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
 }
 
 static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)

@@ -164,7 +164,7 @@ static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
     if (dim == AMM_DIM_RECOMPUTE) {
         p->out->config.recompute = (int32_t)n - 1;
     } else {
-        p->out->config.sharding = (amm_sharding)(n - 1);
+        p->out->config.sharding = (int32_t)n - 1;
     }
     return AMM_OK;
 }
@@ -282,7 +282,7 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
     out->config.micro_batch = 1;
     out->config.cp = out->config.ep = out->config.etp = out->config.vpp = 1;
     if (analytic(&p) && problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0) {
-        out->config.sharding = AMM_SHARD_ZERO1;
+        out->config.sharding = AMM_SHARDING_OPTIMIZER;
     }
     for (const char *at = text; *at != '\0';) {
         const size_t key_length = strcspn(at, "=,");

@@ -177,7 +177,7 @@ static void check_ledger(const amm_stage_plan *stage)
 {
     const amm_ledger *m = &stage->ledger;
     assert_close(m->weights + m->gradients + m->optimizer + m->activations + m->working +
-                     m->logits + m->buffers + m->context + m->fragmentation,
+                     m->logits + m->gathered + m->context + m->reserve,
                  stage->memory_bytes, 1e-12, 0.0);
 }
 

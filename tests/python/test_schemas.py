@@ -65,6 +65,21 @@ MUTATIONS = [
 # Valid, and unlike every preset.
 EXTRA = [
     (
+        "device",
+        {
+            "format": "ammeter-device",
+            "version": 1,
+            "name": "D",
+            "memory_bytes": 1,
+            "hbm_bytes_per_s": 1e9,
+            "posterior": {
+                "names": ["launch_s"],
+                "covariance": [[1e-12]],
+                "residual": {"generic": 0.1, "D/dense/tp-pp/16bit": 0.05},
+            },
+        },
+    ),
+    (
         "problem",
         {
             "format": "ammeter-problem",

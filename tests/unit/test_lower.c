@@ -2,7 +2,7 @@
 #include "formula/cost/collective.h"
 #include "formula/cost/compute.h"
 #include "formula/cost/pipeline.h"
-#include "formula/cost/shape.h"
+#include "formula/cost/kept.h"
 #include "formula/tick/index.h"
 #include "lower/lower.h"
 #include "search/result.h"

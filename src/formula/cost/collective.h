@@ -31,8 +31,10 @@ typedef struct amm_fabric {
     double devices;             /* of the job */
     double domain;              /* devices of the job in one domain */
     double scaleup_bytes_per_s; /* nominal, one device, one way */
+    double mesh;                /* devices whose links join them in pairs; 0: a switch */
     double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
-    double network_share;       /* efficiency of the kind of network, 1: InfiniBand, RoCE */
+    double collective_share;    /* of that which collectives reach on this kind of network: 1 on
+                                   InfiniBand and RoCE */
 } amm_fabric;
 
 /* A communicator: consecutive ranks at `stride` apart. */
@@ -48,22 +50,34 @@ AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
     return g;
 }
 
+/* Share of a device's links that a group inside a domain can use. */
+AMM_FN double amm_mesh_share(const amm_fabric *f, double inside)
+{
+    return f->mesh > 1.0 ? fmin(1.0, (inside - 1.0) / (f->mesh - 1.0)) : 1.0;
+}
+
 /* Bandwidth of a scale-up link at a message size: bw (V / (V + V0))^.42, V0 = 167 us of the nominal
  * link (fitted on published all-reduce tables of 2, 4 and 8 A100: V0 = 50 MB at 300 GB/s). */
-AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double bytes)
+AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double inside, double bytes)
 {
     if (bytes <= 0.0) {
         return 0.0;
     }
     const double v0 = f->scaleup_bytes_per_s / 6e3;
-    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency;
+    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency * amm_mesh_share(f, inside);
     return bytes / bw * pow(1.0 + v0 / bytes, 0.42);
 }
 
-/* What one device gets of its domain's NICs while all of them send. */
+/* What one device gets of its domain's NICs while all of them send: one message to a neighbour; a
+ * collective. */
+AMM_FN double amm_send_rate(const amm_fabric *f, const amm_rates *r)
+{
+    return f->network_bytes_per_s * r->network_efficiency / f->domain;
+}
+
 AMM_FN double amm_network_rate(const amm_fabric *f, const amm_rates *r)
 {
-    return f->network_bytes_per_s * r->network_efficiency * f->network_share / f->domain;
+    return amm_send_rate(f, r) * f->collective_share;
 }
 
 /* Latency of a ring or tree over domains, whichever is shorter. */
@@ -81,12 +95,12 @@ AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
-    const double in = g->inside > 1.0
-                          ? 0.5 * r->scaleup_latency_s +
-                                amm_scaleup_time(f, r, (g->inside - 1.0) / g->inside * bytes)
-                          : 0.0;
-    const double across = (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
-    return in + (domains > 1.0 ? across + amm_network_latency(r, domains) : 0.0);
+    const double in = g->inside > 1.0 ? 0.5 * r->scaleup_latency_s * log2(g->inside) +
+                                            amm_scaleup_time(f, r, g->inside,
+                                                             (g->inside - 1.0) / g->inside * bytes)
+                                      : 0.0;
+    const double across = (g->ranks - 1.0) / g->ranks * bytes / g->inside / amm_network_rate(f, r);
+    return domains > 1.0 ? fmax(in, across) + amm_network_latency(r, domains) : in;
 }
 
 AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
@@ -96,13 +110,14 @@ AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
-    const double in = g->inside > 1.0
-                          ? r->scaleup_latency_s +
-                                amm_scaleup_time(f, r, 2.0 * (g->inside - 1.0) / g->inside * bytes)
-                          : 0.0;
+    const double in =
+        g->inside > 1.0
+            ? r->scaleup_latency_s * log2(g->inside) +
+                  amm_scaleup_time(f, r, g->inside, 2.0 * (g->inside - 1.0) / g->inside * bytes)
+            : 0.0;
     const double across =
-        2.0 * (domains - 1.0) / domains * bytes / g->inside / amm_network_rate(f, r);
-    return in + (domains > 1.0 ? across + 2.0 * amm_network_latency(r, domains) : 0.0);
+        2.0 * (g->ranks - 1.0) / g->ranks * bytes / g->inside / amm_network_rate(f, r);
+    return domains > 1.0 ? fmax(in, across) + 2.0 * amm_network_latency(r, domains) : in;
 }
 
 /* Every rank sends `bytes` in total, evenly to all members (itself included). `remote_bytes`: what
@@ -113,7 +128,7 @@ AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const
     if (g->ranks <= 1.0) {
         return 0.0;
     }
-    const double in = amm_scaleup_time(f, r, local_bytes);
+    const double in = amm_scaleup_time(f, r, g->inside, local_bytes);
     const double across = remote_bytes / amm_network_rate(f, r);
     return r->scaleup_latency_s + fmax(in, across) +
            (g->ranks > g->inside ? r->network_latency_s : 0.0);
@@ -122,8 +137,8 @@ AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const
 /* One message to a neighbour, inside the domain or through the NICs that all devices share. */
 AMM_FN double amm_send_time(const amm_fabric *f, const amm_rates *r, int across, double bytes)
 {
-    return across ? r->network_latency_s + bytes / amm_network_rate(f, r)
-                  : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, bytes);
+    return across ? r->network_latency_s + bytes / amm_send_rate(f, r)
+                  : 0.5 * r->scaleup_latency_s + amm_scaleup_time(f, r, 2.0, bytes);
 }
 
 #endif

@@ -8,6 +8,7 @@
 #define AMM_FACT_LIST(X)                                                                           \
     X(gradient_bytes_fp16, 1, 8, 4, "bytes of a gradient, kept and reduced, in fp16 training")     \
     X(gradient_bytes_bf16, 1, 8, 4, "bytes of a gradient, kept and reduced, in bf16 training")     \
+    X(gradient_copy_bytes_bf16, 0, 4, 0, "a second copy of it that is kept but not reduced, bf16") \
     X(distributed_optimizer, 0, 1, 0, "1: plain data parallelism shards the optimizer (ZeRO-1)")   \
     X(vocabulary_parallel_loss, 0, 1, 1, "1: logits stay sharded by tp, 0: gathered")              \
     X(loss_traffic_bytes, 4, 120, 32, "traffic per logit, loss forward and backward")              \
@@ -19,16 +20,19 @@
     X(attention_kernel, 0, 7, 3, "kernel used when a run does not say (AMM_ATTENTION_...)")        \
     X(dp_overlap, 0, 1, 0, "share of the backward pass that can hide the gradient reduction")      \
     X(gather_overlap, 0, 1, 0, "share of the forward pass that can hide the parameter gather")     \
-    X(fsdp_overlap, 0, 1, 0.9, "share of compute that can hide the gathers of sharded layers")     \
+    X(fsdp_overlap, 0, 1, 0.7, "share of the gathers of sharded layers that compute can hide")     \
     X(zero_rank_s, 0, 0.02, 0, "seconds per rank of the sharding group (one broadcast each)")      \
     X(p2p_exposed, 0, 2, 0.5, "share of stage-to-stage transfers not hidden in steady state")      \
     X(p2p_exposed_interleaved, 0, 2, 0.2, "the same with interleaved stages")                      \
     X(tp_overlap, 0, 1, 0.6, "share of tensor-parallel transfers hidden when overlap is on")       \
     X(ep_overlap, 0, 1, 0.7, "share of dispatch and combine hidden when overlap is on")            \
     X(launches_per_block, 4, 80, 28, "kernels of one dense block, forward")                        \
-    X(launches_per_expert_layer, 0, 200, 30, "further kernels of an expert layer, forward")        \
+    X(launches_per_tensor_block, 0, 30, 3, "those of tensor parallelism, forward")                 \
+    X(launches_per_expert_layer, 0, 200, 30, "those of an expert layer after the counts are read") \
     X(host_scale, 0.1, 6, 1, "host seconds of a launch over the device's launch_s")                \
-    X(graph_host_share, 0, 1, 0.1, "host time left under full CUDA graphs")                        \
+    X(graph_host_share, 0, 1, 0.1, "host time left under graphs of the whole iteration")           \
+    X(graph_part_share, 0, 1, 0.6, "host time left under graphs of parts of a layer")              \
+    X(narrow_launch_scale, 1, 4, 1.5, "launches with 8-bit or narrower linears over 16-bit ones")  \
     X(micro_batch_host_s, 0, 0.01, 0.0002, "host seconds per micro-batch and stage")               \
     X(step_host_s, 0, 0.5, 0.005, "seconds per step outside everything else")                      \
     X(accumulation_bytes, 0, 40, 8, "traffic per parameter and micro-batch to add up gradients")   \
@@ -37,17 +41,27 @@
     X(sequence_parallel, 0, 1, 0, "1: assumed where a run does not say")                           \
     X(flash1_rate, 0.1, 1.5, 0.55, "FlashAttention 1 over the device's attention rate")            \
     X(triton_rate, 0.1, 1.5, 0.75, "Triton FlashAttention over the device's attention rate")       \
+    X(hopper_gemm_rate, 0.4, 1.1, 1, "GEMM rate of this software where there are 8-bit units")     \
+    X(hopper_attention_rate, 0.3, 1.1, 1,                                                          \
+      "fused attention rate there: kernels of the generation before")                              \
     X(fused_softmax_bytes, 2, 40, 12, "traffic per score of a fused softmax, forward")             \
     X(torch_softmax_bytes, 4, 120, 32, "traffic per score of separate kernels, forward")           \
     X(odd_head_efficiency, 0.02, 1, 0.07, "unfused attention where the head is no multiple of 8")  \
     X(attention_backward, 1.5, 4, 2.75, "fused attention: backward over forward")                  \
     X(quantise_bytes, 0, 24, 4, "traffic per element of an 8-bit GEMM's inputs")                   \
     X(expert_imbalance, 1, 4, 1, "tokens of the busiest expert rank over the mean")                \
-    X(expert_half_rows, 0, 4000, 128, "rows per expert at which a grouped GEMM is at half rate")   \
     X(dispatch_traffic_bytes, 0, 120, 16, "traffic of permuting, per element of a routed token")   \
     X(omni_path_share, 0.05, 1, 0.16, "bandwidth reached over Omni-Path relative to InfiniBand")   \
-    X(context_bytes, 0, 2e10, 4e9, "driver context, communication library, workspaces")            \
-    X(fragmentation, 1, 1.5, 1.06, "reserved over allocated bytes")
+    X(activation_fused, 0, 1, 1, "1: one kernel for the feed-forward's activation function")       \
+    X(joint_projection, 0, 1, 0, "1: query, key, value are slices of one kept projection")         \
+    X(unfused_norm_kept_bytes, 0, 24, 6, "kept per element of a norm that is not fused")           \
+    X(working_scale, 0.3, 4, 0.62, "memory while a block is recomputed over what it keeps")        \
+    X(dropout_mask_bytes, 0, 2, 1, "kept per element of a dropout (models with LayerNorm)")        \
+    X(narrow_weight_bytes, 0, 4, 2, "8-bit copies of a weight kept beside the 16-bit one")         \
+    X(context_share, 0, 0.2, 0.076, "of a device's memory: driver context, workspaces, caches")    \
+    X(communicator_s, 0, 0.01, 0.0068,                                                             \
+      "buffers of one communicator: seconds of the scale-up link")                                 \
+    X(fragmentation, 1, 2, 1.25, "reserved over allocated bytes of what comes and goes")
 
 typedef struct amm_facts {
 #define AMM_FACT_MEMBER(name, low, high, value, what) double name;

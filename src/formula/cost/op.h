@@ -48,22 +48,29 @@ AMM_FN int amm_precision_is_narrow(int precision)
            precision == AMM_PRECISION_NVFP4;
 }
 
+/* Devices with 8-bit matrix units (Hopper and later) want kernels written for them. */
+AMM_FN int amm_is_hopper(const amm_rates *r)
+{
+    return r->flops_8bit > 1.5 * r->flops_16bit;
+}
+
 AMM_FN int amm_is_multiple(double x, double of)
 {
     return fmod(x, of) == 0.0;
 }
 
-/* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with the
- * inner size k; sizes that are no multiple of 64 elements lose a further factor. */
+/* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with every
+ * size (a tile's edges, its start and its end cost time that no product is made in); sizes that are
+ * no multiple of 64 elements lose a further factor. */
 AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, double n, double k)
 {
     const amm_rates *r = env->rates;
     const double peak = amm_matrix_peak(r, precision);
-    /* The cost of starting and ending a tile is a time: a faster format needs a deeper product. */
-    const double half = r->gemm_half_depth * (peak > r->flops_16bit ? peak / r->flops_16bit : 1.0);
     const double aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
-    const double rate =
-        peak * r->gemm_efficiency * k / (k + half) * (aligned ? 1.0 : r->unaligned_efficiency);
+    const double rate = peak * r->gemm_efficiency * 1.0 /
+                        (1.0 + r->gemm_half_size * (1.0 / m + 1.0 / n + 1.0 / k)) *
+                        (aligned ? 1.0 : r->unaligned_efficiency) *
+                        (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
     const double bytes = env->element_bytes * (m * k + k * n + m * n);
     return fmax(2.0 * m * n * k / rate, amm_traffic_time(r, bytes));
 }
@@ -87,10 +94,11 @@ AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, double m
            amm_gemm_time(env, precision, k, n, m) * env->rates->weight_gradient_slowdown;
 }
 
-/* Groups of `rows` rows each through their own weights: the rate saturates with the rows as well. */
+/* Groups of `rows` rows each through their own weights instead of all rows through one: the rate
+ * saturates with the rows of a group. */
 AMM_FN double amm_grouped_share(const amm_op_env *env, double rows)
 {
-    return (rows + env->facts->expert_half_rows) / rows;
+    return 1.0 + env->rates->gemm_half_size / rows;
 }
 
 typedef struct amm_pass_time {
@@ -120,7 +128,8 @@ AMM_FN amm_pass_time amm_fused_attention(const amm_op_env *env, double queries, 
     const double d = 0.5 * (head_qk + head_v);
     const double flop = queries * keys * heads * (head_qk + head_v);
     const double rate = env->rates->flops_16bit * env->rates->attention_efficiency *
-                        amm_attention_rate(env->facts, env->attention) * d / (d + 16.0);
+                        amm_attention_rate(env->facts, env->attention) * d / (d + 16.0) *
+                        (amm_is_hopper(env->rates) ? env->facts->hopper_attention_rate : 1.0);
     amm_pass_time t;
     t.forward_s = flop / rate;
     t.backward_s = t.forward_s * env->facts->attention_backward;

@@ -12,12 +12,14 @@
     X(flops_8bit, 1e9, 1e18, "FLOP/s of fp8 matrix products (16-bit where there is none)")         \
     X(flops_4bit, 1e9, 1e18, "FLOP/s of fp4 matrix products (8-bit where there is none)")          \
     X(scaleup_bytes_per_s, 1e6, 1e15, "scale-up link of one device, one way")                      \
+    X(scaleup_mesh, 0, 1024, "devices whose links join them in pairs; 0: a switch")                \
     X(network_bytes_per_s, 1e6, 1e15, "NIC share of one device in its reference server, one way")
 
 /* Constants of the analytic model. name, low, high, prior, what */
 #define AMM_RATE_LIST(X)                                                                           \
     X(gemm_efficiency, 0.2, 0.98, 0.8, "share of the peak that a large aligned GEMM reaches")      \
-    X(gemm_half_depth, 0, 600, 200, "inner size at which a GEMM reaches half of that")             \
+    X(gemm_half_size, 0, 400, 100,                                                                 \
+      "size at which a GEMM with two large sizes reaches half of that")                            \
     X(weight_gradient_slowdown, 1, 2, 1.25, "time of a weight-gradient GEMM over a forward one")   \
     X(unaligned_efficiency, 0.4, 1, 0.85, "factor where a size is no multiple of 64 elements")     \
     X(attention_efficiency, 0.1, 0.95, 0.6, "share of the 16-bit peak of a fused attention core")  \

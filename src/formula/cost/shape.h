@@ -1,7 +1,6 @@
-/* Shapes of layers: parameters, boundary elements, kept activations. Counts per sample and per
- * whole layer; tensor parallelism divides later.
- * Sources: Narayanan et al. 2021 (arXiv 2104.04473) section 5.1 for parameters; Korthikanti et al.
- * 2022 (arXiv 2205.05198) equation 1 for kept activations. */
+/* Shapes of layers and their parameters. Counts of the whole layer; tensor parallelism divides
+ * later. What a block keeps for its backward pass is in kept.h.
+ * Source: Narayanan et al. 2021 (arXiv 2104.04473) section 5.1. */
 #ifndef AMM_FORMULA_COST_SHAPE_H
 #define AMM_FORMULA_COST_SHAPE_H
 
@@ -140,17 +139,6 @@ AMM_FN double amm_norm_parameters(double norm_vectors, double h)
 AMM_FN double amm_embedding_parameters(double vocab, double positions, double h)
 {
     return (vocab + positions) * h;
-}
-
-/* Bytes of activations that one block keeps for its backward pass, per micro-batch and device, with
- * 16-bit activations, no sequence parallelism, no recomputation ([K22] eq. 1 divided by tp as in
- * table 2): b s h (10 + (24 f/4h) / t + 5 a w / (h t)). w = s for full attention; the feed-forward
- * part 24 h of the paper holds 16 h that scale with f / 4h. */
-AMM_FN double amm_block_kept_bytes(double b, double s, double w, double h, double f, double a,
-                                   double t)
-{
-    const double inner = 8.0 + 16.0 * f / (4.0 * h);
-    return b * s * h * (10.0 + inner / t + 5.0 * a * w / (h * t));
 }
 
 #endif

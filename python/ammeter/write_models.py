@@ -1,0 +1,100 @@
+"""Fitted constants, their covariance and the residual model into the device and runtime files."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import re
+from typing import Any
+
+import numpy as np
+
+from ammeter.left_out import LeftOut, device_residuals
+from ammeter.plan import Free
+from ammeter.posterior import Fit
+
+MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
+DIGITS = 5  # of values and spreads
+COVARIANCE_DIGITS = 6
+
+
+def rounded(value: float, digits: int = DIGITS) -> float:
+    return float(f"{value:.{digits}g}")
+
+
+def _text(document: dict[str, Any]) -> str:
+    """As every file of models/ is written, but each row of numbers on one line."""
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    return re.sub(r"\[[-+.\deE,\s]+\]", lambda row: "[" + ", ".join(row[0][1:-1].replace(",", " ").split()) + "]", text)
+
+
+def _source(found: Fit, k: int) -> str:
+    f, problem = found.free[k], found.problem
+    owners = problem.runs.runtimes if f.fact else problem.runs.devices
+    mine = np.array([owners[i] in f.owners for i in problem.data.row], bool)
+    names = ", ".join(sorted(set(problem.data.source[mine].tolist())))
+    rows = f"{int(problem.data.repeats[mine].sum())} rows of {names}"
+    if k in found.fixed:
+        return f"{f.prior.text()}; {found.fixed[k]} by {rows}: the prior's value"
+    return f"fitted on {rows}; {f.prior.text()}"
+
+
+def _entry(found: Fit, k: int) -> dict[str, Any]:
+    return {"value": rounded(found.value(k)), "sd": rounded(found.sd(k)), "source": _source(found, k)}
+
+
+def _merge(document: dict[str, Any], key: str, entries: dict[str, Any], order: list[str]) -> None:
+    """Entries into the object `key`, known names first in the library's order."""
+    old = document.get(key, {})
+    merged = {**old, **entries}
+    known = [name for name in order if name in merged]
+    document[key] = {name: merged[name] for name in [*known, *(n for n in merged if n not in known)]}
+
+
+def posterior(found: Fit, device: str, left: LeftOut) -> dict[str, Any]:
+    """The device file's "posterior": covariance of its free constants as they stand in the file (a
+    prior on a logarithm to first order), and the residual sd of ln time by regime."""
+    members = [k for k, f in enumerate(found.free) if not f.fact and f.owners == (device,)]
+    slope = np.array([found.free[k].prior.spread(found.value(k)) for k in members])
+    covariance = found.covariance[np.ix_(members, members)] * np.outer(slope, slope)
+    table = device_residuals(found.problem.runs, left, found.problem.plan, device)
+    return {
+        "names": [found.free[k].name for k in members],
+        "covariance": [[rounded(c, COVARIANCE_DIGITS) for c in row] for row in covariance.tolist()],
+        "residual": {name: rounded(table[name], 4) for name in sorted(table)},
+    }
+
+
+def _order(found: Fit, fact: bool) -> list[str]:
+    runs = found.problem.runs
+    return list(dict.fromkeys(n.split("/")[1] for n, f in zip(runs.names, runs.is_fact) if f == fact))
+
+
+def _takes(f: Free, runtime: str, own: set[tuple[str, str]]) -> bool:
+    return f.fact and (runtime in f.owners or (f.everywhere and (runtime, f.name) not in own))
+
+
+def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[pathlib.Path]:
+    """Updates the files below `models` and says which. Values of constants fixed at their prior are
+    written too, with that as their source; none is at a bound."""
+    changed = []
+    rates, facts = _order(found, False), _order(found, True)
+    devices = {f.owners[0] for f in found.free if not f.fact}
+    own = {(r, f.name) for f in found.free if f.fact and not f.everywhere for r in f.owners}
+    for path in sorted(models.glob("devices/*.json")):
+        document = json.loads(path.read_text())
+        if document["name"] in devices:
+            mine = {f.name: _entry(found, k) for k, f in enumerate(found.free) if not f.fact and f.owners[0] == document["name"]}
+            _merge(document, "constants", mine, rates)
+            document["posterior"] = posterior(found, document["name"], left)
+            document["regime"] = "calibrated"
+            changed.append((path, document))
+    for path in sorted(models.glob("runtimes/*.json")):
+        document = json.loads(path.read_text())
+        mine = {f.name: _entry(found, k) for k, f in enumerate(found.free) if _takes(f, document["name"], own)}
+        if mine:
+            _merge(document, "facts", mine, facts)
+            changed.append((path, document))
+    for path, document in changed:
+        path.write_text(_text(document))
+    return [path for path, _ in changed]

@@ -1,0 +1,286 @@
+"""The figures of `ammeter validate --json` against the predictions of the same command, worked out here a second
+time: straight from their definitions in docs/formats.md, a row at a time, in exact fractions where sums are long."""
+
+import csv
+import fractions
+import io
+import json
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import xml.etree.ElementTree
+
+ROOT = pathlib.Path(os.environ.get("SRC", pathlib.Path(__file__).parents[2])).resolve()
+AMMETER = os.environ["AMMETER"]
+TABLES = [ROOT / "benchmarks/measured/train.csv", ROOT / "tests/data/runs_excerpt.csv"]
+TIE = 1e-9  # predictions closer than this are one prediction
+FEWEST = 5  # timed runs of a sweep that is judged
+CLOSE = 1e-9  # two sums of the same doubles in another order
+problems = []
+
+
+def ammeter(*arguments):
+    done = subprocess.run([AMMETER, *map(str, arguments)], capture_output=True, text=True, encoding="utf-8")
+    if done.returncode != 0:
+        sys.exit(f"ammeter {arguments}: {done.stderr}")
+    return done.stdout
+
+
+def average(values):
+    values = [fractions.Fraction(v) for v in values]
+    return float(sum(values) / len(values)) if values else None
+
+
+def middle(values):
+    values = sorted(values)
+    half = len(values) // 2
+    if not values:
+        return None
+    return values[half] if len(values) % 2 else average(values[half - 1 : half + 1])
+
+
+class Run:
+    """One scored row with its prediction, as numbers."""
+
+    def __init__(self, row, number):
+        self.row = row
+        self.number = number
+        self.measured = self.cell("measured_iter_s")
+        self.predicted = self.cell("predicted_iter_s")
+        self.memory = (self.cell("measured_mem_gb"), self.cell("predicted_mem_gb"))
+        self.failed = row["oom"] == "1"
+        self.fits = row["predicted_feasible"] == "1"
+        self.family = row["gpu"].replace("(", "-").split("-")[0]
+        note = row["notes"].partition("kernel=")[2].partition(";")[0]
+        columns = "source_id model layers hidden heads gpu gpus seq_len global_batch precision"
+        self.sweep = (*(row[c] for c in columns.split()), note)
+        columns = (
+            "framework cluster ffn_hidden kv_heads vocab moe_experts moe_topk gpus_per_node tp pp dp cp ep etp vpp "
+            "micro_batch zero_stage_or_fsdp seq_parallel recompute recompute_modules flash_attention schedule "
+            "stage_layers cuda_graph tp_comm_overlap moe_dispatcher"
+        )
+        self.configuration = self.sweep + tuple(row[c] for c in columns.split())
+        self.judged = self.measured is not None and self.predicted is not None
+
+    def cell(self, column):
+        return float(self.row[column]) if self.row[column] else None
+
+
+def ranks(values):
+    """Rank of each value, counted twice so that shared ranks stay whole: those below and those not above."""
+    return [sum(w < v for w in values) + sum(w <= v for w in values) for v in values]
+
+
+def correlation(pairs):
+    a, b = (ranks(column) for column in zip(*pairs))
+    n = len(pairs)
+    covariance = n * sum(x * y for x, y in zip(a, b)) - sum(a) * sum(b)
+    spread = [n * sum(x * x for x in r) - sum(r) ** 2 for r in (a, b)]
+    return covariance / math.sqrt(spread[0] * spread[1]) if all(spread) else None
+
+
+def together(runs, key):
+    groups = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return list(groups.values())
+
+
+def pick(runs):
+    """The run that would have been chosen, and what that costs: (run, regret)."""
+    possible = [r for r in runs if r.predicted is not None and r.fits]
+    if not possible:
+        return None, 1.0
+    fastest = min(r.predicted for r in possible)
+    tied = [r for r in possible if r.predicted <= fastest * (1 + TIE)]
+    worst = sorted(tied, key=lambda r: (r.failed, r.measured or 0.0))[-1]
+    if worst.failed:
+        return worst, 1.0
+    best = min(r.measured for r in runs if r.measured is not None)
+    return worst, worst.measured / best - 1 if worst.measured else None
+
+
+def choices(runs):
+    regrets, orders, failed, none = [], [], 0, 0
+    for sweep in together(runs, lambda r: r.sweep):
+        if sum(r.measured is not None for r in sweep) < FEWEST:
+            continue
+        chosen, regret = pick(sweep)
+        none += chosen is None
+        failed += chosen is not None and chosen.failed
+        regrets += [regret] if regret is not None else []
+        pairs = [(r.predicted, r.measured) for r in sweep if r.judged]
+        if chosen is not None and len(pairs) >= FEWEST:
+            orders.append(correlation(pairs))
+    return {
+        "sweeps": len(regrets),
+        "regret_mean": average(regrets),
+        "regret_median": middle(regrets),
+        "regret_max": max(regrets, default=None),
+        "picked_oom": failed,
+        "no_pick": none,
+        "spearman": None if None in orders else average(orders),
+    }
+
+
+def configuration_errors(runs):
+    for repeats in together([r for r in runs if r.judged], lambda r: r.configuration):
+        measured = average([r.measured for r in repeats])
+        yield abs(average([r.predicted for r in repeats]) - measured) / measured
+
+
+def balanced(runs):
+    known = [r for r in runs if r.row["oom"] in ("0", "1") and r.row["predicted_feasible"]]
+    shares = [[r.fits != failed for r in known if r.failed == failed] for failed in (True, False)]
+    return average([average(map(int, s)) for s in shares]) if all(shares) else None
+
+
+def figures(runs):
+    timed = [r for r in runs if r.measured is not None]
+    judged = [r for r in timed if r.judged]
+    errors = [(r.predicted - r.measured) / r.measured for r in judged]
+    memory = [abs(p - m) / m for m, p in (r.memory for r in runs) if m and p]
+    repeated = list(configuration_errors(runs))
+    ranged = [r for r in judged if r.row["predicted_low_s"]]
+    inside = [r.cell("predicted_low_s") <= r.measured <= r.cell("predicted_high_s") for r in ranged]
+    return choices(runs) | {
+        "rows": len(runs),
+        "timed": len(timed),
+        "predicted": len(judged),
+        "coverage": len(judged) / len(timed) if timed else None,
+        "error_mean": average(map(abs, errors)),
+        "error_median": middle(map(abs, errors)),
+        "bias": average(errors),
+        "log_error": average(abs(math.log(r.predicted / r.measured)) for r in judged),
+        "configurations": len(repeated),
+        "configuration_error_mean": average(repeated),
+        "configuration_error_median": middle(repeated),
+        "ranged": len(ranged),
+        "range_holds": average(map(int, inside)),
+        "oom_balanced": balanced(runs),
+        "memory_rows": len(memory),
+        "memory_error": average(memory),
+    }
+
+
+def compare(where, wanted, got):
+    for key, value in wanted.items():
+        same = value == got[key]
+        if isinstance(value, float) and isinstance(got[key], (int, float)):
+            same = math.isclose(value, got[key], rel_tol=CLOSE, abs_tol=1e-12)
+        if not same:
+            problems.append(f"{where}: {key} is {got[key]}, expected {value}")
+
+
+def check_rows_kept(path, predictions):
+    original = list(csv.reader(open(path, encoding="utf-8", newline="")))
+    for before, after in zip(original, predictions):
+        if after[: len(before)] != before or len(after) != len(before) + 7:
+            problems.append(f"{path}: a row changed: {before[:9]}")
+    if len(original) != len(predictions):
+        problems.append(f"{path}: {len(predictions)} of {len(original)} rows came back")
+
+
+def check_never_a_guess(path, rows):
+    for row in rows:
+        numbers = [row[f"predicted_{k}"] for k in ("iter_s", "mem_gb", "feasible")]
+        if bool(row["reason"]) == any(numbers) or any(numbers) != all(numbers):
+            problems.append(f"{path}: prediction {numbers} with reason '{row['reason']}'")
+
+
+def check_table(path):
+    text = ammeter("validate", path, "--predictions", "-", "-o", os.devnull)
+    records = list(csv.reader(io.StringIO(text)))
+    rows = [dict(zip(records[0], record)) for record in records[1:]]
+    check_rows_kept(path, records)
+    check_never_a_guess(path, rows)
+    runs = [Run(row, number) for number, row in enumerate(rows, 2) if row["score"] == "1"]
+    report = json.loads(ammeter("validate", path, "--json"))
+    compare("total", figures(runs), report["total"])
+    listed = {(s["source"], s["family"]): s for s in report["sources"]}
+    wanted = {}
+    for source in together(runs, lambda r: r.row["source_id"]):
+        families = together(source, lambda r: r.family)
+        name = source[0].row["source_id"]
+        wanted[name, None] = source
+        if len(families) > 1:
+            wanted |= {(name, f[0].family): f for f in families}
+    if listed.keys() != wanted.keys():
+        problems.append(f"{path}: sources {sorted(map(str, listed.keys() ^ wanted.keys()))}")
+    for key, group in wanted.items():
+        compare(f"{path.name} {key}", figures(group), listed[key])
+    check_configurations(path, runs)
+    check_regimes(runs, report["regimes"])
+    return report
+
+
+def check_configurations(path, runs):
+    report = json.loads(ammeter("validate", path, "--json", "--by", "configuration"))
+    groups = together(runs, lambda r: r.configuration)
+    wanted = {g[0].number: [r for r in g if r.judged] for g in groups if any(r.judged for r in g)}
+    if {c["record"] for c in report["configurations"]} != wanted.keys():
+        problems.append(f"{path}: other configurations")
+        return
+    for c in report["configurations"]:
+        group = wanted[c["record"]]
+        measured, predicted = (average([getattr(r, k) for r in group]) for k in ("measured", "predicted"))
+        compare(
+            f"record {c['record']}",
+            {"rows": len(group), "measured_s": measured, "predicted_s": predicted, "error": predicted / measured - 1},
+            c,
+        )
+
+
+def check_regimes(runs, regimes):
+    """Every judged run is counted at least once; expert-parallel ones are told apart by their column."""
+    if any((r["rows"] == 0) != (r["status"] == "unvalidated") for r in regimes):
+        problems.append("a regime without rows is not called unvalidated")
+    expert = sum(r.judged and (r.cell("ep") or 1) > 1 for r in runs)
+    if sum(r["rows"] for r in regimes if r["technique"] == "ep") != expert:
+        problems.append(f"{expert} expert-parallel runs are not those of the regimes")
+    if sum(r["rows"] for r in regimes) < sum(r.judged for r in runs):
+        problems.append("the regimes leave runs out")
+
+
+def check_schema(reports):
+    try:
+        import jsonschema
+    except ImportError:
+        print("not checked: the Python package jsonschema is missing")
+        return
+    schema = json.loads((ROOT / "schemas/validation.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    validator = jsonschema.Draft202012Validator(schema)
+    for report in reports:
+        problems.extend(e.message for e in validator.iter_errors(report))
+    if validator.is_valid({k: v for k, v in reports[0].items() if k != "total"}):
+        problems.append("the schema does not need a total")
+
+
+def check_document():
+    """tools/validation.py still writes a document and a well-formed plot."""
+    with tempfile.TemporaryDirectory() as folder:
+        tool = ROOT / "tools/validation.py"
+        subprocess.run([sys.executable, tool, AMMETER, "--folder", folder], check=True)
+        text = (pathlib.Path(folder) / "validation.md").read_text(encoding="utf-8")
+        plot = xml.etree.ElementTree.parse(pathlib.Path(folder) / "validation.svg").getroot()
+    if "unvalidated" not in text or "## Worst misses" not in text or not plot.tag.endswith("svg"):
+        problems.append("tools/validation.py leaves something out")
+
+
+def main():
+    reports = [check_table(path) for path in TABLES]
+    reports.append(json.loads(ammeter("validate", TABLES[1], "--json", "--by", "configuration")))
+    check_schema(reports)
+    check_document()
+    if subprocess.run([sys.executable, ROOT / "tools/runs_excerpt.py", "--check"]).returncode != 0:
+        problems.append("tests/data/runs_excerpt.csv is not what tools/runs_excerpt.py writes")
+    print("\n".join(problems[:20]) or f"{len(TABLES)} tables agree")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
