@@ -257,7 +257,9 @@ typedef struct amm_problem_desc {
     const amm_cluster *cluster;
     const amm_runtime *runtime;
     const amm_profile *profile;
-    const char *precision; /* "fp16" … ; a label in this version */
+    const amm_device
+        *constants;        /* whose fitted constants the cluster's device takes; NULL: its own */
+    const char *precision; /* "fp16" …; with a profile a label */
     int64_t global_batch;  /* samples per optimizer step */
     int64_t seq_len;       /* 0: the model's */
     amm_space space;

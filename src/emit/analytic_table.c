@@ -259,36 +259,48 @@ static bool measured_sizes(const amm_problem_desc *p)
     return p->model->seq_len <= TOKENS_HIGH;
 }
 
-const char *amm_analytic_regime(const amm_problem_desc *problem)
+const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan)
 {
     for (int32_t k = 0; k < problem->cluster->type_count; k++) {
         if (strcmp(problem->cluster->types[k]->regime, "calibrated") != 0) {
             return "unvalidated";
         }
     }
-    return measured_sizes(problem) ? "calibrated" : "extrapolated";
+    return measured_sizes(problem) && plan->range.validated ? "calibrated" : "extrapolated";
 }
 
-void amm_emit_analytic_sure(amm_text *out, const amm_problem_desc *p)
+void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
 {
-    const char *regime = amm_analytic_regime(p);
-    amm_text_printf(out, "%s: %s%s; no range in this version\n", regime,
-                    strcmp(regime, "unvalidated") == 0
-                        ? "the devices' constants come from datasheets and priors"
-                        : "the devices' constants are fitted to measured runs",
+    const amm_problem_desc *p = &r->spec->problem;
+    const amm_plan_entry *best = &r->plans[0];
+    const char *regime = amm_analytic_regime(p, best);
+    const char *why = "the device's constants are fitted to measured runs of this kind";
+    if (strcmp(regime, "unvalidated") == 0) {
+        why = "the device's constants come from datasheets and priors";
+    } else if (strcmp(regime, "extrapolated") == 0) {
+        why = "the device's constants are fitted to measured runs of other kinds or sizes";
+    }
+    amm_text_printf(out, "%s: %s%s; ", regime, why,
                     measured_sizes(p) ? "" : "; sizes lie outside the measured ones");
+    if (isfinite(best->range.low_s) && isfinite(best->range.high_s)) {
+        amm_text_printf(out, "#1 takes %.4g to %.4g s in four of five cases\n", best->range.low_s,
+                        best->range.high_s);
+    } else {
+        amm_text_append(out, "no range for this device\n");
+    }
 }
 
 void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p)
 {
     for (int32_t k = 0; k < p->cluster->type_count; k++) {
-        const amm_device *device = p->cluster->types[k];
+        const amm_device *device = p->constants != NULL ? p->constants : p->cluster->types[k];
         for (int32_t n = 0; n < (int32_t)AMM_RATE_COUNT; n++) {
             const amm_constant *x = &device->rates[n];
             amm_text_printf(out, "    %s: %s %g · %s\n", device->name, amm_rate_table[n].name,
                             x->value, x->source != NULL ? x->source : "prior");
         }
-        amm_text_printf(out, "    %s: peaks, memory · %s\n", device->name, device->source);
+        amm_text_printf(out, "    %s: peaks, memory · %s\n", p->cluster->types[k]->name,
+                        p->cluster->types[k]->source);
     }
     amm_text_printf(out, "    facts of the software: runtime %s · %s\n\n", p->runtime->name,
                     p->runtime->source);

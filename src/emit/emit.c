@@ -87,7 +87,8 @@ const char *amm_result_regime(const amm_result *result)
     const amm_problem_desc *problem = &result->spec->problem;
     bool all = problem->cost_model == AMM_COST_DEFAULT;
     if (amm_problem_is_analytic(problem)) {
-        return amm_analytic_regime(problem);
+        return result->plan_count > 0 ? amm_analytic_regime(problem, &result->plans[0])
+                                      : "unvalidated";
     }
     for (int32_t k = 0; k < problem->cluster->type_count; k++) {
         all = all && device_fitted(problem->cluster->types[k]);

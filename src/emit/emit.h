@@ -71,9 +71,10 @@ double amm_problem_peak_flops(const amm_problem_desc *problem);
 void amm_emit_analytic_model(amm_text *out, const amm_result *r);
 void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p);
 void amm_emit_analytic_plans(amm_text *out, const amm_result *r);
-/* "calibrated", "extrapolated" (sizes outside the measured ones) or "uncalibrated" devices. */
-const char *amm_analytic_regime(const amm_problem_desc *problem);
-void amm_emit_analytic_sure(amm_text *out, const amm_problem_desc *p);
+/* "calibrated" (measured runs of the plan's kind and about its sizes), "extrapolated" (fitted on other
+ * kinds or sizes) or "unvalidated" (constants of the datasheet). */
+const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan);
+void amm_emit_analytic_sure(amm_text *out, const amm_result *r);
 void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p);
 void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 

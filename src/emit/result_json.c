@@ -329,7 +329,7 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     amm_json_number(j, "mfu", w->analytic ? flops / amm_problem_peak_flops(problem) : (double)NAN);
     amm_json_null(j, "cost");
     amm_json_null(j, "launchable");
-    amm_json_string(j, "regime", w->regime);
+    amm_json_string(j, "regime", w->analytic ? amm_analytic_regime(problem, plan) : w->regime);
     amm_json_null(j, "evidence");
 }
 
@@ -347,8 +347,8 @@ static void write_plan(writer *w, size_t index)
     amm_json_null(j, "tie_class");
     write_strategy(w, plan);
     amm_json_number(j, "time_s", plan->time_s);
-    amm_json_null(j, "time_low_s");
-    amm_json_null(j, "time_high_s");
+    amm_json_number(j, "time_low_s", w->analytic ? plan->range.low_s : (double)NAN);
+    amm_json_number(j, "time_high_s", w->analytic ? plan->range.high_s : (double)NAN);
     amm_json_open_row(j, "vs_best", '{');
     amm_json_number(j, "ratio", plan->time_s / w->best_s);
     amm_json_null(j, "low");

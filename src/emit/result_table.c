@@ -337,7 +337,7 @@ static void emit_sure(amm_text *out, const amm_result *r)
         return;
     }
     if (amm_problem_is_analytic(&r->spec->problem)) {
-        amm_emit_analytic_sure(out, &r->spec->problem);
+        amm_emit_analytic_sure(out, r);
         return;
     }
     const char *why = "not every device in use has constants fitted to measured steps";

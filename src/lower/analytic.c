@@ -11,7 +11,11 @@ static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
     const amm_cluster *cluster = problem->cluster;
     const amm_device *device = cluster->types[cluster->nodes[0].device_type[0]];
     amm_fabric *f = &a->machine.fabric;
-    amm_device_rates(&a->machine.rates, device);
+    amm_device with_constants = *device;
+    if (problem->constants != NULL) { /* its own peaks, the constants of its kind */
+        memcpy(with_constants.rates, problem->constants->rates, sizeof with_constants.rates);
+    }
+    amm_device_rates(&a->machine.rates, &with_constants);
     amm_runtime_facts(&a->machine.facts, problem->runtime);
     f->devices = cluster->device_count;
     f->domain = cluster->nodes[0].device_count;

@@ -2,6 +2,7 @@
 #ifndef AMM_SEARCH_RESULT_H
 #define AMM_SEARCH_RESULT_H
 
+#include "analytic/range.h"
 #include "lower/lower.h"
 #include <ammeter/plan.h>
 
@@ -64,6 +65,7 @@ typedef struct amm_plan_entry {
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
     amm_stage_plan *stages;      /* [config.pp] */
+    amm_step_spread range;       /* analytic model; NaN: not known */
     int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
     double flops;                /* of the model per step (analytic model; 0: not known) */
     int32_t *device_of_rank;     /* [tp dp pp] or NULL: rank = device */

@@ -6,8 +6,8 @@
 /* What trains on clusters of today unless something else is said. */
 #define DEFAULT_RUNTIME "megatron-core"
 
-/* A problem without a profile and without a runtime takes the usual one; a profile given later takes
- * it away again, as its times belong to a runtime that has to be named. */
+/* What a problem without a profile needs besides: the constants of its device. Without a runtime it
+ * takes the usual one; a profile given later takes it away again, as its times belong to a runtime that has to be named. */
 static amm_status complete(amm_problem_desc *problem, bool *assumed, amm_arena *arena)
 {
     amm_reader reader = { .context = arena->context, .arena = arena, .hash = AMM_HASH_START };
@@ -19,9 +19,14 @@ static amm_status complete(amm_problem_desc *problem, bool *assumed, amm_arena *
     if (problem->runtime == NULL && !measured && problem->model != NULL &&
         problem->cluster != NULL) {
         *assumed = true;
-        return amm_get_runtime(&reader, &problem->runtime, DEFAULT_RUNTIME, "runtime");
+        AMM_TRY(amm_get_runtime(&reader, &problem->runtime, DEFAULT_RUNTIME, "runtime"));
     }
-    return AMM_OK;
+    problem->constants = NULL;
+    if (measured || problem->cluster == NULL || problem->cluster->types[0]->constants_of == NULL) {
+        return AMM_OK;
+    }
+    return amm_get_device(&reader, &problem->constants, problem->cluster->types[0]->constants_of,
+                          "constants_of");
 }
 
 amm_status amm_spec_create(amm_spec **out, amm_context *context, const char *problem)
