@@ -188,7 +188,9 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
         amm_text_printf(out, " %4d %3d", c->ep, c->etp);
     }
     amm_text_printf(out, " %3d %4lld", c->vpp, (long long)c->micro_batch);
-    amm_text_printf(out, w->sharding ? "  %-6s" : "", amm_sharding_word(c->sharding));
+    if (w->sharding) {
+        amm_text_printf(out, "  %-6s", amm_sharding_word(c->sharding));
+    }
     amm_recompute_format(word, c->recompute);
     amm_text_printf(out, "  %s", word);
     amm_text_pad(out, after_degrees(w) + w->recompute);
