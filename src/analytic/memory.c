@@ -58,7 +58,7 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
     in.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
     in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
-    in.softmax_bytes = run->attention == AMM_ATTENTION_TORCH ? 4.0 : in.element_bytes;
+    in.softmax_bytes = run->attention <= AMM_ATTENTION_FUSED_SOFTMAX ? 4.0 : in.element_bytes;
     in.expert_tokens = amm_kept_expert_tokens(&in, m->facts.expert_imbalance);
     return in;
 }

@@ -9,7 +9,7 @@ for text in "model    llama-3-70b · 70,553,706,496 parameters · 80 blocks" \
     "PFLOP per step (causal attention counted half)" "256 sequences of 8,192 tokens" \
     "cluster  8 nodes × 8 H100-80GB = 64 devices" "runtime  megatron-core · bf16 · AdamW, " \
     "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" " ▶  1" "why #1   tp " \
-    "recompute none→full" "does not fit: short" "unvalidated: " "interleaved-uneven: " "nearest tp="; do
+    "recompute none→full" "does not fit: short" "sure?    " "interleaved-uneven: " "nearest tp="; do
     has "$out" "$text"
 done
 (($(grep -cE '^ +(▶ +)?[0-9]+ +[0-9]+ +[0-9]+ ' "$out") == 10)) ||
