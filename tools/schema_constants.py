@@ -7,7 +7,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-CALL = re.compile(r"X\((\w+), ([^,]+), ([^,]+), (?:([^,\"]+), )?\"([^\"]+)\"\)")
+CALL = re.compile(r"X\((\w+),\s*([^,]+),\s*([^,]+),\s*(?:([^,\"]+),\s*)?\"([^\"]+)\"\)")
 
 
 def rows(header, macro):

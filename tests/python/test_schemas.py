@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pathlib
+import subprocess
 import sys
 import warnings
 
@@ -205,6 +206,10 @@ def main():
         problems += [f"{kind}: {e.message}" for e in validators[kind].iter_errors(document)]
     if not all(presets.values()):
         problems.append(f"a folder of {ROOT / 'models'} has no preset")
+    generated = subprocess.run(
+        [sys.executable, ROOT / "tools" / "schema_constants.py", "--check"], capture_output=True, text=True
+    )
+    problems += [generated.stderr] if generated.returncode else []
     print("\n".join(problems) or f"{sum(map(len, presets.values()))} presets are valid")
     return 1 if problems else 0
 

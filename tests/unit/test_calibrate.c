@@ -431,7 +431,7 @@ static void sweeps_and_repeats(void **state)
     assert_int_equal(s.predicted, 5);
     assert_int_equal(s.configurations, 4); /* micro-batch 4 twice */
     assert_int_equal(s.sweeps, 1);
-    assert_int_equal(s.ranged, 0);
+    assert_int_equal(s.ranged, 5);
     assert_int_equal(s.memory_rows, 0);
     assert_close(s.coverage, 1, 0, 0);
     assert_false(isnan(s.oom_balanced) || isnan(s.spearman) || isnan(s.bias));

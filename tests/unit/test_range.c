@@ -11,7 +11,7 @@
     "{\"format\":\"ammeter-device\",\"version\":1,\"name\":\"X7-80GB\",\"memory_bytes\":1000,"     \
     "\"hbm_bytes_per_s\":2e12,\"peaks\":{\"flops_fp32\":2e13,\"flops_tf32\":1e14,"                 \
     "\"flops_16bit\":3e14,\"flops_8bit\":3e14,\"flops_4bit\":3e14,"                                \
-    "\"scaleup_bytes_per_s\":3e11,\"network_bytes_per_s\":2.5e10}"
+    "\"scaleup_bytes_per_s\":3e11,\"scaleup_mesh\":0,\"network_bytes_per_s\":2.5e10}"
 #define POSTERIOR(names, covariance, residual)                                                     \
     DEVICE ",\"posterior\":{\"names\":" names ",\"covariance\":" covariance                        \
            ",\"residual\":" residual "}}"

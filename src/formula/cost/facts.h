@@ -55,7 +55,7 @@
     X(activation_fused, 0, 1, 1, "1: one kernel for the feed-forward's activation function")       \
     X(joint_projection, 0, 1, 0, "1: query, key, value are slices of one kept projection")         \
     X(unfused_norm_kept_bytes, 0, 24, 6, "kept per element of a norm that is not fused")           \
-    X(working_scale, 0.3, 4, 1, "memory while a block is recomputed over what it keeps")         \
+    X(working_scale, 0.3, 4, 1, "memory while a block is recomputed over what it keeps")           \
     X(dropout_mask_bytes, 0, 2, 1, "kept per element of a dropout (models with LayerNorm)")        \
     X(narrow_weight_bytes, 0, 4, 2, "8-bit copies of a weight kept beside the 16-bit one")         \
     X(context_share, 0, 0.2, 0.04, "of a device's memory: driver context, workspaces, caches")     \
