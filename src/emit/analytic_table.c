@@ -202,7 +202,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
                     (double)p->global_batch * (double)p->model->seq_len * per_device,
                     100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
                     stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
-                    plan->fits ? "yes" : "no");
+                    amm_fit_word(plan, stage));
 }
 
 void amm_emit_analytic_plans(amm_text *out, const amm_result *r)

@@ -50,6 +50,9 @@ double amm_result_best_s(const amm_result *result);
 /* Bytes by which the worst stage exceeds its capacity (<= 0: it fits); its number in `stage`. */
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage);
 
+/* "yes", "tight" or "no", by the fullest stage. */
+const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage);
+
 /* Tokens per sample. */
 int64_t amm_problem_tokens(const amm_problem_desc *problem);
 

@@ -171,11 +171,19 @@ static const amm_stage_plan *tightest(const amm_plan_entry *plan)
     return worst;
 }
 
-enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
-
 /* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
  * did. A word for people only; nothing is ranked by it. */
 #define TIGHT_SHARE 0.95
+
+const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
+{
+    if (!plan->fits) {
+        return "no";
+    }
+    return stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight" : "yes";
+}
+
+enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
 
 static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t width)
 {
@@ -192,10 +200,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
     if (!reference_mode(r)) {
         const amm_stage_plan *stage = tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
-                        stage->capacity_bytes / AMM_GIB,
-                        !plan->fits                                                 ? "no"
-                        : stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight"
-                                                                                    : "yes");
+                        stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
     }
     amm_text_append(out, "\n");
 }

@@ -93,6 +93,24 @@ amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_co
     return AMM_OK;
 }
 
+amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, const amm_config *c)
+{
+    amm_analytic_cost given;
+    amm_analytic_cost even;
+    int32_t *other = amm_arena_alloc(&lowered->scratch, (size_t)c->pp + 1, sizeof *other);
+    int32_t *blocks = amm_arena_alloc(&lowered->scratch, (size_t)c->pp, sizeof *blocks);
+    if (other == NULL || blocks == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    amm_even_cuts(lowered, other, c);
+    amm_analytic_evaluate(lowered, &even, blocks, c, other);
+    amm_analytic_evaluate(lowered, &given, blocks, c, cuts);
+    if (even.short_bytes <= 0.0 && even.step.time_s <= given.step.time_s * (1.0 + 1e-12)) {
+        memcpy(cuts, other, ((size_t)c->pp + 1) * sizeof *cuts);
+    }
+    return AMM_OK;
+}
+
 amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t *cuts)
 {
     if (amm_analytic_is_direct(c)) {
@@ -100,7 +118,8 @@ amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t 
         return AMM_OK;
     }
     AMM_TRY(amm_best_cuts(lowered, c, cuts));
-    return amm_analytic_refine(lowered, cuts, c);
+    AMM_TRY(amm_analytic_refine(lowered, cuts, c));
+    return amm_analytic_prefer_even(lowered, cuts, c);
 }
 
 static void set_stage(amm_stage_plan *stage, const amm_lowered *lowered, const amm_run *run,

@@ -206,32 +206,19 @@ static amm_status best_cuts(search *s, const amm_config *config, double *engine_
     return AMM_OK;
 }
 
-/* Of partitions that take the same time the even one is what people expect. */
-static amm_status prefer_even(search *s, const amm_config *config, amm_plan_entry *plan)
-{
-    amm_analytic_cost even;
-    if (amm_analytic_is_direct(config)) {
-        return AMM_OK;
-    }
-    amm_even_cuts(&s->lowered, s->cuts, config);
-    amm_analytic_evaluate(&s->lowered, &even, s->blocks, config, s->cuts);
-    return even.short_bytes <= 0.0 && even.step.time_s <= plan->time_s * (1.0 + 1e-12)
-               ? amm_analytic_rescore(plan, &s->result->arena, &s->lowered, config, s->cuts)
-               : AMM_OK;
-}
-
 static amm_status add_plan(search *s, amm_plan_list *list, const amm_config *config, double *open_s)
 {
     amm_plan_entry plan;
+    amm_analytic_cost cost;
     double engine_s = 0.0;
     AMM_TRY(best_cuts(s, config, &engine_s));
-    AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, config, s->cuts));
-    if (plan.time_s > engine_s * (1.0 + 1e-12)) {
+    amm_analytic_evaluate(&s->lowered, &cost, s->blocks, config, s->cuts);
+    if (cost.step.time_s > engine_s * (1.0 + 1e-12)) {
         AMM_TRY(amm_analytic_refine(&s->lowered, s->cuts, config));
-        AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, config, s->cuts));
         *open_s = fmin(*open_s, engine_s);
     }
-    AMM_TRY(prefer_even(s, config, &plan));
+    AMM_TRY(amm_analytic_prefer_even(&s->lowered, s->cuts, config));
+    AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, config, s->cuts));
     plan.engine_s = fmin(engine_s, plan.time_s);
     s->result->model_gap = fmax(s->result->model_gap, plan.time_s - plan.engine_s);
     return amm_plan_list_add(list, &plan);

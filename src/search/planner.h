@@ -57,6 +57,8 @@ void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out,
                         const amm_config *config, const int32_t *cuts);
 /* Moves single cuts by a layer while that helps; for what the engine approximates. */
 amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+/* Of partitions that take the same time the even one is what people expect. */
+amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                                 const amm_config *config, const int32_t *cuts);
 /* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones. */
