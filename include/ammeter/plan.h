@@ -23,11 +23,12 @@ typedef struct amm_plan_options {
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */
     void *payload;         /* borrowed, given to progress */
+    int32_t min_nodes;     /* 1: only the first nodes of the cluster, as few as hold a plan */
 } amm_plan_options;
 
 #define AMM_PLAN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL                                     \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0                                  \
     }
 AMM_API void amm_plan_options_init(amm_plan_options *out);
 
@@ -41,6 +42,8 @@ AMM_API amm_status amm_plan(amm_result **out, const amm_spec *spec,
 
 /* Evaluates strategies without searching: each "tp=2,pp=4,dp=2,micro-batch=1"; degrees that are
  * left out are 1, and
+ *   cp ep etp vpp=..., recompute=core_attn+mlp, sharding=zero1   without a profile; default 1, none,
+ *                          the runtime's sharding
  *   stage-layers=8-7-7-8   layers (model entries) of each stage; left out: the best partition
  *   placement=[[1,2,..],..] amp-reference only: stage of device row k on node column j
  *   tp-term=profile|explicit amp-reference only: the placement path's tensor term

@@ -17,11 +17,16 @@ AMM_API void amm_spec_free(amm_spec *spec);
 
 /* Sets or replaces one part; `value` as a person would type it. Keys:
  *   model cluster runtime profile   preset name, path, or JSON; cluster also a one-line form
- *   precision                       label
+ *   precision                       label; without a profile a number format such as bf16
  *   global_batch seq_len            samples per step, tokens
  *   cost_model                      default | amp-reference
  *   memory_margin                   share of device memory to leave free, [0, 1)
  *   tp dp pp micro_batch            what the search may use: "1,2,4" or "1..8"
+ *   cp ep etp vpp                   the same, without a profile only
+ *   recompute                       "none,core_attn+mlp,full", without a profile only
+ *   sharding                        "none,zero1,zero2,zero3", without a profile only
+ *   space                           launchable | full
+ * Without a profile and a runtime the runtime is megatron-core.
  * Errors: INPUT, IO, NO_MEMORY; the spec is unchanged then. */
 AMM_API amm_status amm_spec_set(amm_spec *spec, const char *key, const char *value);
 

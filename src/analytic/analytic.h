@@ -85,6 +85,11 @@ typedef struct amm_ledger {
 void amm_stage_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
                       const amm_run *run, int32_t stage);
 
+/* A stage that holds blocks[k] of each kind k, whatever the run's stages are; embedding with stage 0,
+ * head with the last. */
+void amm_blocks_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
+                       const amm_run *run, int32_t stage, const int32_t *blocks);
+
 /* Peak bytes of the fullest stage. */
 void amm_step_memory(amm_ledger *out, const amm_network *network, const amm_machine *machine,
                      const amm_run *run);

@@ -23,21 +23,18 @@ typedef struct stage_content {
     double block_dense;   /* of one block, mean */
 } stage_content;
 
-static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage)
+static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage,
+                       const int32_t *blocks)
 {
     const double table = n->vocab * n->hidden / run->tp;
     const int last = stage == (int32_t)run->pp - 1;
-    int32_t first = 0;
+    int32_t count = 0;
     memset(out, 0, sizeof *out);
-    for (int32_t i = 0; i < stage; i++) {
-        first += amm_stage_blocks(n, run, i);
-    }
-    const int32_t count = amm_stage_blocks(n, run, stage);
-    for (int32_t b = first; b < first + count && b < n->block_count; b++) {
-        const int k = n->kind_of[b];
-        out->blocks[k]++;
-        out->dense += n->kind_parameters[k] / run->tp;
-        out->expert += n->kind_expert_parameters[k] / (run->ep * run->etp);
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        out->blocks[k] = blocks[k];
+        out->dense += blocks[k] * n->kind_parameters[k] / run->tp;
+        out->expert += blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
+        count += blocks[k];
     }
     out->block_dense = count > 0 ? out->dense / count : 0.0;
     out->dense +=
@@ -104,8 +101,8 @@ static double communicators(const amm_run *run)
     return (run->tp > 1.0) + (run->dp > 1.0) + (run->pp > 1.0) + (run->cp > 1.0) + (run->ep > 1.0);
 }
 
-void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                      const amm_run *run, int32_t stage)
+void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                       const amm_run *run, int32_t stage, const int32_t *blocks)
 {
     const double ranks = run->dp * run->cp;
     const double z = run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
@@ -117,7 +114,7 @@ void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *
     const amm_states states = states_of(m, run);
     stage_content c;
     memset(out, 0, sizeof *out);
-    content_of(&c, n, run, stage);
+    content_of(&c, n, run, stage, blocks);
     out->stage = stage;
     out->weights =
         states.weights * (c.dense / (by_weights ? z : 1.0) + c.expert / (by_weights ? ze : 1.0));
@@ -139,6 +136,21 @@ void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *
                    communicators(run) * m->facts.communicator_s * m->rates.scaleup_bytes_per_s;
     out->total =
         out->weights + out->gradients + out->optimizer + moving + out->reserve + out->context;
+}
+
+void amm_stage_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                      const amm_run *run, int32_t stage)
+{
+    int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
+    int32_t first = 0;
+    for (int32_t i = 0; i < stage; i++) {
+        first += amm_stage_blocks(n, run, i);
+    }
+    const int32_t count = amm_stage_blocks(n, run, stage);
+    for (int32_t b = first; b < first + count && b < n->block_count; b++) {
+        blocks[n->kind_of[b]]++;
+    }
+    amm_blocks_memory(out, n, m, run, stage, blocks);
 }
 
 void amm_step_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,

@@ -18,6 +18,7 @@ enum {
     OPTION_SEED,
     OPTION_SEARCH,
     OPTION_PROGRESS,
+    OPTION_MIN_NODES,
     OPTION_STRATEGY,
     OPTION_TP_TERM,
     OPTION_JSON,
@@ -73,6 +74,25 @@ static const struct argp_option space_options[] = {
     ALIAS("data-parallel-size", KEY(DP)),
     OPTION("micro-batch", KEY(MICRO_BATCH), "LIST", "Samples per micro-batch"),
     ALIAS("micro-batch-size", KEY(MICRO_BATCH)),
+    HEADER("Without a profile also (default: what the runtime launches):"),
+    OPTION("cp", KEY(CP), "LIST", "Context-parallel degrees"),
+    ALIAS("context-parallel-size", KEY(CP)),
+    OPTION("ep", KEY(EP), "LIST", "Expert-parallel degrees"),
+    ALIAS("expert-model-parallel-size", KEY(EP)),
+    OPTION("etp", KEY(ETP), "LIST", "Tensor-parallel degrees of experts (default 1)"),
+    ALIAS("expert-tensor-parallel-size", KEY(ETP)),
+    OPTION("vpp", KEY(VPP), "LIST", "Chunks of a pipeline stage"),
+    ALIAS("num-virtual-stages-per-pipeline-rank", KEY(VPP)),
+    OPTION("recompute", KEY(RECOMPUTE), "SETS",
+           "What is computed again in the backward pass: none, selective, full, or modules joined "
+           "by +; several separated by commas"),
+    ALIAS("recompute-granularity", KEY(RECOMPUTE)),
+    OPTION("sharding", KEY(SHARDING), "KINDS",
+           "Shared among data-parallel replicas: none, zero1 (optimizer), zero2 (and gradients), "
+           "zero3 (and weights)"),
+    ALIAS("data-parallel-sharding-strategy", KEY(SHARDING)),
+    OPTION("space", KEY(SPACE), "NAME",
+           "launchable (default): what the runtime can start; full: everything that can be timed"),
     END,
 };
 
@@ -84,6 +104,8 @@ static const struct argp_option search_options[] = {
     OPTION("seed", OPTION_SEED, "N", "Seed of --search anneal (default 0)"),
     OPTION("search", OPTION_SEARCH, "METHOD",
            "exhaustive (default), or anneal: AMP's annealing, amp-reference only"),
+    OPTION("min-nodes", OPTION_MIN_NODES, NULL,
+           "Use as few of the cluster's nodes (its first ones) as hold a plan"),
     OPTION("progress", OPTION_PROGRESS, NULL,
            "Show progress even where standard error is no terminal"),
     END,
@@ -205,6 +227,9 @@ static error_t parse_search(int key, char *text, struct argp_state *state, amm_c
     case OPTION_PROGRESS:
         o->progress = true;
         return 0;
+    case OPTION_MIN_NODES:
+        o->plan.min_nodes = 1;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
@@ -289,7 +314,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- putting a command together -------------------------------------------------------------- */
 
-enum { MAX_OPTIONS = 48 };
+enum { MAX_OPTIONS = 80 };
 
 static const struct {
     int group; /* 0: every command */

@@ -19,7 +19,14 @@
     X(TP, "tp")                                                                                    \
     X(PP, "pp")                                                                                    \
     X(DP, "dp")                                                                                    \
-    X(MICRO_BATCH, "micro_batch")
+    X(MICRO_BATCH, "micro_batch")                                                                  \
+    X(CP, "cp")                                                                                    \
+    X(EP, "ep")                                                                                    \
+    X(ETP, "etp")                                                                                  \
+    X(VPP, "vpp")                                                                                  \
+    X(RECOMPUTE, "recompute")                                                                      \
+    X(SHARDING, "sharding")                                                                        \
+    X(SPACE, "space")
 
 enum {
 #define AMM_CLI_KEY_ENUM(name, key) AMM_CLI_KEY_##name,

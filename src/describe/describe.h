@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "formula/cost/facts.h"
 #include "formula/cost/rates.h"
+#include "formula/cost/recompute.h"
 #include "formula/cost/shape.h"
 
 /* Documented limits: beyond them input is refused with AMM_INPUT and the limit is named. */
@@ -212,12 +213,18 @@ typedef struct amm_profile {
 
 /* ---- space and problem ----------------------------------------------------------------------- */
 
-/* Dimensions of the search, slowest digit of the config index first. name, option, Megatron's */
+/* Dimensions of the search. name, key in files, option, Megatron's spelling */
 #define AMM_DIM_LIST(X)                                                                            \
     X(MICRO_BATCH, "micro_batch", "micro-batch", "micro-batch-size")                               \
     X(TP, "tp", "tp", "tensor-model-parallel-size")                                                \
     X(DP, "dp", "dp", "data-parallel-size")                                                        \
-    X(PP, "pp", "pp", "pipeline-model-parallel-size")
+    X(PP, "pp", "pp", "pipeline-model-parallel-size")                                              \
+    X(CP, "cp", "cp", "context-parallel-size")                                                     \
+    X(EP, "ep", "ep", "expert-model-parallel-size")                                                \
+    X(ETP, "etp", "etp", "expert-tensor-parallel-size")                                            \
+    X(VPP, "vpp", "vpp", "num-virtual-stages-per-pipeline-rank")                                   \
+    X(RECOMPUTE, "recompute", "recompute", "recompute-granularity")                                \
+    X(SHARDING, "sharding", "sharding", "data-parallel-sharding-strategy")
 
 typedef enum amm_dim {
 #define AMM_DIM_ENUM(name, key, option, megatron) AMM_DIM_##name,
@@ -233,6 +240,7 @@ typedef struct amm_list {
 
 typedef struct amm_space {
     amm_list dims[AMM_DIM_COUNT];
+    bool full; /* also what the runtime cannot launch */
 } amm_space;
 
 typedef enum amm_cost_model { AMM_COST_DEFAULT, AMM_COST_AMP_REFERENCE } amm_cost_model;
@@ -249,7 +257,9 @@ typedef struct amm_problem_desc {
     const amm_cluster *cluster;
     const amm_runtime *runtime;
     const amm_profile *profile;
-    const char *precision; /* "fp16" … ; a label in this version */
+    const amm_device
+        *constants;        /* whose fitted constants the cluster's device takes; NULL: its own */
+    const char *precision; /* "fp16" …; with a profile a label */
     int64_t global_batch;  /* samples per optimizer step */
     int64_t seq_len;       /* 0: the model's */
     amm_space space;
@@ -319,6 +329,29 @@ void amm_bandwidth_format(char out[AMM_NUMBER_CHARS + 8], double bytes_per_s);
 
 /* LIST "1,2,4" or RANGE "1..8" or both ("1..4,8"): ascending and unique afterwards. */
 amm_status amm_list_parse(amm_arena *arena, amm_list *out, const char *text, const char *where);
+
+/* Recompute sets: "none", "full", "selective" (core_attn), modules joined by '+'; shardings. False:
+ * no such word. */
+bool amm_recompute_parse(int32_t *out, const char *word, size_t length);
+bool amm_sharding_parse(int32_t *out, const char *word, size_t length);
+enum { AMM_RECOMPUTE_CHARS = 96 };
+void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set);
+const char *amm_sharding_word(int32_t sharding);
+
+/* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
+ * AMM_SHARDING_... + 1). */
+bool amm_dim_has_words(amm_dim dim);
+const char *amm_dim_words(amm_dim dim); /* what is allowed, for messages */
+/* "launchable" or "full" */
+bool amm_space_word_parse(amm_space *out, const char *word);
+bool amm_dim_value_parse(int64_t *out, amm_dim dim, const char *word, size_t length);
+void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t value);
+/* As amm_list_parse, with words where the dimension has them. */
+amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, const char *text,
+                              const char *where);
+
+/* Number format of a problem's label; "" and NULL: bf16. False: unknown. */
+bool amm_precision_parse(int *out, const char *label);
 
 /* How a cluster line finds what it names. Either returns AMM_INPUT with a message when unknown. */
 typedef struct amm_cluster_names {

@@ -14,6 +14,12 @@ const char *amm_cost_model_word(amm_cost_model cost_model)
     return cost_model == AMM_COST_AMP_REFERENCE ? "amp-reference" : "default";
 }
 
+static const char *const dim_keys[AMM_DIM_COUNT] = {
+#define AMM_DIM_KEY(name, key, option, megatron) "space." key,
+    AMM_DIM_LIST(AMM_DIM_KEY)
+#undef AMM_DIM_KEY
+};
+
 static amm_status check_parts(const amm_problem_desc *problem, const char *file)
 {
     const struct {
@@ -25,7 +31,7 @@ static amm_status check_parts(const amm_problem_desc *problem, const char *file)
           problem->cluster != NULL },
         { "runtime", "a preset, a file or an object", problem->runtime != NULL },
         { "profile", "measured layer times: a preset, a file or an object",
-          problem->profile != NULL },
+          problem->profile != NULL || problem->cost_model == AMM_COST_DEFAULT },
         { "global_batch", "samples per step", problem->global_batch != 0 },
     };
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -81,6 +87,107 @@ static amm_status check_devices(const amm_problem_desc *problem, const char *fil
             return amm_refuse(file, "profile",
                               "\"%s\" has no times of device \"%s\", which profile_mix uses",
                               problem->profile->name, problem->mix[i].device);
+        }
+    }
+    return AMM_OK;
+}
+
+/* Without a profile the shapes are all there is: they have to be a language model's, and the devices
+ * need peaks. */
+static amm_status check_shapes(const amm_problem_desc *problem, const char *file)
+{
+    const amm_model *model = problem->model;
+    int32_t count[AMM_LAYER_KIND_COUNT] = { 0 };
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        count[model->layers[l].kind]++;
+    }
+    if (count[AMM_LAYER_EMBEDDING] != 1 || count[AMM_LAYER_HEAD] != 1 ||
+        count[AMM_LAYER_BLOCK] == 0 || count[AMM_LAYER_OTHER] > 0 ||
+        model->layers[0].kind != AMM_LAYER_EMBEDDING ||
+        model->layers[model->layer_count - 1].kind != AMM_LAYER_HEAD) {
+        return amm_refuse(file, "profile",
+                          "missing: without one only language models (embedding, blocks, head) can "
+                          "be timed, and \"%s\" is none",
+                          model->name);
+    }
+    int precision = 0;
+    if (!amm_precision_parse(&precision, problem->precision)) {
+        return amm_refuse(file, "precision",
+                          "unknown, got \"%s\", allowed without a profile fp32, tf32, fp16, bf16, "
+                          "fp8, mxfp8, nvfp4",
+                          problem->precision);
+    }
+    return AMM_OK;
+}
+
+static amm_status check_machine(const amm_problem_desc *problem, const char *file)
+{
+    const amm_cluster *cluster = problem->cluster;
+    for (int32_t i = 0; i < cluster->type_count; i++) {
+        if (cluster->types[i]->peaks[0] <= 0.0) {
+            return amm_refuse(file, "profile",
+                              "missing: device \"%s\" has no peaks, so that only measured times "
+                              "can describe it",
+                              cluster->types[i]->name);
+        }
+    }
+    const amm_node *first = &cluster->nodes[0];
+    bool equal = cluster->type_count == 1 && cluster->link_count == 0;
+    for (int32_t i = 1; i < cluster->node_count && equal; i++) {
+        const amm_node *node = &cluster->nodes[i];
+        equal = node->device_count == first->device_count &&
+                node->intra_bytes_per_s == first->intra_bytes_per_s &&
+                node->inter_bytes_per_s == first->inter_bytes_per_s;
+    }
+    return equal
+               ? AMM_OK
+               : amm_refuse(file, "profile",
+                            "missing: without one the cluster must have equal nodes of one device "
+                            "type and no links");
+}
+
+/* A degree that no size allows would only show as a search without plans. */
+static amm_status check_fit(const amm_problem_desc *problem, const char *file)
+{
+    const amm_space *space = &problem->space;
+    const amm_list *ep = &space->dims[AMM_DIM_EP];
+    const amm_list *cp = &space->dims[AMM_DIM_CP];
+    const amm_list *tp = &space->dims[AMM_DIM_TP];
+    for (int32_t l = 0; l < problem->model->layer_count; l++) {
+        const amm_layer *x = &problem->model->layers[l];
+        const int64_t heads = (int64_t)x->shape.heads;
+        const int64_t experts = (int64_t)x->shape.experts;
+        if (x->kind != AMM_LAYER_BLOCK) {
+            continue;
+        }
+        if (tp->count > 0 && heads % tp->values[0] != 0 && tp->count == 1) {
+            return amm_refuse(file, "space.tp",
+                              "does not divide the attention heads, got %lld, allowed divisors of "
+                              "%lld",
+                              (long long)tp->values[0], (long long)heads);
+        }
+        if (ep->count == 1 && ep->values[0] > 1 && experts > 0 && experts % ep->values[0] != 0) {
+            return amm_refuse(file, "space.ep",
+                              "does not divide the experts, got %lld, allowed divisors of %lld",
+                              (long long)ep->values[0], (long long)experts);
+        }
+    }
+    if (cp->count == 1 && cp->values[0] > 1 && problem->model->seq_len % (2 * cp->values[0]) != 0) {
+        return amm_refuse(file, "space.cp",
+                          "2 cp does not divide the sequence, got %lld, allowed divisors of %lld",
+                          (long long)cp->values[0], (long long)problem->model->seq_len / 2);
+    }
+    return AMM_OK;
+}
+
+/* A profile holds what was measured: the choices that it does not know must not be asked for. */
+static amm_status check_measured(const amm_problem_desc *problem, const char *file)
+{
+    for (int d = AMM_DIM_CP; d < (int)AMM_DIM_COUNT; d++) {
+        const amm_list *list = &problem->space.dims[d];
+        if (list->count > 1 || (list->count == 1 && list->values[0] != 1)) {
+            return amm_refuse(file, dim_keys[d], "not with measured layer times, allowed %s",
+                              amm_dim_has_words((amm_dim)d) ? "none" : "1");
         }
     }
     return AMM_OK;
@@ -144,12 +251,6 @@ static amm_status check_amp_reference(const amm_problem_desc *problem, const cha
     return AMM_OK;
 }
 
-static const char *const dim_keys[AMM_DIM_COUNT] = {
-#define AMM_DIM_KEY(name, key, option, megatron) "space." key,
-    AMM_DIM_LIST(AMM_DIM_KEY)
-#undef AMM_DIM_KEY
-};
-
 /* A list whose every value fails to divide `n` leaves nothing to search. */
 static amm_status check_list_divides(const amm_problem_desc *problem, const char *file, amm_dim dim,
                                      int64_t n, const char *what)
@@ -176,6 +277,7 @@ static amm_status check_divisors(const amm_problem_desc *problem, const char *fi
     AMM_TRY(check_list_divides(problem, file, AMM_DIM_TP, devices, "the number of devices"));
     AMM_TRY(check_list_divides(problem, file, AMM_DIM_DP, devices, "the number of devices"));
     AMM_TRY(check_list_divides(problem, file, AMM_DIM_PP, devices, "the number of devices"));
+    AMM_TRY(check_list_divides(problem, file, AMM_DIM_CP, devices, "the number of devices"));
     AMM_TRY(check_list_divides(problem, file, AMM_DIM_DP, batch, "global_batch"));
     AMM_TRY(check_list_divides(problem, file, AMM_DIM_MICRO_BATCH, batch, "global_batch"));
     for (int32_t i = 0; i < dp->count; i++) {
@@ -233,11 +335,18 @@ amm_status amm_problem_check(const amm_problem_desc *problem, const char *file)
     if (problem->seq_len != 0) { /* amm_problem_resolve left what cannot be */
         AMM_TRY(amm_model_check_seq_len(problem->model, problem->seq_len, file));
     }
+    if (problem->profile == NULL) {
+        AMM_TRY(check_shapes(problem, file));
+        AMM_TRY(check_machine(problem, file));
+        AMM_TRY(check_space(problem, file));
+        return check_fit(problem, file);
+    }
     AMM_TRY(check_profile(problem, file));
     AMM_TRY(check_mix(problem, file));
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
         AMM_TRY(check_amp_reference(problem, file));
     }
     AMM_TRY(check_devices(problem, file));
+    AMM_TRY(check_measured(problem, file));
     return check_space(problem, file);
 }

@@ -7,7 +7,8 @@
 void amm_time_terms(amm_time_term out[AMM_TIME_TERMS], const amm_time_parts *parts)
 {
     const amm_time_term terms[AMM_TIME_TERMS] = {
-#define AMM_TIME_TERM(field, word, formula, reference) { word, formula, reference, parts->field },
+#define AMM_TIME_TERM(field, word, formula, reference, analytic)                                   \
+    { word, formula, reference, analytic, parts->field },
         AMM_TIME_LIST(AMM_TIME_TERM)
 #undef AMM_TIME_TERM
     };
@@ -85,6 +86,10 @@ const char *amm_result_regime(const amm_result *result)
 {
     const amm_problem_desc *problem = &result->spec->problem;
     bool all = problem->cost_model == AMM_COST_DEFAULT;
+    if (amm_problem_is_analytic(problem)) {
+        return result->plan_count > 0 ? amm_analytic_regime(problem, &result->plans[0])
+                                      : "unvalidated";
+    }
     for (int32_t k = 0; k < problem->cluster->type_count; k++) {
         all = all && device_fitted(problem->cluster->types[k]);
     }
@@ -122,10 +127,28 @@ int64_t amm_problem_tokens(const amm_problem_desc *problem)
     return problem->seq_len > 0 ? problem->seq_len : problem->model->seq_len;
 }
 
-void amm_emit_strategy(amm_text *out, const amm_config *config)
+void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *c)
 {
-    amm_text_printf(out, "tp=%d,pp=%d,dp=%d,micro-batch=%lld", config->tp, config->pp, config->dp,
-                    (long long)config->micro_batch);
+    const struct {
+        const char *word;
+        int32_t value;
+    } more[] = { { "cp", c->cp }, { "ep", c->ep }, { "etp", c->etp }, { "vpp", c->vpp } };
+    amm_text_printf(out, "tp=%d,pp=%d,dp=%d,micro-batch=%lld", c->tp, c->pp, c->dp,
+                    (long long)c->micro_batch);
+    if (!amm_problem_is_analytic(problem)) {
+        return;
+    }
+    for (size_t k = 0; k < sizeof more / sizeof more[0]; k++) {
+        if (more[k].value > 1) {
+            amm_text_printf(out, ",%s=%d", more[k].word, more[k].value);
+        }
+    }
+    if (c->recompute != AMM_RECOMPUTE_NONE) {
+        char word[AMM_RECOMPUTE_CHARS];
+        amm_recompute_format(word, c->recompute);
+        amm_text_printf(out, ",recompute=%s", word);
+    }
+    amm_text_printf(out, ",sharding=%s", amm_sharding_word(c->sharding));
 }
 
 void amm_emit_count(amm_text *out, uint64_t value)

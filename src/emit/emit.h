@@ -5,25 +5,32 @@
 #include "search/result.h"
 #include "simulate/simulate.h"
 
-/* Parts of a plan's time in the order in which they are printed: key, word, field (or 0), what the
- * number is in the default cost model, what it is in amp-reference. */
+/* Parts of a plan's time in the order in which they are printed: field, word, what the number is with
+ * a profile, in amp-reference, in the analytic model. */
 #define AMM_TIME_LIST(X)                                                                           \
-    X(compute_s, "compute", "micro-batches x slowest stage", "sum of all work layers")             \
+    X(compute_s, "compute", "micro-batches x slowest stage", "sum of all work layers",             \
+      "micro-batches x slowest stage, less its communication")                                     \
     X(bubble_s, "bubble", "every other stage once: pipeline fill and drain",                       \
-      "(micro-batches - 1) x slowest stage")                                                       \
+      "(micro-batches - 1) x slowest stage", "every other stage once, over vpp")                   \
+    X(tp_s, "tp", NULL, NULL, "collectives of the slowest stage's tensor groups, not hidden")      \
+    X(cp_s, "cp", NULL, NULL, "keys and values around the ring, not hidden")                       \
+    X(ep_s, "ep", NULL, NULL, "dispatch and combine of tokens, not hidden")                        \
     X(pp_s, "pp", "boundary transfers: (2 + exposed (micro-batches - 1) 2 / pp) x bytes / rate",   \
-      "sum of the transfers at the cuts")                                                          \
+      "sum of the transfers at the cuts", "transfers between stages, not hidden")                  \
     X(dp_s, "dp", "ring all-reduce of gradients: 2 (dp - 1) / dp x bytes / rate",                  \
-      "slowest stage's gradient all-reduce")                                                       \
-    X(optimizer_s, "optimizer", "parameters x bytes / memory bandwidth", "not modelled")           \
-    X(other_s, "other", "all-reduce of the tied embedding's gradient", "not modelled")
+      "slowest stage's gradient all-reduce", "gradients and weights of replicas, not hidden")      \
+    X(optimizer_s, "optimizer", "parameters x bytes / memory bandwidth", "not modelled",           \
+      "parameters x bytes / memory bandwidth")                                                     \
+    X(other_s, "other", "all-reduce of the tied embedding's gradient", "not modelled",             \
+      "host seconds per step")
 
+/* `formula` NULL: no such part in the cost model. */
 typedef struct amm_time_term {
-    const char *word, *formula, *reference;
+    const char *word, *formula, *reference, *analytic;
     double value_s;
 } amm_time_term;
 
-enum { AMM_TIME_TERMS = 6 };
+enum { AMM_TIME_TERMS = 9 };
 
 void amm_time_terms(amm_time_term out[AMM_TIME_TERMS], const amm_time_parts *parts);
 
@@ -43,11 +50,36 @@ double amm_result_best_s(const amm_result *result);
 /* Bytes by which the worst stage exceeds its capacity (<= 0: it fits); its number in `stage`. */
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage);
 
+/* "yes", "tight" or "no", by the fullest stage. */
+const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage);
+
 /* Tokens per sample. */
 int64_t amm_problem_tokens(const amm_problem_desc *problem);
 
 /* "tp=2,pp=4,dp=2,micro-batch=1": what amm_evaluate reads. */
-void amm_emit_strategy(amm_text *out, const amm_config *config);
+void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *config);
+
+/* " tp 4→8 dp 2→1": every choice that differs. */
+void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *to);
+
+/* The name of a heading of the table, and where its text starts. */
+void amm_emit_heading(amm_text *out, const char *word);
+
+/* analytic_table.c: the table of a problem without a profile. */
+bool amm_problem_is_analytic(const amm_problem_desc *problem);
+int32_t amm_problem_blocks(const amm_problem_desc *problem);
+bool amm_problem_has_experts(const amm_problem_desc *problem);
+/* Peak FLOP/s of the problem's number format, all devices. */
+double amm_problem_peak_flops(const amm_problem_desc *problem);
+void amm_emit_analytic_model(amm_text *out, const amm_result *r);
+void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p);
+void amm_emit_analytic_plans(amm_text *out, const amm_result *r);
+/* "calibrated" (measured runs of the plan's kind and about its sizes), "extrapolated" (fitted on other
+ * kinds or sizes) or "unvalidated" (constants of the datasheet). */
+const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan);
+void amm_emit_analytic_sure(amm_text *out, const amm_result *r);
+void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p);
+void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 
 /* 1234567 -> "1,234,567". */
 void amm_emit_count(amm_text *out, uint64_t value);

@@ -13,6 +13,7 @@ typedef struct writer {
     amm_layout layout;
     double best_s;
     const char *regime;
+    bool analytic, sequence_parallel;
 } writer;
 
 static bool reference_mode(const writer *w)
@@ -44,7 +45,10 @@ static void write_problem(amm_json *j, const amm_spec *spec)
     amm_json_integer(j, "seq_len", amm_problem_tokens(p));
     amm_json_string(j, "cost_model",
                     p->cost_model == AMM_COST_DEFAULT ? "default" : "amp-reference");
-    amm_json_null(j, "flop_convention");
+    amm_json_string(j, "flop_convention",
+                    amm_problem_is_analytic(p)
+                        ? "model FLOP without recomputation, causal attention half"
+                        : NULL);
     amm_json_close(j, '}');
 }
 
@@ -69,6 +73,10 @@ static void write_search(amm_json *j, const amm_result *r)
     amm_json_close(j, '}');
     amm_json_number(j, "candidates_covered", r->candidates_covered);
     amm_json_id(j, "seed", r->seed);
+    if (r->nodes_given > 0) {
+        amm_json_integer(j, "min_nodes", r->spec->problem.cluster->node_count);
+        amm_json_integer(j, "nodes_given", r->nodes_given);
+    }
     amm_json_close(j, '}');
 }
 
@@ -122,8 +130,9 @@ static void write_replica(writer *w, const amm_plan_entry *plan, int32_t stage, 
     uint32_t mask = 0;
     amm_json_open_row(&w->json, NULL, '{');
     amm_json_open(&w->json, "devices", '[');
-    for (int32_t t = 0; t < c->tp; t++) {
-        const int32_t rank = t + c->tp * (replica + c->dp * stage);
+    const int32_t ranks = c->tp * (c->cp > 1 ? c->cp : 1); /* tensor fastest, then context */
+    for (int32_t t = 0; t < ranks; t++) {
+        const int32_t rank = t + ranks * (replica + c->dp * stage);
         const int32_t device = plan->device_of_rank == NULL ? rank : plan->device_of_rank[rank];
         mask |= UINT32_C(1) << w->layout.type_of[device];
         amm_json_integer(&w->json, NULL, device);
@@ -132,6 +141,26 @@ static void write_replica(writer *w, const amm_plan_entry *plan, int32_t stage, 
     write_device_names(w, mask);
     amm_json_integer(&w->json, "micro_batch", c->micro_batch);
     amm_json_close(&w->json, '}');
+}
+
+static int32_t cp_of(const amm_config *c)
+{
+    return c->cp > 1 ? c->cp : 1;
+}
+
+/* A measured layer knows one mesh only. */
+static void write_mesh(writer *w, const amm_config *c)
+{
+    amm_json_integer(&w->json, "cp", cp_of(c));
+    amm_json_integer(&w->json, "ep", w->analytic ? c->ep : 1);
+    amm_json_integer(&w->json, "etp", w->analytic ? c->etp : c->tp);
+}
+
+static void write_recompute(amm_json *j, const amm_config *c)
+{
+    char word[AMM_RECOMPUTE_CHARS];
+    amm_recompute_format(word, c->recompute);
+    amm_json_string(j, "recompute", word);
 }
 
 static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t stage)
@@ -144,11 +173,9 @@ static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t 
     amm_json_integer(j, NULL, plan->stages[stage].end);
     amm_json_close(j, ']');
     amm_json_integer(j, "tp", c->tp);
-    amm_json_integer(j, "cp", 1);
-    amm_json_integer(j, "ep", 1);
-    amm_json_integer(j, "etp", c->tp);
+    write_mesh(w, c);
     amm_json_integer(j, "dp", c->dp);
-    amm_json_string(j, "recompute", "none");
+    write_recompute(j, c);
     amm_json_open(j, "replicas", '[');
     for (int32_t d = 0; d < c->dp; d++) {
         write_replica(w, plan, stage, d);
@@ -159,38 +186,39 @@ static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t 
 
 static void write_sharding(amm_json *j, const amm_config *c)
 {
+    const bool sharded = c->sharding != AMM_SHARDING_NONE;
+    const int32_t ranks = c->dp * cp_of(c);
     amm_json_open_row(j, "sharding", '{');
-    amm_json_string(j, "kind", "none");
-    amm_json_integer(j, "shard", 1);
-    amm_json_integer(j, "replicate", c->dp);
-    amm_json_bool(j, "reshard_after_forward", false);
+    amm_json_string(j, "kind", amm_sharding_word(c->sharding));
+    amm_json_integer(j, "shard", sharded ? ranks : 1);
+    amm_json_integer(j, "replicate", sharded ? 1 : c->dp);
+    amm_json_bool(j, "reshard_after_forward", c->sharding == AMM_SHARDING_PARAMETERS);
     amm_json_close(j, '}');
 }
 
-static void write_degrees(amm_json *j, const amm_config *c)
+static void write_degrees(writer *w, const amm_config *c)
 {
+    amm_json *j = &w->json;
     amm_json_integer(j, "tp", c->tp);
     amm_json_integer(j, "pp", c->pp);
     amm_json_integer(j, "dp", c->dp);
-    amm_json_integer(j, "cp", 1);
-    amm_json_integer(j, "ep", 1);
-    amm_json_integer(j, "etp", c->tp);
-    amm_json_integer(j, "edp", c->dp);
-    amm_json_integer(j, "vpp", 1);
+    write_mesh(w, c);
+    amm_json_integer(j, "edp", w->analytic ? c->tp * c->cp * c->dp / (c->ep * c->etp) : c->dp);
+    amm_json_integer(j, "vpp", w->analytic ? c->vpp : 1);
     amm_json_integer(j, "micro_batch", c->micro_batch);
     amm_json_integer(j, "micro_batches", c->micro_batches);
-    amm_json_string(j, "schedule", "1f1b");
-    amm_json_bool(j, "sequence_parallel", false);
-    amm_json_null(j, "cp_comm");
-    amm_json_null(j, "dispatcher");
-    amm_json_string(j, "recompute", "none");
+    amm_json_string(j, "schedule", c->vpp > 1 ? "interleaved" : "1f1b");
+    amm_json_bool(j, "sequence_parallel", w->sequence_parallel && c->tp > 1);
+    amm_json_string(j, "cp_comm", c->cp > 1 ? "p2p" : NULL);
+    amm_json_string(j, "dispatcher", c->ep > 1 ? "alltoall" : NULL);
+    write_recompute(j, c);
 }
 
 static void write_strategy(writer *w, const amm_plan_entry *plan)
 {
     amm_json *j = &w->json;
     amm_json_open(j, "strategy", '{');
-    write_degrees(j, &plan->config);
+    write_degrees(w, &plan->config);
     write_sharding(j, &plan->config);
     amm_json_open_row(j, "stage_layers", '[');
     for (int32_t p = 0; p < plan->config.pp; p++) {
@@ -214,13 +242,45 @@ static void write_time(amm_json *j, const amm_time_parts *t)
     amm_json_open(j, "time", '{');
     amm_json_number(j, "compute_s", t->compute_s);
     amm_json_number(j, "bubble_s", t->bubble_s);
-    amm_json_number(j, "tp_s", 0.0); /* inside the measured layer times, like cp and ep */
-    amm_json_number(j, "cp_s", 0.0);
-    amm_json_number(j, "ep_s", 0.0);
+    amm_json_number(j, "tp_s", t->tp_s); /* 0: inside the measured layer times, like cp and ep */
+    amm_json_number(j, "cp_s", t->cp_s);
+    amm_json_number(j, "ep_s", t->ep_s);
     amm_json_number(j, "pp_s", t->pp_s);
     amm_json_number(j, "dp_s", t->dp_s);
     amm_json_number(j, "optimizer_s", t->optimizer_s);
     amm_json_number(j, "other_s", t->other_s);
+    amm_json_close(j, '}');
+}
+
+/* The four of a profile's memory, then all that they consist of. */
+static void write_ledger(amm_json *j, const amm_ledger *x)
+{
+    amm_json_open(j, "memory", '{');
+    amm_json_number(j, "static_bytes", x->weights + x->gradients + x->optimizer);
+    amm_json_number(j, "activation_bytes", x->activations + x->working + x->gathered);
+    amm_json_number(j, "logit_bytes", x->logits);
+    amm_json_number(j, "context_bytes", x->context + x->reserve);
+    amm_json_close(j, '}');
+    amm_json_open(j, "ledger", '{');
+    amm_json_number(j, "weight_bytes", x->weights);
+    amm_json_number(j, "gradient_bytes", x->gradients);
+    amm_json_number(j, "optimizer_bytes", x->optimizer);
+    amm_json_number(j, "kept_bytes", x->activations);
+    amm_json_number(j, "working_bytes", x->working);
+    amm_json_number(j, "logit_bytes", x->logits);
+    amm_json_number(j, "gathered_bytes", x->gathered);
+    amm_json_number(j, "context_bytes", x->context);
+    amm_json_number(j, "reserve_bytes", x->reserve);
+    amm_json_close(j, '}');
+}
+
+static void write_memory(amm_json *j, const amm_memory *x)
+{
+    amm_json_open(j, "memory", '{');
+    amm_json_number(j, "static_bytes", x->static_bytes);
+    amm_json_number(j, "activation_bytes", x->activation_bytes);
+    amm_json_number(j, "logit_bytes", x->logit_bytes);
+    amm_json_number(j, "context_bytes", x->context_bytes);
     amm_json_close(j, '}');
 }
 
@@ -236,12 +296,11 @@ static void write_stage(writer *w, const amm_stage_plan *stage)
     } else {
         amm_json_number(j, "memory_bytes", stage->memory_bytes);
         amm_json_number(j, "capacity_bytes", stage->capacity_bytes);
-        amm_json_open(j, "memory", '{');
-        amm_json_number(j, "static_bytes", stage->memory.static_bytes);
-        amm_json_number(j, "activation_bytes", stage->memory.activation_bytes);
-        amm_json_number(j, "logit_bytes", stage->memory.logit_bytes);
-        amm_json_number(j, "context_bytes", stage->memory.context_bytes);
-        amm_json_close(j, '}');
+        if (w->analytic) {
+            write_ledger(j, &stage->ledger);
+        } else {
+            write_memory(j, &stage->memory);
+        }
     }
     amm_json_close(j, '}');
 }
@@ -265,11 +324,12 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     amm_json_number(j, "tokens_per_s_per_device",
                     samples_per_s * (double)amm_problem_tokens(problem) /
                         (double)problem->cluster->device_count);
-    amm_json_null(j, "tflops_per_device");
-    amm_json_null(j, "mfu");
+    const double flops = plan->flops / plan->time_s / (double)problem->cluster->device_count;
+    amm_json_number(j, "tflops_per_device", w->analytic ? 1e-12 * flops : (double)NAN);
+    amm_json_number(j, "mfu", w->analytic ? flops / amm_problem_peak_flops(problem) : (double)NAN);
     amm_json_null(j, "cost");
     amm_json_null(j, "launchable");
-    amm_json_string(j, "regime", w->regime);
+    amm_json_string(j, "regime", w->analytic ? amm_analytic_regime(problem, plan) : w->regime);
     amm_json_null(j, "evidence");
 }
 
@@ -287,8 +347,8 @@ static void write_plan(writer *w, size_t index)
     amm_json_null(j, "tie_class");
     write_strategy(w, plan);
     amm_json_number(j, "time_s", plan->time_s);
-    amm_json_null(j, "time_low_s");
-    amm_json_null(j, "time_high_s");
+    amm_json_number(j, "time_low_s", w->analytic ? plan->range.low_s : (double)NAN);
+    amm_json_number(j, "time_high_s", w->analytic ? plan->range.high_s : (double)NAN);
     amm_json_open_row(j, "vs_best", '{');
     amm_json_number(j, "ratio", plan->time_s / w->best_s);
     amm_json_null(j, "low");
@@ -301,6 +361,9 @@ static void write_plan(writer *w, size_t index)
     }
     amm_json_close(j, ']');
     write_fit(j, plan);
+    if (plan->largest_micro_batch > 0) {
+        amm_json_integer(j, "largest_micro_batch", plan->largest_micro_batch);
+    }
     write_rates(w, plan);
     amm_json_close(j, '}');
 }
@@ -314,9 +377,14 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
         return;
     }
     amm_text detail;
+    const bool memory = rejected == &w->result->rejected[AMM_REJECT_MEMORY];
     amm_text_init(&detail, w->result->context);
-    amm_text_printf(&detail, "short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
-                    rejected->stage);
+    if (memory) {
+        amm_text_printf(&detail, "short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
+                        rejected->stage);
+    } else {
+        amm_text_append(&detail, "differs least from the best plan");
+    }
     amm_json_open(j, "nearest", '{');
     amm_json_open_row(j, "strategy", '{');
     amm_json_integer(j, "tp", c->tp);
@@ -324,15 +392,49 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
     amm_json_integer(j, "dp", c->dp);
     amm_json_integer(j, "micro_batch", c->micro_batch);
     amm_json_integer(j, "micro_batches", c->micro_batches);
+    if (w->analytic) {
+        write_mesh(w, c);
+        amm_json_integer(j, "vpp", c->vpp);
+        write_recompute(j, c);
+        amm_json_string(j, "sharding", amm_sharding_word(c->sharding));
+    }
     amm_json_close(j, '}');
     amm_json_string(j, "detail", detail.data);
-    amm_json_number(j, "short_bytes", rejected->short_bytes);
-    amm_json_integer(j, "stage", rejected->stage);
+    if (memory) {
+        amm_json_number(j, "short_bytes", rejected->short_bytes);
+        amm_json_integer(j, "stage", rejected->stage);
+    }
     amm_json_close(j, '}');
     if (detail.status != AMM_OK) {
         j->text->status = detail.status;
     }
     amm_text_discard(&detail);
+}
+
+static void write_why(writer *w)
+{
+    amm_json *j = &w->json;
+    if (!w->analytic || w->result->evaluated_only) {
+        return;
+    }
+    amm_json_open(j, "why", '[');
+    for (int32_t k = 0; k < w->result->neighbour_count; k++) {
+        const amm_plan_entry *plan = &w->result->neighbours[k].plan;
+        amm_text change;
+        amm_text_init(&change, w->result->context);
+        amm_emit_changes(&change, &w->result->plans[0].config, &plan->config);
+        amm_json_open(j, NULL, '{');
+        amm_json_string(j, "change", change.length > 0 ? change.data + 1 : "");
+        amm_json_number(j, "time_s", plan->time_s);
+        write_time(j, &plan->time);
+        write_fit(j, plan);
+        amm_json_close(j, '}');
+        if (change.status != AMM_OK) {
+            j->text->status = change.status;
+        }
+        amm_text_discard(&change);
+    }
+    amm_json_close(j, ']');
 }
 
 static void write_rejected(writer *w)
@@ -358,7 +460,10 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
     amm_arena scratch;
     writer w = { .result = result,
                  .best_s = amm_result_best_s(result),
-                 .regime = amm_result_regime(result) };
+                 .regime = amm_result_regime(result),
+                 .analytic = amm_problem_is_analytic(&result->spec->problem) };
+    w.sequence_parallel =
+        w.analytic && result->spec->problem.runtime->facts[AMM_FACT_sequence_parallel].value > 0.0;
     *out = NULL;
     if ((flags & ~(int)AMM_RESULT_NO_RUN_INFO) != 0) {
         return amm_fail(AMM_INPUT, "result flags: got %d, allowed 0 or %d", flags,
@@ -384,6 +489,7 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
             write_plan(&w, k);
         }
         amm_json_close(&w.json, ']');
+        write_why(&w);
         write_rejected(&w);
         amm_json_close(&w.json, '}');
         amm_text_append(&text, "\n");

@@ -9,8 +9,7 @@ static bool reference_mode(const amm_result *r)
     return r->spec->problem.cost_model == AMM_COST_AMP_REFERENCE;
 }
 
-/* The name of a heading, and where its text starts. */
-static void heading(amm_text *out, const char *word)
+void amm_emit_heading(amm_text *out, const char *word)
 {
     enum { COLUMN = 9 };
     amm_text_append(out, word);
@@ -22,7 +21,7 @@ static void heading(amm_text *out, const char *word)
 static void emit_model(amm_text *out, const amm_problem_desc *p)
 {
     const int64_t tokens = amm_problem_tokens(p);
-    heading(out, "model");
+    amm_emit_heading(out, "model");
     amm_text_printf(out, "%s · ", p->model->name);
     amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
     amm_text_printf(out, " parameters · %d layers · ", p->model->layer_count);
@@ -52,7 +51,7 @@ static void emit_rates(amm_text *out, const amm_cluster *cluster, bool inter)
 
 static void emit_cluster(amm_text *out, const amm_cluster *cluster)
 {
-    heading(out, "cluster");
+    amm_emit_heading(out, "cluster");
     amm_emit_cluster(out, cluster);
     amm_text_append(out, " · ");
     emit_rates(out, cluster, false);
@@ -63,7 +62,7 @@ static void emit_cluster(amm_text *out, const amm_cluster *cluster)
 
 static void emit_runtime(amm_text *out, const amm_problem_desc *p)
 {
-    heading(out, "runtime");
+    amm_emit_heading(out, "runtime");
     amm_text_append(out, p->runtime == NULL ? "none" : p->runtime->name);
     if (p->precision != NULL) {
         amm_text_printf(out, " · %s", p->precision);
@@ -97,7 +96,7 @@ static const char *status_sentence(const amm_result *r)
 static void emit_search(amm_text *out, const amm_result *r)
 {
     uint64_t rejected = 0;
-    heading(out, "search");
+    amm_emit_heading(out, "search");
     if (r->evaluated_only) {
         amm_text_printf(out, "none: %zu given %s evaluated\n", r->plan_count,
                         r->plan_count == 1 ? "strategy" : "strategies");
@@ -115,7 +114,10 @@ static void emit_search(amm_text *out, const amm_result *r)
     amm_emit_count(out, r->solved);
     amm_text_printf(out, " solved · %s", status_sentence(r));
     if (r->gap > 0.0) {
-        amm_text_printf(out, " (stages of mixed devices leave a gap of at most %.2g %%)",
+        amm_text_printf(out, " (%s a gap of at most %.2g %%)",
+                        amm_problem_is_analytic(&r->spec->problem)
+                            ? "later stages whose gradients end last leave"
+                            : "stages of mixed devices leave",
                         100.0 * r->gap);
     }
     amm_text_printf(out, " · %.3g s\n", r->wall_s);
@@ -169,11 +171,19 @@ static const amm_stage_plan *tightest(const amm_plan_entry *plan)
     return worst;
 }
 
-enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
-
 /* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
  * did. A word for people only; nothing is ranked by it. */
 #define TIGHT_SHARE 0.95
+
+const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
+{
+    if (!plan->fits) {
+        return "no";
+    }
+    return stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight" : "yes";
+}
+
+enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
 
 static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t width)
 {
@@ -190,10 +200,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
     if (!reference_mode(r)) {
         const amm_stage_plan *stage = tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
-                        stage->capacity_bytes / AMM_GIB,
-                        !plan->fits                                                 ? "no"
-                        : stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight"
-                                                                                    : "yes");
+                        stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
     }
     amm_text_append(out, "\n");
 }
@@ -217,6 +224,29 @@ static void emit_change(amm_text *out, const char *word, int64_t from, int64_t t
 {
     if (from != to) {
         amm_text_printf(out, " %s %lld→%lld", word, (long long)from, (long long)to);
+    }
+}
+
+void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
+{
+    char from[AMM_RECOMPUTE_CHARS];
+    char to[AMM_RECOMPUTE_CHARS];
+    emit_change(out, "tp", a->tp, b->tp);
+    emit_change(out, "pp", a->pp, b->pp);
+    emit_change(out, "dp", a->dp, b->dp);
+    emit_change(out, "mb", a->micro_batch, b->micro_batch);
+    emit_change(out, "cp", a->cp, b->cp);
+    emit_change(out, "ep", a->ep, b->ep);
+    emit_change(out, "etp", a->etp, b->etp);
+    emit_change(out, "vpp", a->vpp, b->vpp);
+    if (a->recompute != b->recompute) {
+        amm_recompute_format(from, a->recompute);
+        amm_recompute_format(to, b->recompute);
+        amm_text_printf(out, " recompute %s→%s", from, to);
+    }
+    if (a->sharding != b->sharding) {
+        amm_text_printf(out, " sharding %s→%s", amm_sharding_word(a->sharding),
+                        amm_sharding_word(b->sharding));
     }
 }
 
@@ -249,38 +279,70 @@ static void emit_deltas(amm_text *out, const amm_plan_entry *best, const amm_pla
     }
 }
 
+static void emit_loss(amm_text *out, const amm_plan_entry *best, const amm_plan_entry *other)
+{
+    if (other->time_s == best->time_s) {
+        amm_text_append(out, " takes the same time");
+    } else {
+        amm_text_printf(out, " %s %.4f s", other->time_s > best->time_s ? "loses" : "gains",
+                        fabs(other->time_s - best->time_s));
+    }
+    emit_deltas(out, best, other);
+    amm_text_append(out, "\n");
+}
+
+/* What changing one choice does to the best plan. */
+static void emit_neighbours(amm_text *out, const amm_result *r)
+{
+    const amm_plan_entry *best = &r->plans[0];
+    for (int32_t k = 0; k < r->neighbour_count; k++) {
+        const amm_plan_entry *other = &r->neighbours[k].plan;
+        amm_text change;
+        amm_text_init(&change, r->context);
+        amm_emit_changes(&change, &best->config, &other->config);
+        amm_emit_heading(out, k > 0 ? "" : "why #1");
+        amm_text_append(out, change.length > 0 ? change.data + 1 : "");
+        amm_text_discard(&change);
+        if (!other->fits) {
+            int32_t stage = 0;
+            const double over = amm_plan_short_bytes(other, &stage);
+            amm_text_printf(out, " does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
+                            stage);
+        } else {
+            emit_loss(out, best, other);
+        }
+    }
+}
+
 /* What the next two plans do differently, and what it costs them. */
 static void emit_why(amm_text *out, const amm_result *r)
 {
     const amm_plan_entry *best = &r->plans[0];
+    if (r->neighbour_count > 0) {
+        emit_neighbours(out, r);
+        return;
+    }
     for (size_t k = 1; k < r->plan_count && k <= 2; k++) {
-        const amm_plan_entry *other = &r->plans[k];
-        heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
+        amm_emit_heading(out, k > 1 ? "" : (r->evaluated_only ? "compare" : "why #1"));
         amm_text_printf(out, "#%zu", k + 1);
-        emit_change(out, "tp", best->config.tp, other->config.tp);
-        emit_change(out, "pp", best->config.pp, other->config.pp);
-        emit_change(out, "dp", best->config.dp, other->config.dp);
-        emit_change(out, "mb", best->config.micro_batch, other->config.micro_batch);
-        if (other->time_s == best->time_s) {
-            amm_text_append(out, " takes the same time");
-        } else {
-            amm_text_printf(out, " %s %.4f s", other->time_s > best->time_s ? "loses" : "gains",
-                            fabs(other->time_s - best->time_s));
-        }
-        emit_deltas(out, best, other);
-        amm_text_append(out, "\n");
+        amm_emit_changes(out, &best->config, &r->plans[k].config);
+        emit_loss(out, best, &r->plans[k]);
     }
 }
 
 static void emit_sure(amm_text *out, const amm_result *r)
 {
     const char *regime = amm_result_regime(r);
-    heading(out, "sure?");
+    amm_emit_heading(out, "sure?");
     if (reference_mode(r)) {
         amm_text_printf(out,
                         "%s: amp-reference repeats the AMP reference code, quirks included; "
                         "memory is not modelled\n",
                         regime);
+        return;
+    }
+    if (amm_problem_is_analytic(&r->spec->problem)) {
+        amm_emit_analytic_sure(out, r);
         return;
     }
     const char *why = "not every device in use has constants fitted to measured steps";
@@ -301,13 +363,15 @@ static void emit_rejected(amm_text *out, const amm_result *r)
         if (rejected->count == 0) {
             continue;
         }
-        heading(out, word);
+        amm_emit_heading(out, word);
         word = "";
         amm_emit_count(out, rejected->count);
         amm_text_printf(out, " %s: %s", amm_rejection_word(k), amm_rejection_sentence(k));
         if (rejected->has_nearest) {
             amm_text_append(out, "; nearest ");
-            amm_emit_strategy(out, &rejected->nearest);
+            amm_emit_strategy(out, &r->spec->problem, &rejected->nearest);
+        }
+        if (rejected->has_nearest && k == AMM_REJECT_MEMORY) {
             amm_text_printf(out, " is short %.2f GiB on stage %d", rejected->short_bytes / AMM_GIB,
                             rejected->stage);
         }
@@ -321,10 +385,10 @@ static void emit_next(amm_text *out, const amm_result *r)
         return;
     }
     const bool preset = amm_spec_is_preset(r->spec, true);
-    heading(out, "next");
+    amm_emit_heading(out, "next");
     amm_text_printf(out, "ammeter explain %s --strategy ",
                     preset ? r->spec->problem.name : "[same problem and options]");
-    amm_emit_strategy(out, &r->plans[0].config);
+    amm_emit_strategy(out, &r->spec->problem, &r->plans[0].config);
     if (r->annealed) {
         amm_text_append(out, ",tp-term=explicit");
     }
@@ -342,9 +406,13 @@ static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry 
     amm_time_term terms[AMM_TIME_TERMS];
     amm_time_terms(terms, &plan->time);
     for (int k = 0; k < AMM_TIME_TERMS; k++) {
-        amm_text_printf(out, "    %-10s %12.6f s  %5.1f %%  %s\n", terms[k].word, terms[k].value_s,
-                        100.0 * terms[k].value_s / plan->time_s,
-                        reference_mode(r) ? terms[k].reference : terms[k].formula);
+        const char *what = amm_problem_is_analytic(&r->spec->problem) ? terms[k].analytic
+                           : reference_mode(r)                        ? terms[k].reference
+                                                                      : terms[k].formula;
+        if (what != NULL) {
+            amm_text_printf(out, "    %-10s %12.6f s  %5.1f %%  %s\n", terms[k].word,
+                            terms[k].value_s, 100.0 * terms[k].value_s / plan->time_s, what);
+        }
     }
     amm_text_printf(out, "    %-10s %12.6f s  100.0 %%\n", "step", plan->time_s);
 }
@@ -360,9 +428,24 @@ static void emit_device_types(amm_text *out, const amm_cluster *cluster, uint32_
     }
 }
 
+static void emit_short(amm_text *out, const amm_plan_entry *plan)
+{
+    if (!plan->fits) {
+        int32_t stage = 0;
+        const double over = amm_plan_short_bytes(plan, &stage);
+        amm_text_printf(out, "    does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
+                        stage);
+    }
+}
+
 static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
 {
     const bool memory = !reference_mode(r);
+    if (amm_problem_is_analytic(&r->spec->problem)) {
+        amm_emit_analytic_ledger(out, plan);
+        emit_short(out, plan);
+        return;
+    }
     amm_text_append(out, "\n    stage   layers     s/micro-batch");
     amm_text_append(out, memory ? "   static  activ.  logits  context    total  of GiB  devices\n"
                                 : "\n");
@@ -378,12 +461,7 @@ static void emit_ledger(amm_text *out, const amm_result *r, const amm_plan_entry
         }
         amm_text_append(out, "\n");
     }
-    if (!plan->fits) {
-        int32_t stage = 0;
-        const double over = amm_plan_short_bytes(plan, &stage);
-        amm_text_printf(out, "    does not fit: short %.2f GiB on stage %d\n", over / AMM_GIB,
-                        stage);
-    }
+    emit_short(out, plan);
 }
 
 static void emit_constant(amm_text *out, const amm_device *device, const char *what, int32_t tp,
@@ -408,6 +486,10 @@ static void emit_constants(amm_text *out, const amm_result *r)
 {
     const amm_problem_desc *p = &r->spec->problem;
     amm_text_append(out, "constants\n");
+    if (amm_problem_is_analytic(p)) {
+        amm_emit_analytic_constants(out, p);
+        return;
+    }
     amm_text_printf(out, "    layer times: profile %s · %s\n", p->profile->name,
                     p->profile->source);
     if (reference_mode(r)) {
@@ -434,7 +516,7 @@ static void emit_details(amm_text *out, const amm_result *r)
     for (size_t k = 0; k < r->plan_count; k++) {
         const amm_plan_entry *plan = &r->plans[k];
         amm_text_printf(out, "#%zu ", k + 1);
-        amm_emit_strategy(out, &plan->config);
+        amm_emit_strategy(out, &r->spec->problem, &plan->config);
         for (int32_t p = 0; p < plan->config.pp && !reference_mode(r); p++) {
             amm_text_printf(out, "%s%d", p == 0 ? ",stage-layers=" : "-", plan->stages[p].counted);
         }
@@ -450,12 +532,30 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
 {
     amm_text text;
     amm_text_init(&text, result->context);
-    emit_model(&text, &result->spec->problem);
+    const bool analytic = amm_problem_is_analytic(&result->spec->problem);
+    if (analytic) {
+        amm_emit_analytic_model(&text, result);
+    } else {
+        emit_model(&text, &result->spec->problem);
+    }
     emit_cluster(&text, result->spec->problem.cluster);
-    emit_runtime(&text, &result->spec->problem);
+    if (analytic) {
+        amm_emit_analytic_runtime(&text, &result->spec->problem);
+    } else {
+        emit_runtime(&text, &result->spec->problem);
+    }
+    if (result->nodes_given > 0 && result->plan_count > 0) {
+        amm_emit_heading(&text, "nodes");
+        amm_text_printf(&text, "%d of the %d given: fewer hold no plan\n",
+                        result->spec->problem.cluster->node_count, result->nodes_given);
+    }
     emit_search(&text, result);
     if (result->plan_count > 0) {
-        emit_plans(&text, result);
+        if (analytic) {
+            amm_emit_analytic_plans(&text, result);
+        } else {
+            emit_plans(&text, result);
+        }
         if (details != 0) {
             emit_details(&text, result);
         }

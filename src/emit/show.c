@@ -348,13 +348,15 @@ static void show_profile(amm_text *out, const amm_profile *profile)
     }
 }
 
-static void emit_list(amm_text *out, const amm_list *list)
+static void emit_list(amm_text *out, amm_dim dim, const amm_list *list)
 {
     if (list->count == 0) {
-        amm_text_append(out, "every divisor");
+        amm_text_append(out, dim < AMM_DIM_CP ? "every divisor" : "what the runtime launches");
     }
     for (int32_t k = 0; k < list->count; k++) {
-        amm_text_printf(out, "%s%lld", k == 0 ? "" : ",", (long long)list->values[k]);
+        char word[AMM_RECOMPUTE_CHARS];
+        amm_dim_value_format(word, dim, list->values[k]);
+        amm_text_printf(out, "%s%s", k == 0 ? "" : ",", word);
     }
     amm_text_append(out, "\n");
 }
@@ -368,7 +370,7 @@ static void emit_space(amm_text *out, const amm_space *space)
     };
     for (int dim = 0; dim < (int)AMM_DIM_COUNT; dim++) {
         heading(out, words[dim]);
-        emit_list(out, &space->dims[dim]);
+        emit_list(out, (amm_dim)dim, &space->dims[dim]);
     }
 }
 

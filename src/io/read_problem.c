@@ -9,12 +9,21 @@ static const char *const dim_keys[AMM_DIM_COUNT] = {
 #undef AMM_DIM_KEY
 };
 
-/* Dimensions that this version does not search: files may say so. */
-static const char *const later_keys[] = { "cp", "ep", "etp", "vpp" };
-enum { LATER_COUNT = sizeof later_keys / sizeof later_keys[0] };
-
 /* [1, 2, 4], "1,2,4" or "1..8". */
-static amm_status read_list(const amm_value *value, amm_list *out)
+static amm_status read_item(const amm_value *item, amm_dim dim, int64_t *out)
+{
+    const char *word = NULL;
+    if (!amm_dim_has_words(dim)) {
+        return amm_value_integer(item, out, 1, AMM_MAX_BATCH);
+    }
+    AMM_TRY(amm_value_text(item, &word, AMM_MAX_NAME));
+    return amm_dim_value_parse(out, dim, word, strlen(word))
+               ? AMM_OK
+               : amm_value_refuse(item, NULL, "unknown, got \"%s\", allowed %s", word,
+                                  amm_dim_words(dim));
+}
+
+static amm_status read_list(const amm_value *value, amm_dim dim, amm_list *out)
 {
     amm_arena *arena = value->document->reader->arena;
     const char *text = NULL;
@@ -23,7 +32,7 @@ static amm_status read_list(const amm_value *value, amm_list *out)
     if (amm_value_is_string(value)) {
         AMM_TRY(amm_value_text(value, &text, AMM_MAX_SOURCE));
         amm_value_where(where, value, NULL);
-        return amm_list_parse(arena, out, text, where);
+        return amm_dim_list_parse(arena, out, dim, text, where);
     }
     AMM_TRY(amm_value_count(value, &count, AMM_MAX_LIST));
     if (count == 0) {
@@ -36,7 +45,7 @@ static amm_status read_list(const amm_value *value, amm_list *out)
     amm_value item;
     int32_t i = 0;
     for (bool ok = amm_value_first(value, &item); ok; ok = amm_value_next(&item)) {
-        AMM_TRY(amm_value_integer(&item, &values[i++], 1, AMM_MAX_BATCH));
+        AMM_TRY(read_item(&item, dim, &values[i++]));
     }
     amm_list_finish(out, values, count);
     return AMM_OK;
@@ -44,27 +53,25 @@ static amm_status read_list(const amm_value *value, amm_list *out)
 
 static amm_status read_space(const amm_value *value, amm_space *space)
 {
-    const char *keys[AMM_DIM_COUNT + LATER_COUNT + 1] = { NULL };
+    const char *keys[AMM_DIM_COUNT + 2] = { NULL };
     amm_value field;
+    const char *word = NULL;
+    if (amm_value_is_string(value)) { /* the whole space of what is given elsewhere */
+        AMM_TRY(amm_value_text(value, &word, AMM_MAX_NAME));
+        return amm_space_word_parse(space, word)
+                   ? AMM_OK
+                   : amm_value_refuse(value, NULL,
+                                      "got \"%s\", allowed launchable, full or an object", word);
+    }
     memcpy(keys, dim_keys, sizeof dim_keys);
-    memcpy(keys + AMM_DIM_COUNT, later_keys, sizeof later_keys);
+    keys[AMM_DIM_COUNT] = "full";
     AMM_TRY(amm_value_keys(value, keys));
     for (int d = 0; d < AMM_DIM_COUNT; d++) {
         if (amm_field(value, dim_keys[d], &field)) {
-            AMM_TRY(read_list(&field, &space->dims[d]));
+            AMM_TRY(read_list(&field, (amm_dim)d, &space->dims[d]));
         }
     }
-    for (int k = 0; k < LATER_COUNT; k++) {
-        amm_list list = { 0, NULL };
-        if (!amm_field(value, later_keys[k], &field)) {
-            continue;
-        }
-        AMM_TRY(read_list(&field, &list));
-        if (list.count != 1 || list.values[0] != 1) {
-            return amm_value_refuse(&field, NULL, "not available in this version, allowed [1]");
-        }
-    }
-    return AMM_OK;
+    return amm_field_bool(value, "full", &space->full);
 }
 
 static amm_status read_mix(const amm_value *value, amm_problem_desc *problem)
@@ -147,7 +154,6 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
     AMM_TRY(amm_value_format(value, "ammeter-problem"));
     memset(problem, 0, sizeof *problem);
     AMM_TRY(amm_value_name(value, &problem->name, &source));
-    problem->precision = "fp16";
     AMM_TRY(amm_field_text(value, "precision", false, AMM_MAX_NAME, &problem->precision));
     AMM_TRY(
         amm_field_integer(value, "global_batch", false, 1, AMM_MAX_BATCH, &problem->global_batch));
@@ -160,5 +166,8 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
     }
     AMM_TRY(read_cost_model(value, &problem->cost_model));
     AMM_TRY(read_parts(value, problem));
+    if (problem->precision == NULL && problem->profile != NULL) {
+        problem->precision = "fp16"; /* what version 1 began with; without a profile bf16 */
+    }
     return amm_problem_resolve(problem, value->document->reader->arena);
 }

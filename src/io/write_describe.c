@@ -364,10 +364,19 @@ static void write_space(amm_json *j, const amm_space *space)
         if (list->count > 0) {
             amm_json_open_row(j, keys[d], '[');
             for (int32_t i = 0; i < list->count; i++) {
-                amm_json_integer(j, NULL, list->values[i]);
+                char word[AMM_RECOMPUTE_CHARS];
+                amm_dim_value_format(word, (amm_dim)d, list->values[i]);
+                if (amm_dim_has_words((amm_dim)d)) {
+                    amm_json_string(j, NULL, word);
+                } else {
+                    amm_json_integer(j, NULL, list->values[i]);
+                }
             }
             amm_json_close(j, ']');
         }
+    }
+    if (space->full) {
+        amm_json_bool(j, "full", true);
     }
     amm_json_close(j, '}');
 }

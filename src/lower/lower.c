@@ -177,6 +177,9 @@ double amm_lower_optimizer_s(const amm_lowered *lowered, const amm_config *confi
 
 typedef enum row_kind { ROW_TIME, ROW_END, ROW_BOUNDARY, ROW_WINDOW } row_kind;
 
+/* ROW_BOUNDARY of the analytic model: transfers cost the same wherever the cut is, so that only what
+ * the first stage's end decides is left. */
+
 /* What a row depends on; zeroed before it is filled, compared as bytes. */
 typedef struct row_key {
     int32_t kind, scale, tp, pp;
@@ -184,6 +187,7 @@ typedef struct row_key {
     double rate;   /* END: seconds per parameter; BOUNDARY: bytes/s */
     uint32_t mask; /* TIME, WINDOW */
     int32_t stage; /* WINDOW: that many micro-batches in flight decide, so the stage is in it */
+    int32_t dp, cp, ep, etp, recompute, sharding; /* analytic model */
 } row_key;
 
 struct amm_row {
@@ -203,7 +207,11 @@ static void fill_time(const amm_lowered *lowered, amm_row *row, const amm_config
 {
     const int32_t layers = lowered->problem->model->layer_count;
     double *table = row->table;
-    amm_lower_layer_times(lowered, table + 1, row->key.mask, config);
+    if (lowered->analytic != NULL) {
+        amm_fill_layer_times(lowered, table + 1);
+    } else {
+        amm_lower_layer_times(lowered, table + 1, row->key.mask, config);
+    }
     table[0] = 0.0;
     for (int32_t l = 0; l < layers; l++) {
         table[l + 1] = table[l] + to_unit(table[l + 1], row->key.scale);
@@ -212,8 +220,13 @@ static void fill_time(const amm_lowered *lowered, amm_row *row, const amm_config
 
 static void fill_end(const amm_lowered *lowered, amm_row *row, const amm_config *config)
 {
+    const bool analytic = lowered->analytic != NULL;
+    if (analytic) {
+        amm_fill_layer_ends(lowered, row->table + 1, config);
+    }
     for (int32_t l = 0; l < lowered->problem->model->layer_count; l++) {
-        const double s = amm_lower_parameters(lowered, l, config->pp) * row->key.rate;
+        const double s = analytic ? row->table[l + 1]
+                                  : amm_lower_parameters(lowered, l, config->pp) * row->key.rate;
         row->table[l + 1] = row->table[l] + to_unit(s, row->key.scale);
     }
 }
@@ -221,6 +234,13 @@ static void fill_end(const amm_lowered *lowered, amm_row *row, const amm_config 
 static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_config *config)
 {
     const amm_problem_desc *p = lowered->problem;
+    if (lowered->analytic != NULL) {
+        amm_fill_first_exposed(lowered, row->table, config);
+        for (int32_t l = 0; l < p->model->layer_count; l++) {
+            row->table[l + 1] = to_unit(row->table[l + 1], row->key.scale);
+        }
+        return;
+    }
     const double factor = amm_boundary_factor((double)config->micro_batches, config->pp,
                                               p->runtime->p2p_exposed_share);
     for (int32_t l = 0; l < p->model->layer_count; l++) {
@@ -237,6 +257,10 @@ static void fill_boundary(const amm_lowered *lowered, amm_row *row, const amm_co
 static void fill_window(const amm_lowered *lowered, amm_row *row, const amm_config *config)
 {
     const int32_t layers = lowered->problem->model->layer_count;
+    if (lowered->analytic != NULL) {
+        amm_fill_window(lowered, row->first, row->key.stage, config);
+        return;
+    }
     const double room = amm_lower_room(lowered, row->key.mask).usable_bytes;
     int32_t i = 0;
     for (int32_t l = 0; l < layers; l++) {
@@ -308,9 +332,12 @@ amm_status amm_lower_init(amm_lowered *out, const amm_context *context,
     amm_arena_init(&out->scratch, context);
     out->problem = problem;
     out->rows = amm_arena_alloc(&out->arena, AMM_ROW_BUCKETS, sizeof(amm_row *));
-    const amm_status status = out->rows == NULL
-                                  ? AMM_NO_MEMORY
-                                  : amm_layout_init(&out->layout, &out->arena, problem->cluster);
+    amm_status status = out->rows == NULL
+                            ? AMM_NO_MEMORY
+                            : amm_layout_init(&out->layout, &out->arena, problem->cluster);
+    if (status == AMM_OK && problem->profile == NULL) {
+        status = amm_analytic_init(out);
+    }
     if (status != AMM_OK) {
         amm_lower_free(out);
     }
@@ -332,6 +359,18 @@ static void key_of(row_key *key, row_kind kind, const amm_config *c, int32_t sca
     key->micro_batch = kind == ROW_END ? 0 : c->micro_batch;
     key->micro_batches = kind == ROW_BOUNDARY ? c->micro_batches : 0;
     key->pp = kind == ROW_TIME ? 0 : kind == ROW_END ? (c->pp > 1 ? 2 : 1) : c->pp;
+}
+
+/* The choices that tables of the analytic model depend on besides. */
+static void analytic_key(row_key *key, row_kind kind, const amm_config *c)
+{
+    key->dp = kind == ROW_TIME ? 0 : c->dp;
+    key->cp = c->cp;
+    key->ep = c->ep;
+    key->etp = c->etp;
+    key->recompute = c->recompute;
+    key->sharding = c->sharding;
+    key->micro_batches = kind == ROW_TIME || kind == ROW_END ? 0 : c->micro_batches;
 }
 
 static amm_status stage_rows(amm_lowered *lowered, amm_lowered_config *out, int32_t s, bool memory,
@@ -369,6 +408,30 @@ static amm_status stage_rows(amm_lowered *lowered, amm_lowered_config *out, int3
     return AMM_OK;
 }
 
+static amm_status analytic_rows(amm_lowered *lowered, amm_lowered_config *out, int32_t s,
+                                bool memory, amm_solve_stage *stage, amm_solve_entry *entry)
+{
+    static const row_kind kinds[] = { ROW_TIME, ROW_END, ROW_WINDOW, ROW_BOUNDARY };
+    const amm_row *rows[4] = { NULL };
+    const bool wanted[4] = { true, true, memory, s == 0 && out->config.dp * out->config.cp > 1 };
+    for (int k = 0; k < 4; k++) {
+        row_key key;
+        key_of(&key, kinds[k], &out->config, out->scale);
+        analytic_key(&key, kinds[k], &out->config);
+        key.stage = kinds[k] == ROW_WINDOW ? s : 0;
+        if (wanted[k]) {
+            AMM_TRY(get_row(lowered, &rows[k], &key, &out->config));
+        }
+    }
+    entry->t = entry->u = rows[0]->table;
+    entry->d = rows[1]->table;
+    entry->first = rows[2] == NULL ? NULL : rows[2]->first;
+    stage->e = rows[3] == NULL ? NULL : rows[3]->table;
+    stage->entry_count = 1;
+    stage->entries = entry;
+    return AMM_OK;
+}
+
 /* Largest sum that any partition can reach: the slowest row at every layer, the longest stage, the
  * dearest cuts, the largest end term. */
 static double worst_case(const amm_solve_config *c)
@@ -399,9 +462,11 @@ static double worst_case(const amm_solve_config *c)
 static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool memory)
 {
     amm_solve_stage *stages = (amm_solve_stage *)out->solve.stage;
+    amm_status (*const fill)(amm_lowered *, amm_lowered_config *, int32_t, bool, amm_solve_stage *,
+                             amm_solve_entry *) =
+        lowered->analytic != NULL ? analytic_rows : stage_rows;
     for (int32_t s = 0; s < out->config.pp; s++) {
-        AMM_TRY(
-            stage_rows(lowered, out, s, memory, &stages[s], (amm_solve_entry *)stages[s].entries));
+        AMM_TRY(fill(lowered, out, s, memory, &stages[s], (amm_solve_entry *)stages[s].entries));
     }
     return AMM_OK;
 }
@@ -516,13 +581,19 @@ amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const
     out->scale = AMM_EXACT;
     out->unit_s = 1.0;
     AMM_TRY(empty_stages(lowered, out));
-    AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
-    out->fixed_s = tied_time(lowered, out);
+    if (lowered->analytic != NULL) {
+        AMM_TRY(amm_analytic_fixed(lowered, &out->fixed_s, config));
+    } else {
+        AMM_TRY(amm_links_of(&out->links, &lowered->scratch, &lowered->layout, config));
+        out->fixed_s = tied_time(lowered, out);
+    }
     AMM_TRY(all_rows(lowered, out, memory));
     if (exact) {
         return AMM_OK;
     }
-    AMM_TRY(total_slack(lowered, out));
+    if (lowered->analytic == NULL) {
+        AMM_TRY(total_slack(lowered, out));
+    }
     AMM_TRY(choose_scale(out));
     return all_rows(lowered, out, memory);
 }

@@ -4,6 +4,8 @@
 #ifndef AMM_LOWER_LOWER_H
 #define AMM_LOWER_LOWER_H
 
+#include "analytic/analytic.h"
+#include "analytic/stage.h"
 #include "backend/solve.h"
 #include "describe/describe.h"
 
@@ -12,6 +14,10 @@ typedef struct amm_config {
     uint64_t index;
     int32_t tp, dp, pp;
     int64_t micro_batch, micro_batches;
+    /* Analytic model only; with a profile 1 (or 0) and none. */
+    int32_t cp, ep, etp, vpp;
+    int32_t recompute; /* set of AMM_RECOMPUTE_... */
+    int32_t sharding;  /* AMM_SHARDING_... */
 } amm_config;
 
 /* Where the ranks of a strategy live: rank = t + tp d + tp dp p, tensor fastest. */
@@ -31,13 +37,37 @@ typedef struct amm_links {
 
 enum { AMM_ROW_BUCKETS = 4096 };
 typedef struct amm_row amm_row;
+
+/* What layers cost under the choices that change them; the same for every dp, pp and cut. */
+typedef struct amm_layer_class {
+    struct amm_layer_class *next;
+    amm_config key; /* what does not matter is 0 */
+    amm_stage_seconds empty, embedding, head, kind[AMM_MAX_BLOCK_KINDS]; /* stages of one layer */
+    double layers_s, longest_s; /* sum, maximum; without what every stage costs */
+} amm_layer_class;
+
+/* A problem without a profile as the analytic model sees it. */
+typedef struct amm_analytic {
+    amm_network network, probe; /* probe: one block of each kind */
+    int32_t *probe_blocks;      /* [probe stages] */
+    amm_machine machine;
+    amm_run run;       /* what all strategies have in common */
+    double room_bytes; /* of a device, after the margin */
+    int32_t layers;
+    int32_t *blocks_before; /* [layers + 1] blocks among the first layers */
+    int32_t *kinds_before;  /* [kinds][layers + 1] */
+    amm_layer_class **classes;
+    const amm_layer_class *current; /* of the config being lowered */
+    amm_stages stages;              /* scratch */
+} amm_analytic;
 typedef struct amm_lowered {
     const amm_problem_desc *problem;
     amm_arena arena;   /* tables, for the life of the search */
     amm_arena scratch; /* of the current config: freed by the next amm_lower_config */
     amm_layout layout;
-    amm_row **rows;       /* [AMM_ROW_BUCKETS] cache of tables in ticks, for all configs */
-    amm_row *config_rows; /* tables of the current config only, in scratch: windows, seconds */
+    amm_row **rows;         /* [AMM_ROW_BUCKETS] cache of tables in ticks, for all configs */
+    amm_row *config_rows;   /* tables of the current config only, in scratch: windows, seconds */
+    amm_analytic *analytic; /* NULL: a profile times the layers */
 } amm_lowered;
 
 /* Ticks: 2^(scale - 40) s. AMM_EXACT: seconds, not rounded. */
@@ -89,6 +119,38 @@ double amm_lower_parameters(const amm_lowered *lowered, int32_t layer, int32_t p
 /* Seconds per parameter (whole layer) of a stage's gradient all-reduce, and of its optimizer. */
 double amm_lower_all_reduce_s(const amm_lowered *lowered, const amm_config *config, double ring);
 double amm_lower_optimizer_s(const amm_lowered *lowered, const amm_config *config, uint32_t mask);
+
+/* analytic.c: a problem without a profile. Fails with INPUT when the model cannot be timed. */
+amm_status amm_analytic_init(amm_lowered *lowered);
+/* The run of a config; `stage_blocks` [pp] or NULL: the even cut. */
+void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *config,
+                   const int32_t *stage_blocks);
+amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
+                              const amm_config *config);
+/* Layers -> blocks of each stage, and the even cut (blocks as equal as they can be, larger first, or
+ * the ends one less: amm_stage_blocks). */
+void amm_blocks_of_cuts(const amm_analytic *a, int32_t *blocks, const int32_t *cuts,
+                        int32_t stages);
+void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+/* Bytes of a stage that holds layers [first, end). */
+void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
+                      int32_t first, int32_t end);
+/* Whether any partition fits, exact: stages from the first, each as long as it can be. */
+bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config);
+/* A number that the step time of no partition undercuts; `even` is the step of the even cut. */
+amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *config,
+                              const amm_step *even);
+/* Makes the config's class current; the part of its time that no partition changes. */
+amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *config);
+/* Tables of a config without a profile (pp > 1, vpp 1), in seconds: layers [layers], what they add
+ * to the optimizer [layers], what data parallelism adds when the first stage ends at a layer
+ * [layers + 1], memory windows of a stage [layers + 1]. The engine's time of a partition never lies
+ * above amm_step_time's, and equals it where the first stage's gradients end last. */
+void amm_fill_layer_times(const amm_lowered *lowered, double *seconds);
+void amm_fill_layer_ends(const amm_lowered *lowered, double *seconds, const amm_config *config);
+void amm_fill_first_exposed(const amm_lowered *lowered, double *seconds, const amm_config *config);
+void amm_fill_window(const amm_lowered *lowered, int32_t *first, int32_t stage,
+                     const amm_config *config);
 
 /* links.c */
 amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster *cluster);

@@ -30,8 +30,10 @@ amm_status amm_amp_plan(amm_plan_entry *out, amm_arena *arena, const amm_amp_cas
         status = amm_amp_evaluate(amp, context, &strategy, &cost);
     }
     if (status == AMM_OK) {
-        const amm_time_parts time = { cost.compute_s,  cost.bubble_s, cost.p2p_s,
-                                      (double)cost.dp, 0.0,           0.0 };
+        const amm_time_parts time = { .compute_s = cost.compute_s,
+                                      .bubble_s = cost.bubble_s,
+                                      .pp_s = cost.p2p_s,
+                                      .dp_s = (double)cost.dp };
         out->config = *c;
         out->time_s = out->engine_s = (double)cost.total;
         out->fits = true;

@@ -1,5 +1,6 @@
 #include "search/enumerate.h"
 
+#include "describe/check.h"
 #include "formula/tick/index.h"
 #include <string.h>
 
@@ -49,24 +50,147 @@ static amm_status keep_divisors(amm_arena *arena, amm_list *list, int64_t n)
     return AMM_OK;
 }
 
+/* ---- what is searched where the space is silent ------------------------------------------------ */
+
+static int32_t block_count(const amm_model *model)
+{
+    int32_t count = 0;
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        count += model->layers[l].kind == AMM_LAYER_BLOCK;
+    }
+    return count;
+}
+
+/* Greatest common divisor of the blocks' experts: what ep can divide. 1: no experts. */
+static int64_t common_experts(const amm_model *model)
+{
+    int64_t common = 0;
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        int64_t n = (int64_t)model->layers[l].shape.experts;
+        while (model->layers[l].kind == AMM_LAYER_BLOCK && n > 0) {
+            const int64_t rest = common % n;
+            common = n;
+            n = rest;
+        }
+    }
+    return common > 0 ? common : 1;
+}
+
+static bool any_latent(const amm_model *model)
+{
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        if (model->layers[l].kind == AMM_LAYER_BLOCK && model->layers[l].shape.kv_rank > 0.0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static amm_status listed(amm_arena *arena, amm_list *out, const int64_t *from, int32_t count)
+{
+    int64_t *values = amm_arena_alloc(arena, (size_t)count, sizeof *values);
+    if (values == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    memcpy(values, from, (size_t)count * sizeof *values);
+    amm_list_finish(out, values, count);
+    return AMM_OK;
+}
+
+/* Chunks per stage that some pp could cut evenly, with the ends as they are or as a block each. */
+static amm_status even_chunks(amm_arena *arena, amm_list *out, int32_t blocks)
+{
+    enum { MOST = 32 };
+    int64_t values[MOST] = { 1 };
+    int32_t count = 1;
+    for (int32_t v = 2; v <= MOST && v <= blocks; v++) {
+        if (blocks % v == 0 || (blocks + 2) % v == 0) {
+            values[count++] = v;
+        }
+    }
+    return listed(arena, out, values, count);
+}
+
+/* Nothing, everything, and the sets that give back the most bytes for their time: the inner
+ * activations, the scores where the kernel keeps them, what experts keep. */
+static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
+{
+    const bool experts = common_experts(problem->model) > 1;
+    const bool scores =
+        problem->runtime->facts[AMM_FACT_attention_kernel].value < AMM_ATTENTION_FLASH1;
+    const int32_t core = scores ? AMM_RECOMPUTE_CORE_ATTN : 0;
+    const int32_t act = AMM_RECOMPUTE_MOE_ACT | AMM_RECOMPUTE_LAYERNORM |
+                        (any_latent(problem->model) ? AMM_RECOMPUTE_MLA_UP_PROJ : 0);
+    const int64_t values[] = { 1, 1 + core, 1 + (core | (experts ? act : AMM_RECOMPUTE_MLP)),
+                               1 + (core | (experts ? AMM_RECOMPUTE_MOE : AMM_RECOMPUTE_MLP)),
+                               1 + AMM_RECOMPUTE_FULL };
+    return listed(arena, out, values, sizeof values / sizeof values[0]);
+}
+
+static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
+{
+    const bool sharded = problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0;
+    const int64_t all[] = { 1 + AMM_SHARDING_NONE, 1 + AMM_SHARDING_OPTIMIZER,
+                            1 + AMM_SHARDING_PARAMETERS };
+    return problem->space.full ? listed(arena, out, all, 3)
+                               : listed(arena, out, &all[sharded ? 1 : 0], 1);
+}
+
+/* Values of a dimension that the space leaves open. */
+static amm_status default_values(amm_arena *arena, amm_list *out, const amm_problem_desc *problem,
+                                 amm_dim dim)
+{
+    static const int64_t one = 1;
+    const int64_t devices = problem->cluster->device_count;
+    const bool analytic = problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+    if (dim == AMM_DIM_MICRO_BATCH) {
+        return divisors(arena, out, problem->global_batch);
+    }
+    if (dim == AMM_DIM_TP || dim == AMM_DIM_DP || (dim == AMM_DIM_CP && analytic)) {
+        return divisors(arena, out, devices);
+    }
+    if (dim == AMM_DIM_EP && analytic) {
+        return divisors(arena, out, common_experts(problem->model));
+    }
+    if (dim == AMM_DIM_VPP && analytic) {
+        return even_chunks(arena, out, block_count(problem->model));
+    }
+    if (dim == AMM_DIM_RECOMPUTE && analytic) {
+        return recompute_sets(arena, out, problem);
+    }
+    if (dim == AMM_DIM_SHARDING && analytic) {
+        return shardings(arena, out, problem);
+    }
+    return listed(arena, out, &one, 1);
+}
+
+/* ---- indices --------------------------------------------------------------------------------- */
+
+static const amm_dim radix_dims[AMM_RADIX_COUNT] = {
+    AMM_DIM_MICRO_BATCH, AMM_DIM_TP,  AMM_DIM_DP,        AMM_DIM_CP,      AMM_DIM_EP,
+    AMM_DIM_ETP,         AMM_DIM_VPP, AMM_DIM_RECOMPUTE, AMM_DIM_SHARDING
+};
+enum { DEGREES = 4 }; /* digits that decide with the devices what pp is */
+
 amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem)
 {
-    const amm_dim dims[AMM_RADIX_COUNT] = { AMM_DIM_MICRO_BATCH, AMM_DIM_TP, AMM_DIM_DP };
     out->devices = problem->cluster->device_count;
     out->batch = problem->global_batch;
     out->dropped = 0;
+    out->inner = 1;
     for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
-        amm_list list = problem->space.dims[dims[i]];
+        const amm_dim dim = radix_dims[i];
+        amm_list list = problem->space.dims[dim];
         if (list.count == 0) {
-            AMM_TRY(
-                divisors(arena, &list, dims[i] == AMM_DIM_MICRO_BATCH ? out->batch : out->devices));
-        } else if (dims[i] != AMM_DIM_MICRO_BATCH) {
+            AMM_TRY(default_values(arena, &list, problem, dim));
+        } else if (dim == AMM_DIM_TP || dim == AMM_DIM_DP || dim == AMM_DIM_CP) {
             const int32_t asked = list.count;
             AMM_TRY(keep_divisors(arena, &list, out->devices));
             out->dropped += asked - list.count;
         }
         out->radix[i] = list.count;
         out->values[i] = list.values;
+        out->inner *= i < DEGREES ? 1 : (uint64_t)list.count;
     }
     out->pp = problem->space.dims[AMM_DIM_PP];
     out->count = amm_index_count(out->radix, AMM_RADIX_COUNT);
@@ -86,22 +210,38 @@ static bool wanted(const amm_list *list, int64_t value)
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index)
 {
     int32_t digits[AMM_RADIX_COUNT];
+    int64_t value[AMM_RADIX_COUNT];
     amm_index_decode(digits, index, space->radix, AMM_RADIX_COUNT);
-    const int64_t micro_batch = space->values[0][digits[0]];
-    const int64_t tp = space->values[1][digits[1]];
-    const int64_t dp = space->values[2][digits[2]];
-    if (tp > space->devices || dp > space->devices / tp || space->devices % (tp * dp) != 0 ||
-        !wanted(&space->pp, space->devices / (tp * dp))) {
+    for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
+        value[i] = space->values[i][digits[i]];
+    }
+    const int64_t used = value[1] * value[2] * value[3]; /* each divides the devices, below 2^21 */
+    if (used > space->devices || space->devices % used != 0 ||
+        !wanted(&space->pp, space->devices / used)) {
         return false;
     }
+    memset(out, 0, sizeof *out);
     out->index = index;
-    out->tp = (int32_t)tp;
-    out->dp = (int32_t)dp;
-    out->pp = (int32_t)(space->devices / (tp * dp));
-    out->micro_batch = micro_batch;
-    out->micro_batches = space->batch / dp / micro_batch; /* exact unless rejected */
+    out->micro_batch = value[0];
+    out->tp = (int32_t)value[1];
+    out->dp = (int32_t)value[2];
+    out->cp = (int32_t)value[3];
+    out->ep = (int32_t)value[4];
+    out->etp = (int32_t)value[5];
+    out->vpp = (int32_t)value[6];
+    out->recompute = (int32_t)value[7] - 1;
+    out->sharding = (int32_t)value[8] - 1;
+    out->pp = (int32_t)(space->devices / used);
+    out->micro_batches = space->batch / value[2] / value[0]; /* exact unless rejected */
     return true;
 }
+
+uint64_t amm_space_skip(const amm_space_range *space, uint64_t index)
+{
+    return (index / space->inner + 1) * space->inner;
+}
+
+/* ---- rules ----------------------------------------------------------------------------------- */
 
 static bool has_profiles(const amm_problem_desc *problem, int32_t tp)
 {
@@ -130,6 +270,60 @@ static bool heads_divide(const amm_model *model, int32_t tp)
     return true;
 }
 
+/* Grouped keys: as many heads on every rank, or a copy of one on several. */
+static bool key_heads_divide(const amm_model *model, int32_t tp)
+{
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        const amm_block_shape *x = &model->layers[l].shape;
+        const int64_t heads = (int64_t)x->kv_heads;
+        if (model->layers[l].kind == AMM_LAYER_BLOCK && x->kv_rank <= 0.0 && heads % tp != 0 &&
+            tp % heads != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* An interleaved schedule: equal chunks, and micro-batches in rounds of pp. */
+static bool interleaves(const amm_config *c, int32_t blocks)
+{
+    const int64_t chunks = (int64_t)c->pp * c->vpp;
+    return c->pp > 1 && c->micro_batches % c->pp == 0 &&
+           (blocks % chunks == 0 || (blocks + 2) % chunks == 0);
+}
+
+/* Parameters gathered layer by layer leave no room for a pipeline in any known runtime. */
+static bool launchable(const amm_problem_desc *problem, const amm_config *c)
+{
+    return problem->space.full || c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
+}
+
+static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+{
+    const amm_model *model = problem->model;
+    const int32_t blocks = block_count(model);
+    const int64_t ranks = (int64_t)c->tp * c->cp * c->dp;
+    if (c->pp > blocks + 2 || c->pp > AMM_MAX_STAGES) {
+        return AMM_REJECT_PIPELINE_LENGTH;
+    }
+    if (!key_heads_divide(model, c->tp)) {
+        return AMM_REJECT_HEADS;
+    }
+    if (c->cp > 1 && model->seq_len % (2 * (int64_t)c->cp) != 0) {
+        return AMM_REJECT_SEQUENCE;
+    }
+    if (common_experts(model) % c->ep != 0) {
+        return AMM_REJECT_EXPERTS;
+    }
+    if (ranks % ((int64_t)c->ep * c->etp) != 0) {
+        return AMM_REJECT_EXPERT_MESH;
+    }
+    if (c->vpp > 1 && !interleaves(c, blocks)) {
+        return AMM_REJECT_INTERLEAVED;
+    }
+    return launchable(problem, c) ? AMM_ACCEPTED : AMM_REJECT_LAUNCH;
+}
+
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
                                const amm_config *config)
 {
@@ -142,6 +336,9 @@ amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout
     if (problem->cost_model == AMM_COST_DEFAULT) {
         if (!heads_divide(problem->model, config->tp)) {
             return AMM_REJECT_HEADS;
+        }
+        if (problem->profile == NULL) {
+            return reject_analytic(problem, config);
         }
         if (!has_profiles(problem, config->tp)) {
             return AMM_REJECT_PROFILE;

@@ -4,9 +4,10 @@
 
 #include "search/result.h"
 
-/* Digits of the config index, slowest first: micro-batch, tp, dp (pp follows from the devices).
- * Upwards it is the AMP reference's own order, so its stable ties are ties by index. */
-enum { AMM_RADIX_COUNT = 3 };
+/* Digits of the config index, slowest first: micro-batch, tp, dp, then what only the analytic model
+ * varies: cp, ep, etp, vpp, recompute, sharding (pp follows from the devices). Upwards it is the AMP
+ * reference's own order, so its stable ties are ties by index. */
+enum { AMM_RADIX_COUNT = 9 };
 
 typedef struct amm_space_range {
     int32_t devices;
@@ -15,17 +16,23 @@ typedef struct amm_space_range {
     const int64_t *values[AMM_RADIX_COUNT];
     amm_list pp; /* restriction, or empty */
     uint64_t count;
-    int32_t dropped; /* tp and dp values of the space that do not divide the devices */
+    uint64_t inner;  /* indices that share micro-batch, tp, dp and cp */
+    int32_t dropped; /* tp, dp and cp values of the space that do not divide the devices */
 } amm_space_range;
 
-/* Values are those of the problem's space, or all divisors (of the batch, of the devices). */
+/* Values are those of the problem's space, or all divisors (of the batch, of the devices). Without a
+ * profile also cp, the experts' divisors for ep, chunks that can cut the blocks evenly for vpp, sets
+ * that save memory for recompute, the runtime's own sharding; what the runtime cannot launch is left
+ * out of these unless the space is full. */
 amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem);
 
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 
-/* AMM_ACCEPTED, or the first rule that the config breaks: divisibility, topology, heads, profile,
- * length.
+/* The first index after a hole that is none for the same reason. */
+uint64_t amm_space_skip(const amm_space_range *space, uint64_t index);
+
+/* AMM_ACCEPTED, or the first rule that the config breaks (AMM_REJECTION_LIST, in another order).
  * Memory is the solver's business. */
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
                                const amm_config *config);

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-static amm_status best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
 {
     const amm_backend *backend = NULL;
     amm_solver solver;
@@ -42,10 +42,16 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
         return AMM_NO_MEMORY;
     }
     if (strategy->stage_layers == NULL) {
-        AMM_TRY(best_cuts(lowered, c, cuts));
+        AMM_TRY(lowered->analytic != NULL ? amm_analytic_cuts(lowered, c, cuts)
+                                          : amm_best_cuts(lowered, c, cuts));
     }
     for (int32_t p = 0; strategy->stage_layers != NULL && p < c->pp; p++) {
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];
+    }
+    if (lowered->analytic != NULL) {
+        AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, c, cuts));
+        out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
+        return AMM_OK;
     }
     AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
     AMM_TRY(amm_rescore(out, &result->arena, lowered, &exact, cuts));

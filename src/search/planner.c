@@ -142,6 +142,52 @@ amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uin
     return AMM_OK;
 }
 
+/* ---- the best so far ------------------------------------------------------------------------- */
+
+amm_status amm_best_open(amm_best_list *best, amm_arena *arena, const amm_plan_options *options,
+                         uint64_t available)
+{
+    best->top = top_of(options, available);
+    best->count = 0;
+    best->least_s = -1.0;
+    best->values = options->top == AMM_TOP_ALL
+                       ? NULL
+                       : amm_arena_alloc(arena, best->top, sizeof *best->values);
+    return best->values == NULL && options->top != AMM_TOP_ALL ? AMM_NO_MEMORY : AMM_OK;
+}
+
+double amm_best_limit(const amm_best_list *best)
+{
+    return best->values != NULL && best->count == best->top ? best->values[best->top - 1]
+                                                            : HUGE_VAL;
+}
+
+void amm_best_note(amm_best_list *best, double value)
+{
+    best->least_s = best->least_s < 0.0 || value < best->least_s ? value : best->least_s;
+    if (best->values == NULL || value >= amm_best_limit(best)) {
+        return;
+    }
+    size_t at = best->count < best->top ? best->count++ : best->top - 1;
+    while (at > 0 && best->values[at - 1] > value) {
+        best->values[at] = best->values[at - 1];
+        at--;
+    }
+    best->values[at] = value;
+}
+
+void amm_best_forget(amm_best_list *best, double value)
+{
+    for (size_t at = 0; best->values != NULL && at < best->count; at++) {
+        if (best->values[at] == value) {
+            memmove(best->values + at, best->values + at + 1,
+                    (best->count - at - 1) * sizeof *best->values);
+            best->count--;
+            return;
+        }
+    }
+}
+
 /* ---- default search -------------------------------------------------------------------------- */
 
 /* A solved config: its time in exact ticks (as seconds), and the range of its best rescored time. */
@@ -161,30 +207,8 @@ typedef struct search {
     int32_t *cuts, *entry; /* [layers + 1], [layers] */
     solved *found;
     size_t found_count, found_capacity;
-    /* [top] ascending: the k smallest high_s; what is above is out. NULL: all are asked for. */
-    double *best;
-    size_t top, best_count;
-    double best_s; /* for progress; negative: none yet */
+    amm_best_list best; /* of high_s */
 } search;
-
-static double threshold(const search *s)
-{
-    return s->best != NULL && s->best_count == s->top ? s->best[s->top - 1] : HUGE_VAL;
-}
-
-static void note_best(search *s, double value)
-{
-    s->best_s = s->best_s < 0.0 || value < s->best_s ? value : s->best_s;
-    if (s->best == NULL || value >= threshold(s)) {
-        return;
-    }
-    size_t at = s->best_count < s->top ? s->best_count++ : s->top - 1;
-    while (at > 0 && s->best[at - 1] > value) {
-        s->best[at] = s->best[at - 1];
-        at--;
-    }
-    s->best[at] = value;
-}
 
 static amm_status keep_solved(search *s, const solved *one)
 {
@@ -201,8 +225,7 @@ static amm_status keep_solved(search *s, const solved *one)
     return AMM_OK;
 }
 
-/* Number of partitions that one solve stands for: C(layers - 1, stages - 1). */
-static double partitions(int32_t layers, int32_t stages)
+double amm_partition_count(int32_t layers, int32_t stages)
 {
     double count = 1.0;
     for (int32_t k = 1; k < stages; k++) {
@@ -253,13 +276,13 @@ static amm_status solve_config(search *s, const amm_config *config)
         return AMM_OK;
     }
     AMM_TRY(status);
-    s->result->candidates_covered += partitions(ticks.solve.layers, ticks.solve.stages);
+    s->result->candidates_covered += amm_partition_count(ticks.solve.layers, ticks.solve.stages);
     const double bound = s->backend->bound(&ticks.solve);
     if (bound == HUGE_VAL) {
         return reject_memory(s, config);
     }
     const double below_s = ticks.error_bound_s + ticks.slack_s;
-    if (bound * ticks.unit_s + ticks.fixed_s - below_s > threshold(s)) {
+    if (bound * ticks.unit_s + ticks.fixed_s - below_s > amm_best_limit(&s->best)) {
         s->result->bounded_out++;
         return AMM_OK;
     }
@@ -274,7 +297,7 @@ static amm_status solve_config(search *s, const amm_config *config)
     const double high_s = time_s + ticks.error_bound_s;
     const solved one = { *config, time_s - below_s, high_s,
                          ticks.slack_s > 0.0 ? high_s - ticks.slack_s : HUGE_VAL };
-    note_best(s, one.high_s);
+    amm_best_note(&s->best, one.high_s);
     return keep_solved(s, &one);
 }
 
@@ -283,7 +306,7 @@ static amm_status solve_space(search *s)
     amm_count_dropped(s->result, &s->space);
     for (uint64_t index = 0; index < s->space.count; index++) {
         amm_config config;
-        AMM_TRY(amm_plan_progress(s->options, index, s->space.count, s->best_s));
+        AMM_TRY(amm_plan_progress(s->options, index, s->space.count, s->best.least_s));
         if (!amm_space_config(&s->space, &config, index)) {
             continue;
         }
@@ -324,7 +347,7 @@ static amm_status finish(search *s)
         amm_lowered_config exact;
         amm_solution solution;
         amm_plan_entry plan = { 0 };
-        if (s->found[k].low_s > threshold(s)) {
+        if (s->found[k].low_s > amm_best_limit(&s->best)) {
             continue;
         }
         AMM_TRY(amm_lower_config(&s->lowered, &exact, &s->found[k].config, true, true));
@@ -351,15 +374,10 @@ static amm_status open_search(search *s)
     amm_arena *arena = &s->result->arena;
     AMM_TRY(amm_lower_init(&s->lowered, s->result->context, problem));
     AMM_TRY(amm_space_open(&s->space, arena, problem));
-    s->top = top_of(s->options, s->space.count);
-    s->best_s = -1.0;
+    AMM_TRY(amm_best_open(&s->best, arena, s->options, s->space.count));
     s->cuts = amm_arena_alloc(arena, layers + 1, sizeof *s->cuts);
     s->entry = amm_arena_alloc(arena, layers, sizeof *s->entry);
-    if (s->options->top == AMM_TOP_ALL) {
-        return s->cuts == NULL || s->entry == NULL ? AMM_NO_MEMORY : AMM_OK;
-    }
-    s->best = amm_arena_alloc(arena, s->top, sizeof *s->best);
-    return s->cuts == NULL || s->entry == NULL || s->best == NULL ? AMM_NO_MEMORY : AMM_OK;
+    return s->cuts == NULL || s->entry == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
 amm_status amm_search_default(amm_result *result, const amm_plan_options *options)
@@ -420,41 +438,112 @@ static double clock_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+static amm_status search_one(amm_result *result, const amm_plan_options *o)
+{
+    const amm_problem_desc *problem = &result->spec->problem;
+    if (o->anneal != 0) {
+        return amm_search_anneal(result, o);
+    }
+    if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
+        return amm_search_amp(result, o);
+    }
+    return problem->profile == NULL ? amm_search_analytic(result, o)
+                                    : amm_search_default(result, o);
+}
+
+static amm_status no_plan(const amm_result *result)
+{
+    return result->configs == result->rejected[AMM_REJECT_DEVICES].count
+               ? amm_fail(AMM_NO_PLAN, "no feasible plan: no degrees of the space make %d devices",
+                          result->spec->problem.cluster->device_count)
+               : amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
+                          (unsigned long long)result->configs);
+}
+
+/* The problem on the first `nodes` nodes of its cluster, in the result's arena. */
+static amm_status take_nodes(amm_result *result, int32_t nodes)
+{
+    amm_spec *spec = amm_arena_alloc(&result->arena, 1, sizeof *spec);
+    amm_cluster *cluster = amm_arena_alloc(&result->arena, 1, sizeof *cluster);
+    const amm_cluster *whole = result->spec->problem.cluster;
+    amm_node_link *links =
+        amm_arena_alloc(&result->arena, (size_t)whole->link_count, sizeof *links);
+    if (spec == NULL || cluster == NULL || links == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    *spec = *result->spec;
+    *cluster = *whole;
+    spec->problem.cluster = cluster;
+    cluster->node_count = nodes;
+    cluster->links = links;
+    cluster->link_count = 0;
+    for (int32_t k = 0; k < whole->link_count; k++) {
+        if (whole->links[k].b < nodes) {
+            links[cluster->link_count++] = whole->links[k];
+        }
+    }
+    result->spec = spec;
+    result->nodes_given = whole->node_count;
+    return amm_cluster_check(cluster, spec->file);
+}
+
+/* One search; *out NULL after errors that leave no result. `nodes` 0: the whole cluster. */
+static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
+                          const amm_backend *backend, int32_t nodes)
+{
+    AMM_TRY(amm_result_create(out, spec));
+    amm_result *result = *out;
+    result->backend = backend->name;
+    result->seed = o->seed;
+    amm_status status = nodes > 0 ? take_nodes(result, nodes) : AMM_OK;
+    if (status == AMM_OK && nodes > 0) {
+        status = amm_spec_check(result->spec);
+    }
+    if (status == AMM_OK) {
+        status = search_one(result, o);
+    }
+    result->interrupted = status == AMM_INTERRUPTED;
+    if (status == AMM_OK && result->plan_count == 0) {
+        return no_plan(result);
+    }
+    if (status != AMM_OK && status != AMM_INTERRUPTED) {
+        amm_result_free(result);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT) goes on like what does
+ * not fit. */
+static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
+                                 const amm_backend *backend)
+{
+    const int32_t most = spec->problem.cluster->node_count;
+    amm_status status = AMM_NO_PLAN;
+    for (int32_t nodes = 1; nodes <= most; nodes++) {
+        status = plan_on(out, spec, o, backend, nodes);
+        if ((status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
+            break;
+        }
+        amm_result_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
 amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)
 {
     const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
     const amm_plan_options *o = options != NULL ? options : &defaults;
     const double start_s = clock_s();
+    const amm_backend *backend = NULL;
     *out = NULL;
     AMM_TRY(amm_spec_check(spec));
-    const amm_backend *backend = NULL;
     AMM_TRY(check_options(o, &spec->problem, &backend));
-    AMM_TRY(amm_result_create(out, spec));
-    amm_result *result = *out;
-    result->backend = backend->name;
-    result->seed = o->seed;
-    amm_status status;
-    if (o->anneal != 0) {
-        status = amm_search_anneal(result, o);
-    } else if (spec->problem.cost_model == AMM_COST_AMP_REFERENCE) {
-        status = amm_search_amp(result, o);
-    } else {
-        status = amm_search_default(result, o);
-    }
-    result->wall_s = clock_s() - start_s;
-    result->interrupted = status == AMM_INTERRUPTED;
-    if (status == AMM_OK && result->configs == result->rejected[AMM_REJECT_DEVICES].count) {
-        return amm_fail(AMM_NO_PLAN,
-                        "no feasible plan: no tp x pp x dp of the space makes %d devices",
-                        spec->problem.cluster->device_count);
-    }
-    if (status == AMM_OK && result->plan_count == 0) {
-        return amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
-                        (unsigned long long)result->configs);
-    }
-    if (status != AMM_OK && status != AMM_INTERRUPTED) {
-        amm_result_free(result);
-        *out = NULL;
+    const amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
+                                                : plan_on(out, spec, o, backend, 0);
+    if (*out != NULL) {
+        (*out)->wall_s = clock_s() - start_s;
     }
     return status;
 }

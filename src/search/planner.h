@@ -20,9 +20,63 @@ void amm_count_dropped(amm_result *result, const amm_space_range *space);
 amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
                              double best_s);
 
+/* The k smallest times met so far, ascending; what is above the last is out. */
+typedef struct amm_best_list {
+    double *values; /* [top]; NULL: all plans are asked for */
+    size_t top, count;
+    double least_s; /* for progress; negative: none yet */
+} amm_best_list;
+amm_status amm_best_open(amm_best_list *best, amm_arena *arena, const amm_plan_options *options,
+                         uint64_t available);
+double amm_best_limit(const amm_best_list *best);
+void amm_best_note(amm_best_list *best, double value);
+void amm_best_forget(amm_best_list *best, double value); /* once, if it is there */
+
+/* Number of partitions that one solve stands for: C(layers - 1, stages - 1). */
+double amm_partition_count(int32_t layers, int32_t stages);
+
 /* Default cost model: enumerate, bound, solve in ticks, compare finalists in double. Fills plans in
  * order. Returns OK also when nothing is feasible. */
 amm_status amm_search_default(amm_result *result, const amm_plan_options *options);
+
+/* The same without a profile: the step of every config's even cut first, then exact partitions in
+ * the order of what they could reach at best (analytic_search.c). */
+amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options);
+
+/* One strategy by the analytic model (analytic_plan.c). */
+typedef struct amm_analytic_cost {
+    amm_step step;
+    double short_bytes; /* of the stage that misses most; <= 0: fits */
+    int32_t stage;
+} amm_analytic_cost;
+/* `blocks` [pp]: scratch. */
+void amm_analytic_evaluate(const amm_lowered *lowered, amm_analytic_cost *out, int32_t *blocks,
+                           const amm_config *config, const int32_t *cuts);
+/* Only the memory. */
+void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out,
+                        const amm_config *config, const int32_t *cuts);
+/* Moves single cuts by a layer while that helps; for what the engine approximates. */
+amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+/* Of partitions that take the same time the even one is what people expect. */
+amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
+                                const amm_config *config, const int32_t *cuts);
+/* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones. */
+amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+/* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). */
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+
+/* Largest micro-batch that fits with these cuts; 0: none. */
+int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,
+                             const int32_t *cuts);
+
+/* neighbours.c: what changing one choice of plans[0] does; the config of every reason for rejection
+ * that is nearest to it. */
+amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered);
+void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_space_range *space);
+
+/* One partition only: no pipeline, or interleaved. */
+bool amm_analytic_is_direct(const amm_config *config);
 
 /* amp-reference: enumerate in the reference's order, evaluate, stable sort by its float32 total. */
 amm_status amm_search_amp(amm_result *result, const amm_plan_options *options);

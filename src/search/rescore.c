@@ -74,11 +74,12 @@ amm_status amm_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lower
                        const amm_lowered_config *exact, const int32_t *cuts)
 {
     const amm_config *c = &exact->config;
-    const amm_time_parts none = { 0.0, 0.0, 0.0, 0.0, 0.0, 0.0 };
+    const amm_time_parts none = { 0 };
     double *layers =
         amm_arena_alloc(&lowered->scratch, (size_t)exact->solve.layers, sizeof *layers);
     out->config = *c;
     out->device_of_rank = NULL;
+    out->flops = 0.0;
     out->time = none;
     out->fits = true;
     out->stages = amm_arena_alloc(arena, (size_t)c->pp, sizeof *out->stages);

@@ -2,6 +2,7 @@
 #ifndef AMM_SEARCH_RESULT_H
 #define AMM_SEARCH_RESULT_H
 
+#include "analytic/range.h"
 #include "lower/lower.h"
 #include <ammeter/plan.h>
 
@@ -10,7 +11,8 @@ struct amm_spec {
     const char *file; /* the preset or file it came from, for messages */
     amm_arena arena;
     amm_problem_desc problem;
-    uint64_t hash; /* of every input text */
+    bool runtime_assumed; /* not given: the usual one */
+    uint64_t hash;        /* of every input text */
 };
 
 /* word in results, what a person reads */
@@ -20,6 +22,12 @@ struct amm_spec {
     X(DEVICES, "devices", "a tp or dp of the space does not divide the number of devices")         \
     X(HEADS, "heads", "tp does not divide the attention heads of a layer")                         \
     X(TOPOLOGY, "topology", "a tensor group would cross nodes")                                    \
+    X(SEQUENCE, "sequence", "the sequence does not divide by 2 cp")                                \
+    X(EXPERTS, "experts", "ep does not divide the experts of a layer")                             \
+    X(EXPERT_MESH, "expert-mesh", "ep x etp does not divide tp x cp x dp")                         \
+    X(INTERLEAVED, "interleaved-uneven",                                                           \
+      "vpp needs equal chunks of blocks and micro-batches in rounds of pp")                        \
+    X(LAUNCH, "not-launchable", "zero2 and zero3 do not go with a pipeline")                       \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")
@@ -40,13 +48,14 @@ typedef struct amm_stage_plan {
     int32_t counted;    /* layers by the cost model's own count (amp-reference: work layers) */
     double time_s;      /* one micro-batch, forward + backward, slowest replica */
     uint32_t type_mask;
-    amm_memory memory; /* default cost model */
+    amm_memory memory; /* default cost model with a profile */
+    amm_ledger ledger; /* analytic model */
     double memory_bytes, capacity_bytes;
 } amm_stage_plan;
 
 /* Seconds; they add up to the plan's time. */
 typedef struct amm_time_parts {
-    double compute_s, bubble_s, pp_s, dp_s, optimizer_s, other_s;
+    double compute_s, bubble_s, tp_s, cp_s, ep_s, pp_s, dp_s, optimizer_s, other_s;
 } amm_time_parts;
 
 typedef struct amm_plan_entry {
@@ -55,13 +64,25 @@ typedef struct amm_plan_entry {
     double engine_s; /* what the engine compared (ticks, additive approximation) */
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
-    amm_stage_plan *stages;  /* [config.pp] */
-    int32_t *device_of_rank; /* [tp dp pp] or NULL: rank = device */
+    amm_stage_plan *stages;      /* [config.pp] */
+    amm_step_spread range;       /* analytic model; NaN: not known */
+    int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
+    double flops;                /* of the model per step (analytic model; 0: not known) */
+    int32_t *device_of_rank;     /* [tp dp pp] or NULL: rank = device */
 } amm_plan_entry;
+
+/* The best plan with one choice changed (and dp, pp or cp so that all devices stay in use). */
+typedef struct amm_neighbour {
+    amm_plan_entry plan; /* reason == AMM_ACCEPTED: with time; it need not fit */
+    amm_rejection reason;
+} amm_neighbour;
+enum { AMM_MAX_NEIGHBOURS = 16 };
 
 typedef struct amm_rejected {
     uint64_t count;
-    /* Memory only: the config whose fastest partition, ignoring memory, misses by least. */
+    /* Memory: the config that misses by least, with its fastest partition that ignores memory (with a
+     * profile) or its even cut (without). Other reasons, without a profile: the config that differs
+     * least from the best plan. */
     bool has_nearest;
     amm_config nearest;
     double short_bytes;
@@ -81,9 +102,12 @@ struct amm_result {
     double candidates_covered; /* partitions that the exact solver stands for */
     amm_rejected rejected[AMM_REJECTION_COUNT];
     size_t plan_count;
-    amm_plan_entry *plans; /* best first */
+    amm_plan_entry *plans;   /* best first */
+    int32_t neighbour_count; /* of plans[0]; without a profile */
+    amm_neighbour *neighbours;
     uint64_t seed;
     int32_t threads;
+    int32_t nodes_given; /* of the cluster, of which the plans use as few as can be; 0: all */
     double wall_s;
     int64_t passes;
 };

@@ -3,6 +3,32 @@
 #include "io/io.h"
 #include <string.h>
 
+/* What trains on clusters of today unless something else is said. */
+#define DEFAULT_RUNTIME "megatron-core"
+
+/* What a problem without a profile needs besides: the constants of its device. Without a runtime it
+ * takes the usual one; a profile given later takes it away again, as its times belong to a runtime that has to be named. */
+static amm_status complete(amm_problem_desc *problem, bool *assumed, amm_arena *arena)
+{
+    amm_reader reader = { .context = arena->context, .arena = arena, .hash = AMM_HASH_START };
+    const bool measured = problem->profile != NULL || problem->cost_model != AMM_COST_DEFAULT;
+    if (*assumed && measured) {
+        problem->runtime = NULL;
+        *assumed = false;
+    }
+    if (problem->runtime == NULL && !measured && problem->model != NULL &&
+        problem->cluster != NULL) {
+        *assumed = true;
+        AMM_TRY(amm_get_runtime(&reader, &problem->runtime, DEFAULT_RUNTIME, "runtime"));
+    }
+    problem->constants = NULL;
+    if (measured || problem->cluster == NULL || problem->cluster->types[0]->constants_of == NULL) {
+        return AMM_OK;
+    }
+    return amm_get_device(&reader, &problem->constants, problem->cluster->types[0]->constants_of,
+                          "constants_of");
+}
+
 amm_status amm_spec_create(amm_spec **out, amm_context *context, const char *problem)
 {
     *out = NULL;
@@ -20,6 +46,9 @@ amm_status amm_spec_create(amm_spec **out, amm_context *context, const char *pro
     if (status == AMM_OK && problem != NULL && problem[strspn(problem, " \t\r\n")] != '{') {
         spec->file = amm_arena_copy(&spec->arena, problem, strlen(problem));
         status = spec->file == NULL ? AMM_NO_MEMORY : AMM_OK;
+    }
+    if (status == AMM_OK) {
+        status = complete(&spec->problem, &spec->runtime_assumed, &spec->arena);
     }
     if (status != AMM_OK) {
         amm_spec_free(spec);
@@ -133,7 +162,15 @@ static amm_status set_memory_margin(change *c, amm_dim unused)
 
 static amm_status set_dim(change *c, amm_dim dim)
 {
-    return amm_list_parse(c->reader.arena, &c->problem.space.dims[dim], c->value, c->key);
+    return amm_dim_list_parse(c->reader.arena, &c->problem.space.dims[dim], dim, c->value, c->key);
+}
+
+static amm_status set_space(change *c, amm_dim unused)
+{
+    (void)unused;
+    return amm_space_word_parse(&c->problem.space, c->value)
+               ? AMM_OK
+               : amm_fail(AMM_INPUT, "space: got '%.64s', allowed launchable, full", c->value);
 }
 
 typedef struct key {
@@ -151,6 +188,7 @@ static const key keys[] = { { "model", set_model, AMM_DIM_COUNT },
                             { "seq_len", set_seq_len, AMM_DIM_COUNT },
                             { "cost_model", set_cost_model, AMM_DIM_COUNT },
                             { "memory_margin", set_memory_margin, AMM_DIM_COUNT },
+                            { "space", set_space, AMM_DIM_COUNT },
 #define AMM_DIM_KEY(name, key, option, megatron) { key, set_dim, AMM_DIM_##name },
                             AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
@@ -183,7 +221,8 @@ amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
     if (found == NULL) {
         return amm_fail(AMM_INPUT,
                         "key: got '%.64s', allowed model, cluster, runtime, profile, precision, "
-                        "global_batch, seq_len, cost_model, memory_margin, tp, dp, pp, micro_batch",
+                        "global_batch, seq_len, cost_model, memory_margin, space, tp, dp, pp, "
+                        "micro_batch, cp, ep, etp, vpp, recompute, sharding",
                         name);
     }
     if (value == NULL) {
@@ -193,8 +232,11 @@ amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
                                 .arena = &spec->arena,
                                 .hash = spec->hash };
     change c = { spec->problem, reader, found->name, value };
+    bool assumed = spec->runtime_assumed && strcmp(name, "runtime") != 0;
     AMM_TRY(found->set(&c, found->dim));
+    AMM_TRY(complete(&c.problem, &assumed, &spec->arena));
     AMM_TRY(amm_problem_resolve(&c.problem, &spec->arena));
+    spec->runtime_assumed = assumed;
     spec->problem = c.problem;
     spec->hash = hash_change(&c, spec->hash);
     return AMM_OK;

@@ -84,26 +84,46 @@ typedef struct parsing {
     uint32_t seen;  /* keys so far, one bit each */
 } parsing;
 
-static const char *const keys[] = { "tp",           "pp",        "dp",     "micro-batch",
-                                    "stage-layers", "placement", "tp-term" };
+/* Degrees first: key, member of amm_config. The last ones are the analytic model's. */
+#define DEGREE_LIST(X)                                                                             \
+    X("tp", tp)                                                                                    \
+    X("pp", pp)                                                                                    \
+    X("dp", dp) X("micro-batch", micro_batch) X("cp", cp) X("ep", ep) X("etp", etp) X("vpp", vpp)
+
+static const char *const keys[] = {
+#define DEGREE_KEY(key, member) key,
+    DEGREE_LIST(DEGREE_KEY)
+#undef DEGREE_KEY
+        "recompute",
+    "sharding", "stage-layers", "placement", "tp-term"
+};
 enum {
     MICRO_BATCH = 3,
+    LAST_DEGREE = 7,
+    RECOMPUTE,
+    SHARDING,
     STAGE_LAYERS,
     PLACEMENT,
     TP_TERM,
     KEYS
-}; /* positions in keys; degrees first */
+}; /* positions in keys */
 static_assert(sizeof keys / sizeof keys[0] == KEYS, "a name for every key");
 
-/* Index of a key, or -1. The words of files, with '_', are taken as well. */
+/* The words of files, with '_', are taken as well. */
+static bool is_key(slice s, const char *key)
+{
+    bool same = strlen(key) == s.length;
+    for (size_t i = 0; i < s.length && same; i++) {
+        same = key[i] == (s.at[i] == '_' ? '-' : s.at[i]);
+    }
+    return same;
+}
+
+/* Index of a key, or -1. */
 static int32_t key_of(slice s)
 {
     for (int32_t k = 0; k < KEYS; k++) {
-        bool same = strlen(keys[k]) == s.length;
-        for (size_t i = 0; i < s.length && same; i++) {
-            same = keys[k][i] == (s.at[i] == '_' ? '-' : s.at[i]);
-        }
-        if (same) {
+        if (is_key(s, keys[k])) {
             return k;
         }
     }
@@ -119,14 +139,32 @@ static amm_status degree(const parsing *p, slice key, slice value)
                         "strategy '%s': %.*s: got '%.*s', allowed an integer from 1 to %d", p->text,
                         (int)key.length, key.at, (int)value.length, value.at, AMM_MAX_BATCH);
     }
-    if (is(key, "tp")) {
-        c->tp = (int32_t)n;
-    } else if (is(key, "pp")) {
-        c->pp = (int32_t)n;
-    } else if (is(key, "dp")) {
-        c->dp = (int32_t)n;
+#define DEGREE_SET(word, member)                                                                   \
+    if (is_key(key, word)) {                                                                       \
+        c->member = (int32_t)n;                                                                    \
+    }
+    DEGREE_LIST(DEGREE_SET)
+#undef DEGREE_SET
+    return AMM_OK;
+}
+
+static bool analytic(const parsing *p)
+{
+    return p->problem->profile == NULL && p->problem->cost_model == AMM_COST_DEFAULT;
+}
+
+/* recompute=core_attn+mlp, sharding=zero1 */
+static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
+{
+    int64_t n = 0;
+    if (!amm_dim_value_parse(&n, dim, value.at, value.length)) {
+        return amm_fail(AMM_INPUT, "strategy '%s': %.*s: unknown, got '%.*s', allowed %s", p->text,
+                        (int)key.length, key.at, (int)value.length, value.at, amm_dim_words(dim));
+    }
+    if (dim == AMM_DIM_RECOMPUTE) {
+        p->out->config.recompute = (int32_t)n - 1;
     } else {
-        c->micro_batch = n;
+        p->out->config.sharding = (int32_t)n - 1;
     }
     return AMM_OK;
 }
@@ -138,8 +176,11 @@ static amm_status item(parsing *p, slice key, slice value)
         return amm_fail(AMM_INPUT, "strategy '%s': %s: given twice", p->text, keys[known]);
     }
     p->seen |= known >= 0 ? UINT32_C(1) << known : 0;
-    if (known >= 0 && known <= MICRO_BATCH) {
+    if (known >= 0 && known <= (analytic(p) ? LAST_DEGREE : MICRO_BATCH)) {
         return degree(p, key, value);
+    }
+    if (analytic(p) && (known == RECOMPUTE || known == SHARDING)) {
+        return words(p, known == RECOMPUTE ? AMM_DIM_RECOMPUTE : AMM_DIM_SHARDING, key, value);
     }
     if (known == STAGE_LAYERS) {
         const int32_t room = p->problem->model->layer_count;
@@ -174,7 +215,9 @@ static amm_status item(parsing *p, slice key, slice value)
     return amm_fail(AMM_INPUT,
                     "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
                     (int)key.length, key.at, (int)value.length, value.at,
-                    amp ? "placement, tp-term=profile|explicit" : "stage-layers");
+                    amp           ? "placement, tp-term=profile|explicit"
+                    : analytic(p) ? "cp, ep, etp, vpp, recompute, sharding, stage-layers"
+                                  : "stage-layers");
 }
 
 static amm_status check(const parsing *p)
@@ -183,7 +226,15 @@ static amm_status check(const parsing *p)
     const int64_t devices = p->problem->cluster->device_count;
     const int64_t batch = p->problem->global_batch;
     /* Each is at most 2^24: the product of two fits. */
-    if ((int64_t)c->tp * c->pp > devices || (int64_t)c->tp * c->pp * c->dp != devices) {
+    if (analytic(p)) {
+        const int64_t parts = (int64_t)c->tp * c->pp;
+        if (parts > devices || parts * c->dp > devices || parts * c->dp * c->cp != devices) {
+            return amm_fail(AMM_INPUT,
+                            "strategy '%s': tp x pp x cp x dp: got %d x %d x %d x %d, allowed a "
+                            "product of %lld devices",
+                            p->text, c->tp, c->pp, c->cp, c->dp, (long long)devices);
+        }
+    } else if ((int64_t)c->tp * c->pp > devices || (int64_t)c->tp * c->pp * c->dp != devices) {
         return amm_fail(AMM_INPUT,
                         "strategy '%s': tp x pp x dp: got %d x %d x %d, allowed a product of %lld "
                         "devices",
@@ -229,6 +280,10 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
     memset(out, 0, sizeof *out);
     out->config.tp = out->config.pp = out->config.dp = 1;
     out->config.micro_batch = 1;
+    out->config.cp = out->config.ep = out->config.etp = out->config.vpp = 1;
+    if (analytic(&p) && problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0) {
+        out->config.sharding = AMM_SHARDING_OPTIMIZER;
+    }
     for (const char *at = text; *at != '\0';) {
         const size_t key_length = strcspn(at, "=,");
         const char *value = at + key_length + (at[key_length] == '=' ? 1 : 0);

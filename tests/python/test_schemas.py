@@ -56,7 +56,10 @@ MUTATIONS = [
     ("problem", ["global_batch"], 0),
     ("problem", ["cost_model"], "magic"),
     ("problem", ["memory_margin"], 1),
-    ("problem", ["space"], {"cp": [2]}),
+    ("problem", ["space"], {"cp": [0]}),
+    ("problem", ["space"], "wide"),
+    ("problem", ["space"], {"recompute": ["some"]}),
+    ("problem", ["space"], {"sharding": "zero4"}),
     ("problem", ["space"], {"tp": "8..x"}),
 ]
 
@@ -91,6 +94,27 @@ EXTRA = [
             "cluster": "2xp3.8xlarge+1x4xT4,intra=1GB,inter=1GB",
             "space": {"tp": "1..4, 8", "pp": [1, 2], "cp": [1]},
         },
+    ),
+    (
+        "problem",
+        {
+            "format": "ammeter-problem",
+            "version": 1,
+            "name": "every dimension",
+            "space": {
+                "cp": "1..4",
+                "ep": [1, 8],
+                "etp": [1],
+                "vpp": "1,2",
+                "recompute": ["none", "core_attn+mlp", "full"],
+                "sharding": "zero1, optim_grads_params",
+                "full": True,
+            },
+        },
+    ),
+    (
+        "problem",
+        {"format": "ammeter-problem", "version": 1, "name": "all of it", "space": "full"},
     ),
     (
         "problem",

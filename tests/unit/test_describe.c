@@ -520,6 +520,10 @@ static void problem_is_whole(void **state)
     assert_int_equal(amm_problem_check(&p.desc, "x.json"), AMM_OK);
     p.desc.profile = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),
+            "x.json:profile: missing: without one only language models (embedding, blocks, head) "
+            "can be timed, and \"m\" is none");
+    p.desc.cost_model = AMM_COST_AMP_REFERENCE;
+    refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:profile: missing, allowed measured layer times: a preset, a file or an object");
     p.desc.cluster = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),

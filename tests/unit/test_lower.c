@@ -66,7 +66,11 @@ static amm_spec *spec_of(const char *cluster)
 
 static amm_config config_of(int32_t tp, int32_t dp, int32_t pp, int64_t micro_batch)
 {
-    const amm_config c = { 0, tp, dp, pp, micro_batch, 16 / dp / micro_batch };
+    const amm_config c = { .tp = tp,
+                           .dp = dp,
+                           .pp = pp,
+                           .micro_batch = micro_batch,
+                           .micro_batches = 16 / dp / micro_batch };
     return c;
 }
 
@@ -144,7 +148,7 @@ static void pairs_count_their_own_flows(void **state)
     amm_lowered_config out;
     assert_int_equal(amm_spec_set(spec, "global_batch", "6"), AMM_OK);
     assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
-    const amm_config c = { 0, 1, 6, 2, 1, 1 };
+    const amm_config c = { .tp = 1, .dp = 6, .pp = 2, .micro_batch = 1, .micro_batches = 1 };
     assert_int_equal(amm_lower_config(&lowered, &out, &c, true, false), AMM_OK);
     assert_close(out.links.boundary_bytes_per_s[0], 0.5e9, 1e-15, 0);
     amm_lower_free(&lowered);

@@ -1,0 +1,309 @@
+#include "emit/emit.h"
+
+#include <math.h>
+#include <string.h>
+
+bool amm_problem_is_analytic(const amm_problem_desc *problem)
+{
+    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+}
+
+int32_t amm_problem_blocks(const amm_problem_desc *problem)
+{
+    int32_t blocks = 0;
+    for (int32_t l = 0; l < problem->model->layer_count; l++) {
+        blocks += problem->model->layers[l].kind == AMM_LAYER_BLOCK;
+    }
+    return blocks;
+}
+
+bool amm_problem_has_experts(const amm_problem_desc *problem)
+{
+    for (int32_t l = 0; l < problem->model->layer_count; l++) {
+        const amm_layer *x = &problem->model->layers[l];
+        if (x->kind == AMM_LAYER_BLOCK && x->shape.experts > 0.0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+double amm_problem_peak_flops(const amm_problem_desc *problem)
+{
+    static const int peak_of[AMM_PRECISION_COUNT] = {
+        [AMM_PRECISION_FP32] = AMM_PEAK_flops_fp32,  [AMM_PRECISION_TF32] = AMM_PEAK_flops_tf32,
+        [AMM_PRECISION_FP16] = AMM_PEAK_flops_16bit, [AMM_PRECISION_BF16] = AMM_PEAK_flops_16bit,
+        [AMM_PRECISION_FP8] = AMM_PEAK_flops_8bit,   [AMM_PRECISION_MXFP8] = AMM_PEAK_flops_8bit,
+        [AMM_PRECISION_NVFP4] = AMM_PEAK_flops_4bit,
+    };
+    int precision = AMM_PRECISION_BF16;
+    (void)amm_precision_parse(&precision, problem->precision);
+    return problem->cluster->types[0]->peaks[peak_of[precision]];
+}
+
+/* ---- header ---------------------------------------------------------------------------------- */
+
+static void emit_flops(amm_text *out, double flops)
+{
+    static const char *const units[] = { "FLOP",  "kFLOP", "MFLOP", "GFLOP",
+                                         "TFLOP", "PFLOP", "EFLOP", "ZFLOP" };
+    size_t unit = 0;
+    while (flops >= 1000.0 && unit + 1 < sizeof units / sizeof units[0]) {
+        flops /= 1000.0;
+        unit++;
+    }
+    amm_text_printf(out, "%.4g %s", flops, units[unit]);
+}
+
+void amm_emit_analytic_model(amm_text *out, const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
+    amm_emit_heading(out, "model");
+    amm_text_printf(out, "%s · ", p->model->name);
+    amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
+    amm_text_printf(out, " parameters · %d blocks · ", amm_problem_blocks(p));
+    if (r->plan_count > 0) {
+        emit_flops(out, r->plans[0].flops);
+        amm_text_append(out, " per step (causal attention counted half) · ");
+    }
+    amm_emit_count(out, (uint64_t)p->global_batch);
+    amm_text_append(out, " sequences of ");
+    amm_emit_count(out, (uint64_t)p->model->seq_len);
+    amm_text_append(out, " tokens\n");
+}
+
+void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p)
+{
+    static const char *const kernels[AMM_ATTENTION_COUNT] = {
+#define AMM_ATTENTION_WORD(name, word) word,
+        AMM_ATTENTION_LIST(AMM_ATTENTION_WORD)
+#undef AMM_ATTENTION_WORD
+    };
+    const amm_constant *f = p->runtime->facts;
+    int precision = AMM_PRECISION_BF16;
+    (void)amm_precision_parse(&precision, p->precision);
+    const double gradient = f[precision == AMM_PRECISION_FP16 ? AMM_FACT_gradient_bytes_fp16
+                                                              : AMM_FACT_gradient_bytes_bf16]
+                                .value;
+    const int kernel = (int)f[AMM_FACT_attention_kernel].value;
+    const bool given = p->precision != NULL && p->precision[0] != '\0';
+    amm_emit_heading(out, "runtime");
+    amm_text_printf(out, "%s · %s · AdamW%s · %g-byte gradients", p->runtime->name,
+                    given ? p->precision : "bf16",
+                    f[AMM_FACT_distributed_optimizer].value > 0.0 ? ", distributed optimizer" : "",
+                    gradient);
+    if (kernel >= 0 && kernel < (int)AMM_ATTENTION_COUNT) {
+        amm_text_printf(out, " · %s attention", kernels[kernel]);
+    }
+    amm_text_append(out, f[AMM_FACT_sequence_parallel].value > 0.0 ? " · sequence parallel" : "");
+    if (p->memory_margin > 0.0) {
+        amm_text_printf(out, " · %g %% of memory left free", 100.0 * p->memory_margin);
+    }
+    amm_text_append(out, "\n");
+}
+
+/* ---- plans ----------------------------------------------------------------------------------- */
+
+static int32_t stage_blocks(const amm_problem_desc *p, const amm_stage_plan *stage)
+{
+    int32_t blocks = 0;
+    for (int32_t l = stage->first; l < stage->end; l++) {
+        blocks += p->model->layers[l].kind == AMM_LAYER_BLOCK;
+    }
+    return blocks;
+}
+
+/* "4x20", "19,2x21,19": blocks of each stage. */
+static void emit_blocks(amm_text *out, const amm_problem_desc *p, const amm_plan_entry *plan)
+{
+    for (int32_t first = 0; first < plan->config.pp;) {
+        const int32_t blocks = stage_blocks(p, &plan->stages[first]);
+        int32_t end = first + 1;
+        while (end < plan->config.pp && stage_blocks(p, &plan->stages[end]) == blocks) {
+            end++;
+        }
+        amm_text_append(out, first > 0 ? "," : "");
+        if (end - first > 1) {
+            amm_text_printf(out, "%dx", end - first);
+        }
+        amm_text_printf(out, "%d", blocks);
+        first = end;
+    }
+}
+
+static const amm_stage_plan *fullest(const amm_plan_entry *plan)
+{
+    const amm_stage_plan *worst = &plan->stages[0];
+    for (int32_t s = 1; s < plan->config.pp; s++) {
+        worst = plan->stages[s].memory_bytes > worst->memory_bytes ? &plan->stages[s] : worst;
+    }
+    return worst;
+}
+
+/* Widths of the columns whose text varies. */
+typedef struct columns {
+    size_t recompute, blocks;
+    bool experts, sharding;
+} columns;
+
+static columns columns_of(const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
+    columns c = { strlen("recompute"), strlen("blocks"), amm_problem_has_experts(p), false };
+    for (size_t k = 0; k < r->plan_count; k++) {
+        const amm_plan_entry *plan = &r->plans[k];
+        char word[AMM_RECOMPUTE_CHARS];
+        amm_text text;
+        amm_recompute_format(word, plan->config.recompute);
+        c.recompute = strlen(word) > c.recompute ? strlen(word) : c.recompute;
+        amm_text_init(&text, r->context);
+        emit_blocks(&text, p, plan);
+        c.blocks = text.length > c.blocks ? text.length : c.blocks;
+        amm_text_discard(&text);
+        c.sharding = c.sharding || plan->config.sharding != r->plans[0].config.sharding ||
+                     p->space.full || p->space.dims[AMM_DIM_SHARDING].count > 0;
+    }
+    return c;
+}
+
+enum { DEGREES_COLUMN = 36, EXPERTS_WIDTH = 9, SHARDING_WIDTH = 8 };
+
+static size_t after_degrees(const columns *c)
+{
+    return (size_t)DEGREES_COLUMN + (c->experts ? (size_t)EXPERTS_WIDTH : 0) +
+           (c->sharding ? (size_t)SHARDING_WIDTH : 0);
+}
+
+static void emit_plan(amm_text *out, const amm_result *r, size_t index, const columns *w)
+{
+    const amm_plan_entry *plan = &r->plans[index];
+    const amm_problem_desc *p = &r->spec->problem;
+    const amm_config *c = &plan->config;
+    const amm_stage_plan *stage = fullest(plan);
+    const double per_device = 1.0 / plan->time_s / (double)p->cluster->device_count;
+    char word[AMM_RECOMPUTE_CHARS];
+    amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
+    amm_text_printf(out, "%3zu %4d %4d %4d %4d", index + 1, c->tp, c->pp, c->cp, c->dp);
+    if (w->experts) {
+        amm_text_printf(out, " %4d %3d", c->ep, c->etp);
+    }
+    amm_text_printf(out, " %3d %4lld", c->vpp, (long long)c->micro_batch);
+    if (w->sharding) {
+        amm_text_printf(out, "  %-6s", amm_sharding_word(c->sharding));
+    }
+    amm_recompute_format(word, c->recompute);
+    amm_text_printf(out, "  %s", word);
+    amm_text_pad(out, after_degrees(w) + w->recompute);
+    amm_text_append(out, "  ");
+    emit_blocks(out, p, plan);
+    amm_text_pad(out, after_degrees(w) + w->recompute + 2 + w->blocks);
+    amm_text_printf(out, "  %9.4f  %6.3fx  %9.1f  %5.1f %%  %6.2f of %6.2f  %s\n", plan->time_s,
+                    plan->time_s / r->plans[0].time_s,
+                    (double)p->global_batch * (double)p->model->seq_len * per_device,
+                    100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
+                    stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
+                    amm_fit_word(plan, stage));
+}
+
+void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
+{
+    const columns w = columns_of(r);
+    amm_text_append(out, "\n    #   tp   pp   cp   dp");
+    amm_text_append(out, w.experts ? "   ep etp" : "");
+    amm_text_append(out, " vpp   mb");
+    amm_text_append(out, w.sharding ? "  shard " : "");
+    amm_text_append(out, "  recompute");
+    amm_text_pad(out, after_degrees(&w) + w.recompute);
+    amm_text_append(out, "  blocks");
+    amm_text_pad(out, after_degrees(&w) + w.recompute + 2 + w.blocks);
+    amm_text_printf(out, "  %9s  %7s  %9s  %7s  %s\n", "s/step", "vs #1", "tok/s/GPU", "MFU",
+                    "peak GiB of cap.  fits");
+    for (size_t k = 0; k < r->plan_count; k++) {
+        emit_plan(out, r, k, &w);
+    }
+    amm_text_append(out, "\n");
+}
+
+/* ---- details --------------------------------------------------------------------------------- */
+
+void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
+{
+    amm_text_append(out, "\n    stage   layers     s/micro-batch  weights   grads   optim.  activ. "
+                         "working  logits gather. context reserve   total  of GiB\n");
+    for (int32_t s = 0; s < plan->config.pp; s++) {
+        const amm_stage_plan *x = &plan->stages[s];
+        const amm_ledger *m = &x->ledger;
+        const double parts[] = { m->weights, m->gradients, m->optimizer, m->activations, m->working,
+                                 m->logits,  m->gathered,  m->context,   m->reserve };
+        amm_text_printf(out, "    %5d   %4d-%-4d %14.6f ", s, x->first, x->end - 1, x->time_s);
+        for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
+            amm_text_printf(out, " %7.2f", parts[k] / AMM_GIB);
+        }
+        amm_text_printf(out, " %7.2f %7.2f\n", x->memory_bytes / AMM_GIB,
+                        x->capacity_bytes / AMM_GIB);
+    }
+    if (plan->largest_micro_batch > 0) {
+        amm_text_printf(out, "    largest micro-batch that fits with these stages: %lld\n",
+                        (long long)plan->largest_micro_batch);
+    }
+}
+
+/* Sizes between which runs were measured. */
+static bool measured_sizes(const amm_problem_desc *p)
+{
+    enum { HIDDEN_LOW = 512, HIDDEN_HIGH = 20480, TOKENS_HIGH = 131072 };
+    for (int32_t l = 0; l < p->model->layer_count; l++) {
+        const amm_layer *x = &p->model->layers[l];
+        if (x->kind == AMM_LAYER_BLOCK && (x->hidden < HIDDEN_LOW || x->hidden > HIDDEN_HIGH)) {
+            return false;
+        }
+    }
+    return p->model->seq_len <= TOKENS_HIGH;
+}
+
+const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan)
+{
+    for (int32_t k = 0; k < problem->cluster->type_count; k++) {
+        if (strcmp(problem->cluster->types[k]->regime, "calibrated") != 0) {
+            return "unvalidated";
+        }
+    }
+    return measured_sizes(problem) && plan->range.validated ? "calibrated" : "extrapolated";
+}
+
+void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
+    const amm_plan_entry *best = &r->plans[0];
+    const char *regime = amm_analytic_regime(p, best);
+    const char *why = "the device's constants are fitted to measured runs of this kind";
+    if (strcmp(regime, "unvalidated") == 0) {
+        why = "the device's constants come from datasheets and priors";
+    } else if (strcmp(regime, "extrapolated") == 0) {
+        why = "the device's constants are fitted to measured runs of other kinds or sizes";
+    }
+    amm_text_printf(out, "%s: %s%s; ", regime, why,
+                    measured_sizes(p) ? "" : "; sizes lie outside the measured ones");
+    if (isfinite(best->range.low_s) && isfinite(best->range.high_s)) {
+        amm_text_printf(out, "#1 takes %.4g to %.4g s in four of five cases\n", best->range.low_s,
+                        best->range.high_s);
+    } else {
+        amm_text_append(out, "no range for this device\n");
+    }
+}
+
+void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p)
+{
+    for (int32_t k = 0; k < p->cluster->type_count; k++) {
+        const amm_device *device = p->constants != NULL ? p->constants : p->cluster->types[k];
+        for (int32_t n = 0; n < (int32_t)AMM_RATE_COUNT; n++) {
+            const amm_constant *x = &device->rates[n];
+            amm_text_printf(out, "    %s: %s %g · %s\n", device->name, amm_rate_table[n].name,
+                            x->value, x->source != NULL ? x->source : "prior");
+        }
+        amm_text_printf(out, "    %s: peaks, memory · %s\n", p->cluster->types[k]->name,
+                        p->cluster->types[k]->source);
+    }
+    amm_text_printf(out, "    facts of the software: runtime %s · %s\n\n", p->runtime->name,
+                    p->runtime->source);
+}

@@ -1,0 +1,387 @@
+#include "lower/lower.h"
+
+#include "formula/cost/memory.h"
+#include <math.h>
+#include <string.h>
+
+/* ---- the problem ----------------------------------------------------------------------------- */
+
+static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
+{
+    const amm_cluster *cluster = problem->cluster;
+    const amm_device *device = cluster->types[cluster->nodes[0].device_type[0]];
+    amm_fabric *f = &a->machine.fabric;
+    amm_device with_constants = *device;
+    if (problem->constants != NULL) { /* its own peaks, the constants of its kind */
+        memcpy(with_constants.rates, problem->constants->rates, sizeof with_constants.rates);
+    }
+    amm_device_rates(&a->machine.rates, &with_constants);
+    amm_runtime_facts(&a->machine.facts, problem->runtime);
+    f->devices = cluster->device_count;
+    f->domain = cluster->nodes[0].device_count;
+    f->scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
+    f->network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
+    f->mesh = device->peaks[AMM_PEAK_scaleup_mesh];
+    f->collective_share = 1.0;
+    a->machine.memory_bytes = (double)device->memory_bytes;
+    /* The context is a fact of the runtime here. */
+    a->room_bytes = amm_usable_bytes((double)device->memory_bytes, problem->memory_margin, 0.0);
+}
+
+/* What no strategy chooses: facts of the runtime, and the problem's own. */
+static void set_run(amm_analytic *a, const amm_problem_desc *problem)
+{
+    const amm_facts *f = &a->machine.facts;
+    amm_run *run = &a->run;
+    run->devices = a->machine.fabric.devices;
+    run->seq_len = (double)problem->model->seq_len;
+    run->attention = (int)f->attention_kernel;
+    run->norm_fused = f->norm_fused > 0.0;
+    (void)amm_precision_parse(&run->precision, problem->precision); /* checked with the problem */
+}
+
+/* Stages of the probe: embedding, none, one block of each kind, head. The last kind of the network
+ * comes last, as extra prediction layers repeat it. */
+static amm_status set_probe(amm_analytic *a, amm_arena *arena)
+{
+    const int32_t kinds = a->network.kind_count;
+    const uint8_t last = a->network.kind_of[a->network.block_count - 1];
+    uint8_t *kind_of = amm_arena_alloc(arena, (size_t)kinds, sizeof *kind_of);
+    a->probe_blocks = amm_arena_alloc(arena, (size_t)kinds + 3, sizeof *a->probe_blocks);
+    if (kind_of == NULL || a->probe_blocks == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < kinds; k++) {
+        kind_of[k] = (uint8_t)(k < last ? k : k + 1 < kinds ? k + 1 : last);
+        a->probe_blocks[k + 2] = 1;
+    }
+    a->probe = a->network;
+    a->probe.block_count = kinds;
+    a->probe.kind_of = kind_of;
+    return AMM_OK;
+}
+
+static amm_status count_blocks(amm_analytic *a, amm_arena *arena, const amm_model *model)
+{
+    const int32_t layers = model->layer_count;
+    const int32_t kinds = a->network.kind_count;
+    const size_t n = (size_t)layers + 1;
+    a->layers = layers;
+    a->blocks_before = amm_arena_alloc(arena, n, sizeof *a->blocks_before);
+    a->kinds_before = amm_arena_alloc(arena, n * (size_t)kinds, sizeof *a->kinds_before);
+    if (a->blocks_before == NULL || a->kinds_before == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t l = 0; l < layers; l++) {
+        const int32_t b = a->blocks_before[l];
+        const bool block = model->layers[l].kind == AMM_LAYER_BLOCK;
+        a->blocks_before[l + 1] = b + (block ? 1 : 0);
+        for (int32_t k = 0; k < kinds; k++) {
+            int32_t *before = a->kinds_before + (size_t)k * n;
+            before[l + 1] = before[l] + (block && a->network.kind_of[b] == k ? 1 : 0);
+        }
+    }
+    return AMM_OK;
+}
+
+amm_status amm_analytic_init(amm_lowered *lowered)
+{
+    const amm_problem_desc *problem = lowered->problem;
+    amm_arena *arena = &lowered->arena;
+    amm_analytic *a = amm_arena_alloc(arena, 1, sizeof *a);
+    if (a == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    a->classes = amm_arena_alloc(arena, AMM_ROW_BUCKETS, sizeof *a->classes);
+    if (a->classes == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    AMM_TRY(amm_network_of(&a->network, arena, problem->model, problem->model->name));
+    AMM_TRY(set_probe(a, arena));
+    AMM_TRY(count_blocks(a, arena, problem->model));
+    set_machine(a, problem);
+    set_run(a, problem);
+    lowered->analytic = a;
+    return AMM_OK;
+}
+
+void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *c,
+                   const int32_t *stage_blocks)
+{
+    *out = a->run;
+    out->tp = c->tp;
+    out->pp = c->pp;
+    out->dp = c->dp;
+    out->cp = c->cp;
+    out->ep = c->ep;
+    out->etp = c->etp;
+    out->vpp = c->vpp;
+    out->schedule = c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
+    out->micro_batch = (double)c->micro_batch;
+    out->micro_batches = (double)c->micro_batches;
+    out->sharding = c->sharding;
+    out->shard_group = c->sharding == AMM_SHARDING_NONE ? 1.0 : out->dp * out->cp;
+    out->recompute = c->recompute;
+    out->sequence_parallel = a->machine.facts.sequence_parallel > 0.0 && c->tp > 1;
+    out->stage_blocks = stage_blocks;
+}
+
+/* ---- layers ---------------------------------------------------------------------------------- */
+
+static double stage_s(const amm_stage_seconds *x)
+{
+    return x->forward_s + x->backward_s;
+}
+
+static const amm_stage_seconds *layer_of(const amm_lowered *lowered, const amm_layer_class *x,
+                                         int32_t layer)
+{
+    const amm_analytic *a = lowered->analytic;
+    switch (lowered->problem->model->layers[layer].kind) {
+    case AMM_LAYER_BLOCK:
+        return &x->kind[a->network.kind_of[a->blocks_before[layer]]];
+    case AMM_LAYER_EMBEDDING:
+        return &x->embedding;
+    case AMM_LAYER_HEAD:
+        return &x->head;
+    default: /* the norm is part of the head */
+        return &x->empty;
+    }
+}
+
+static void fill_class(amm_analytic *a, amm_layer_class *x)
+{
+    amm_run run;
+    amm_stages *s = &a->stages;
+    const int32_t kinds = a->network.kind_count;
+    amm_lower_run(&run, a, &x->key, a->probe_blocks);
+    run.pp = kinds + 3;
+    run.dp = run.vpp = run.micro_batches = 1.0;
+    amm_stage_costs(s, &a->probe, &a->machine, &run);
+    x->embedding = s->stage[0];
+    x->empty = s->stage[1];
+    x->head = s->stage[kinds + 2];
+    for (int32_t k = 0; k < kinds; k++) {
+        x->kind[a->probe.kind_of[k]] = s->stage[k + 2];
+    }
+    const double none = stage_s(&x->empty);
+    x->layers_s = stage_s(&x->embedding) + stage_s(&x->head) - 2.0 * none;
+    x->longest_s = fmax(stage_s(&x->embedding), stage_s(&x->head)) - none;
+    for (int32_t k = 0; k < kinds; k++) {
+        const double count = a->kinds_before[(size_t)(k + 1) * (size_t)(a->layers + 1) - 1];
+        x->layers_s += count * (stage_s(&x->kind[k]) - none);
+        x->longest_s = fmax(x->longest_s, stage_s(&x->kind[k]) - none);
+    }
+}
+
+amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
+                              const amm_config *c)
+{
+    amm_config key;
+    memset(&key, 0, sizeof key);
+    key.tp = c->tp;
+    key.cp = c->cp;
+    key.ep = c->ep;
+    key.etp = c->etp;
+    key.micro_batch = c->micro_batch;
+    key.recompute = c->recompute;
+    key.sharding = c->sharding;
+    amm_layer_class **list =
+        &a->classes[amm_hash(AMM_HASH_START, &key, sizeof key) % AMM_ROW_BUCKETS];
+    for (amm_layer_class *x = *list; x != NULL; x = x->next) {
+        if (memcmp(&x->key, &key, sizeof key) == 0) {
+            *out = x;
+            return AMM_OK;
+        }
+    }
+    amm_layer_class *x = amm_arena_alloc(arena, 1, sizeof *x);
+    if (x == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    memcpy(&x->key, &key, sizeof key); /* padding too: keys are compared as bytes */
+    fill_class(a, x);
+    x->next = *list;
+    *list = x;
+    *out = x;
+    return AMM_OK;
+}
+
+/* ---- cuts ------------------------------------------------------------------------------------ */
+
+void amm_blocks_of_cuts(const amm_analytic *a, int32_t *blocks, const int32_t *cuts, int32_t stages)
+{
+    for (int32_t s = 0; s < stages; s++) {
+        blocks[s] = a->blocks_before[cuts[s + 1]] - a->blocks_before[cuts[s]];
+    }
+}
+
+void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *config)
+{
+    const amm_analytic *a = lowered->analytic;
+    amm_run run;
+    int32_t layer = 0;
+    int32_t blocks = 0;
+    amm_lower_run(&run, a, config, NULL);
+    cuts[0] = 0;
+    for (int32_t s = 0; s + 1 < config->pp; s++) {
+        blocks += amm_stage_blocks(&a->network, &run, s);
+        /* Before the next block: the embedding goes with the first stage, the norm with the last. */
+        while (a->blocks_before[layer] < blocks ||
+               lowered->problem->model->layers[layer].kind == AMM_LAYER_EMBEDDING) {
+            layer++;
+        }
+        cuts[s + 1] = layer;
+    }
+    cuts[config->pp] = a->layers;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
+                      int32_t first, int32_t end)
+{
+    int32_t blocks[AMM_MAX_BLOCK_KINDS];
+    for (int32_t k = 0; k < a->network.kind_count; k++) {
+        const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
+        blocks[k] = before[end] - before[first];
+    }
+    amm_blocks_memory(out, &a->network, &a->machine, run, stage, blocks);
+}
+
+static bool stage_fits(const amm_analytic *a, const amm_run *run, int32_t stage, int32_t first,
+                       int32_t end)
+{
+    amm_ledger ledger;
+    amm_lower_ledger(a, &ledger, run, stage, first, end);
+    return ledger.total <= a->room_bytes;
+}
+
+bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config)
+{
+    const amm_analytic *a = lowered->analytic;
+    amm_run run;
+    int32_t at = 0;
+    amm_lower_run(&run, a, config, NULL);
+    for (int32_t s = 0; s < config->pp; s++) {
+        /* A layer is left for every later stage. */
+        int32_t low = at;
+        int32_t high = a->layers - (config->pp - 1 - s);
+        if (s == config->pp - 1) {
+            return stage_fits(a, &run, s, at, a->layers);
+        }
+        while (low < high) {
+            const int32_t middle = low + (high - low + 1) / 2;
+            if (stage_fits(a, &run, s, at, middle)) {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        if (low == at) {
+            return false;
+        }
+        at = low;
+    }
+    return true;
+}
+
+/* ---- tables ---------------------------------------------------------------------------------- */
+
+amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *c,
+                              const amm_step *even)
+{
+    const amm_layer_class *x = NULL;
+    AMM_TRY(amm_layer_class_of(lowered->analytic, &lowered->arena, &x, c));
+    const double none = stage_s(&x->empty);
+    const double p = c->pp;
+    const double G = (double)c->micro_batches;
+    const double longest = fmax(x->longest_s, x->layers_s / p) + none;
+    *out = (G - 1.0) * longest + x->layers_s + p * none + even->pp_s + even->other_s;
+    *out *= 1.0 - 1e-12; /* summed in another order than the step */
+    return AMM_OK;
+}
+
+amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *c)
+{
+    amm_analytic *a = lowered->analytic;
+    amm_run run;
+    amm_step even;
+    AMM_TRY(amm_layer_class_of(a, &lowered->arena, &a->current, c));
+    amm_lower_run(&run, a, c, NULL);
+    amm_step_time(&even, &a->network, &a->machine, &run);
+    *out = ((double)c->micro_batches - 1.0 + c->pp) * stage_s(&a->current->empty) + even.pp_s +
+           even.other_s + amm_optimizer_seconds(&a->machine, &run, &a->current->empty);
+    return AMM_OK;
+}
+
+/* Seconds of layer l alone. */
+static double layer_s(const amm_lowered *lowered, const amm_layer_class *x, int32_t l)
+{
+    const amm_stage_seconds *layer = layer_of(lowered, x, l);
+    return layer == &x->empty ? 0.0 : stage_s(layer) - stage_s(&x->empty);
+}
+
+void amm_fill_layer_times(const amm_lowered *lowered, double *seconds)
+{
+    for (int32_t l = 0; l < lowered->analytic->layers; l++) {
+        seconds[l] = layer_s(lowered, lowered->analytic->current, l);
+    }
+}
+
+/* Seconds of the optimizer for what a layer adds to a stage. */
+void amm_fill_layer_ends(const amm_lowered *lowered, double *seconds, const amm_config *config)
+{
+    const amm_analytic *a = lowered->analytic;
+    amm_run run;
+    amm_lower_run(&run, a, config, NULL);
+    const double none = amm_optimizer_seconds(&a->machine, &run, &a->current->empty);
+    for (int32_t l = 0; l < a->layers; l++) {
+        seconds[l] =
+            amm_optimizer_seconds(&a->machine, &run, layer_of(lowered, a->current, l)) - none;
+    }
+}
+
+static void add_layer(amm_stage_seconds *sum, const amm_stage_seconds *x,
+                      const amm_stage_seconds *empty)
+{
+    sum->forward_s += x->forward_s - empty->forward_s;
+    sum->backward_s += x->backward_s - empty->backward_s;
+    sum->parameters += x->parameters;
+    sum->expert_parameters += x->expert_parameters;
+    sum->blocks += x->blocks;
+}
+
+/* What data parallelism adds at the end when the first stage ends at each layer: it runs its last
+ * backward pass after all others, so its gradients end last unless another stage has many more
+ * parameters. [layers + 1]. */
+void amm_fill_first_exposed(const amm_lowered *lowered, double *seconds, const amm_config *config)
+{
+    const amm_analytic *a = lowered->analytic;
+    const amm_layer_class *x = a->current;
+    amm_run run;
+    amm_lower_run(&run, a, config, NULL);
+    amm_stage_seconds sum = x->empty;
+    for (int32_t l = 0; l < a->layers; l++) {
+        const amm_stage_seconds *layer = layer_of(lowered, x, l);
+        if (layer != &x->empty) {
+            add_layer(&sum, layer, &x->empty);
+        }
+        seconds[l + 1] = amm_data_exposed(&a->machine, &run, &sum);
+    }
+}
+
+/* Smallest start for every end such that the stage fits. Bytes grow with the stage. */
+void amm_fill_window(const amm_lowered *lowered, int32_t *first, int32_t stage,
+                     const amm_config *config)
+{
+    const amm_analytic *a = lowered->analytic;
+    amm_run run;
+    int32_t i = 0;
+    amm_lower_run(&run, a, config, NULL);
+    for (int32_t j = 0; j <= a->layers; j++) {
+        while (i < j && !stage_fits(a, &run, stage, i, j)) {
+            i++;
+        }
+        first[j] = i;
+    }
+}

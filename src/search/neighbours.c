@@ -1,0 +1,152 @@
+#include "search/planner.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- one choice changed ---------------------------------------------------------------------- */
+
+/* Doubles (up) or halves a degree. False: it cannot be halved. */
+static bool scale(int32_t *degree, bool up)
+{
+    if (!up && *degree % 2 != 0) {
+        return false;
+    }
+    *degree = up ? 2 * *degree : *degree / 2;
+    return true;
+}
+
+/* The others take in what a degree gives, or give what it takes: replicas first. */
+static bool balance(amm_config *c, const int32_t *changed, bool up)
+{
+    int32_t *const others[] = { &c->dp, &c->pp, &c->cp, &c->tp };
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        if (others[k] != changed && scale(others[k], !up)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The k-th change of a config: degrees up and down, micro-batch up and down, chunks, recomputation.
+ * 1: changed, 0: does not apply, -1: no more. */
+static int change(amm_config *c, int k)
+{
+    int32_t *const degrees[] = { &c->tp, &c->pp, &c->cp };
+    const bool up = k % 2 == 0;
+    switch (k) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4:
+    case 5:
+        return scale(degrees[k / 2], up) && balance(c, degrees[k / 2], up);
+    case 6:
+        c->micro_batch *= 2;
+        return 1;
+    case 7:
+        if (c->micro_batch % 2 != 0) {
+            return 0;
+        }
+        c->micro_batch /= 2;
+        return 1;
+    case 8:
+    case 9:
+        return c->ep > 1 || !up ? scale(&c->ep, up) : 0;
+    case 10:
+        c->vpp = c->vpp > 1 ? 1 : 2;
+        return 1;
+    case 11:
+        if (c->recompute == AMM_RECOMPUTE_NONE) {
+            return 0;
+        }
+        c->recompute = AMM_RECOMPUTE_NONE;
+        return 1;
+    case 12:
+        if (c->recompute == AMM_RECOMPUTE_FULL) {
+            return 0;
+        }
+        c->recompute = AMM_RECOMPUTE_FULL;
+        return 1;
+    default:
+        return -1;
+    }
+}
+
+static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cuts,
+                           amm_neighbour *out, const amm_config *config)
+{
+    const amm_problem_desc *problem = lowered->problem;
+    amm_config c = *config;
+    c.micro_batches = problem->global_batch / c.dp / c.micro_batch;
+    out->plan.config = c;
+    out->reason = amm_space_reject(problem, &lowered->layout, &c);
+    if (out->reason != AMM_ACCEPTED) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_analytic_cuts(lowered, &c, cuts));
+    return amm_analytic_rescore(&out->plan, &result->arena, lowered, &c, cuts);
+}
+
+amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered)
+{
+    amm_arena *arena = &result->arena;
+    int32_t *cuts = amm_arena_alloc(arena, (size_t)lowered->analytic->layers + 1, sizeof *cuts);
+    result->neighbours = amm_arena_alloc(arena, AMM_MAX_NEIGHBOURS, sizeof *result->neighbours);
+    if (cuts == NULL || result->neighbours == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    int changed = 0;
+    for (int k = 0; changed >= 0 && result->neighbour_count < AMM_MAX_NEIGHBOURS; k++) {
+        amm_config c = result->plans[0].config;
+        changed = change(&c, k);
+        if (changed == 1) {
+            amm_neighbour *n = &result->neighbours[result->neighbour_count];
+            AMM_TRY(evaluate(result, lowered, cuts, n, &c));
+            /* What a rule forbids is told by the counts of rejections. */
+            result->neighbour_count += n->reason == AMM_ACCEPTED;
+        }
+    }
+    return AMM_OK;
+}
+
+/* ---- nearest of each reason ------------------------------------------------------------------ */
+
+static double far(double a, double b)
+{
+    return fabs(log2(a) - log2(b));
+}
+
+static double distance(const amm_config *a, const amm_config *b)
+{
+    return far(a->tp, b->tp) + far(a->pp, b->pp) + far(a->dp, b->dp) + far(a->cp, b->cp) +
+           far(a->ep, b->ep) + far(a->etp, b->etp) + far(a->vpp, b->vpp) +
+           far((double)a->micro_batch, (double)b->micro_batch) +
+           (a->recompute != b->recompute ? 1.0 : 0.0) + (a->sharding != b->sharding ? 1.0 : 0.0);
+}
+
+void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_space_range *space)
+{
+    double least[AMM_REJECTION_COUNT];
+    for (int k = 0; k < (int)AMM_REJECTION_COUNT; k++) {
+        least[k] = HUGE_VAL;
+    }
+    for (uint64_t index = 0; index < space->count;) {
+        amm_config c;
+        if (!amm_space_config(space, &c, index)) {
+            index = amm_space_skip(space, index);
+            continue;
+        }
+        index++;
+        const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, &c);
+        if (reason == AMM_ACCEPTED) {
+            continue;
+        }
+        const double d = distance(&c, &result->plans[0].config);
+        if (d < least[reason]) {
+            least[reason] = d;
+            result->rejected[reason].has_nearest = true;
+            result->rejected[reason].nearest = c;
+        }
+    }
+}

@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# plan and explain without a profile: shapes, peaks and facts of the software alone.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+llama=(--model llama-3-70b --cluster 8xdgx-h100 --seq-length 8192 --global-batch-size 256)
+run 0 plan "${llama[@]}"
+is_empty "$err"
+for text in "model    llama-3-70b · 70,553,706,496 parameters · 80 blocks" \
+    "PFLOP per step (causal attention counted half)" "256 sequences of 8,192 tokens" \
+    "cluster  8 nodes × 8 H100-80GB = 64 devices" "runtime  megatron-core · bf16 · AdamW, " \
+    "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" " ▶  1" "why #1   tp " \
+    "recompute none→full" "does not fit: short" "sure?    " "interleaved-uneven: " "nearest tp="; do
+    has "$out" "$text"
+done
+(($(grep -cE '^ +(▶ +)?[0-9]+ +[0-9]+ +[0-9]+ ' "$out") == 10)) ||
+    fail "not ten plans: $(cat "$out")"
+
+# The hint works, and finds the same time.
+hint=$(sed -n 's/^next.*--strategy //p' "$out")
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+run 0 explain "${llama[@]}" --strategy "$hint"
+has "$out" "$best"
+
+# Every term, the ledger, the room that is left.
+run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1,recompute=full
+for text in "recompute=full" "compute " "tp " "optimizer " "100.0 %" "weights" "optim." "working" \
+    "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
+    has "$out" "$text"
+done
+run 0 explain "${llama[@]}" --strategy pp=64,micro-batch=4,stage-layers="$(printf '1-%.0s' {1..63})20"
+has "$out" "does not fit: short"
+
+# Both spellings.
+run 0 plan "${llama[@]}" --tp 4 --cp 2 --vpp 1,5 --recompute none,full --sharding zero1 --ep 1 \
+    --etp 1 --json --no-run-info
+cp "$out" short.json
+run 0 plan "${llama[@]}" --tensor-model-parallel-size 4 --context-parallel-size 2 \
+    --num-virtual-stages-per-pipeline-rank 1,5 --recompute-granularity none,full \
+    --data-parallel-sharding-strategy zero1 --expert-model-parallel-size 1 \
+    --expert-tensor-parallel-size 1 --json --no-run-info
+same "$out" "$scratch/short.json"
+
+run 0 plan "${llama[@]}" --sharding no_shard,optim --top 3
+has "$out" " shard "
+
+# Experts, everything that can be timed, fewest nodes.
+run 0 plan --model mixtral-8x7b --cluster 4xdgx-h100 --seq-length 4096 --global-batch-size 256 --json
+cp "$out" experts.json
+run 0 plan "${llama[@]}" --space full --top 3 --json
+cp "$out" full.json
+run 0 plan "${llama[@]}" --min-nodes
+has "$out" "of the 8 given: fewer hold no plan"
+run 0 plan "${llama[@]}" --min-nodes --json
+cp "$out" fewest.json
+has fewest.json '"nodes_given": 8'
+run 0 explain "${llama[@]}" --strategy tp=8,pp=8,micro-batch=1 --json
+cp "$out" explained.json
+has explained.json '"largest_micro_batch"'
+run 4 plan --model megatron-1t --cluster 1xdgx-a100 --global-batch-size 16 --json
+cp "$out" none.json
+run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
+    --precision fp16
+has "$out" "megatron-lm-2021 · fp16"
+
+# What a problem says reads back.
+run 0 show problem '{"format":"ammeter-problem","version":1,"name":"p","model":"llama-3-8b",
+    "cluster":"dgx-h100","global_batch":64,"seq_len":4096,
+    "space":{"recompute":["none","core_attn+mlp"],"sharding":"zero1,zero3","full":true}}' --json
+cp "$out" problem.json
+run 0 plan problem.json
+has "$out" "zero"
+run 0 show problem problem.json --json
+same "$out" "$scratch/problem.json"
+
+# Mistakes are named.
+mistake() {
+    local text=$1
+    shift
+    run 2 "$@"
+    one_line_error "$text"
+}
+mistake 'only language models (embedding, blocks, head) can be timed, and "transgan-amp" is none' \
+    plan --model transgan-amp --cluster dgx-h100 --global-batch-size 64
+mistake "seq_len: out of range, got 4096, allowed 1 to 1024" \
+    plan --model gpt2 --cluster dgx-h100 --global-batch-size 64 --seq-length 4096
+mistake 'unknown, got "fp12", allowed without a profile fp32, tf32, fp16, bf16' \
+    plan "${llama[@]}" --precision fp12
+mistake "space.tp: does not divide the attention heads, got 8, allowed divisors of 25" \
+    plan --model gpt2-xl --cluster dgx-h100 --global-batch-size 64 --tp 8
+mistake "space.ep: does not divide the experts, got 16, allowed divisors of 8" \
+    plan --model mixtral-8x7b --cluster 4xdgx-h100 --seq-length 4096 --global-batch-size 64 --ep 16
+mistake "space.cp: 2 cp does not divide the sequence, got 4, allowed divisors of 2049" \
+    plan --model llama-3-8b --cluster dgx-h100 --seq-length 4098 --global-batch-size 64 --cp 4
+mistake 'recompute: unknown, got "some", allowed none, selective, full' plan "${llama[@]}" \
+    --recompute some
+mistake 'sharding: unknown, got "zero4", allowed none, zero1' plan "${llama[@]}" --sharding zero4
+mistake "space: got 'all', allowed launchable, full" plan "${llama[@]}" --space all
+mistake "recompute: unknown, got 'half'" explain "${llama[@]}" --strategy tp=8,pp=8,recompute=half
+mistake "allowed a product of 64 devices" explain "${llama[@]}" --strategy tp=8,pp=8,cp=2
+mistake "ep x etp does not divide" explain --model mixtral-8x7b --cluster dgx-h100 \
+    --seq-length 4096 --global-batch-size 64 --strategy tp=1,pp=4,dp=2,ep=8
+mistake "equal nodes of one device type" plan --model gpt2 --global-batch-size 64 \
+    --cluster '1xdgx-h100+1xdgx-a100'
+mistake 'not with measured layer times, allowed 1' plan amp-homogeneous --cp 2
+mistake 'not with measured layer times, allowed none' plan amp-homogeneous --recompute full
+cat > device.json << 'END'
+{"format": "ammeter-cluster", "version": 1, "name": "c", "nodes": [{"intra": "1GB", "inter": "1GB",
+ "devices": [{"device": {"name": "D", "memory_bytes": 1e10, "hbm_bytes_per_s": 1e12}, "count": 4}]}]}
+END
+mistake 'device "D" has no peaks' plan --model gpt2 --cluster device.json --global-batch-size 64
+cat > vocab.json << 'END'
+{"format": "ammeter-model", "version": 1, "name": "m", "seq_len": 64, "layers": [
+ {"kind": "embedding", "hidden": 64, "vocab": 0}, {"kind": "block", "hidden": 64, "heads": 4},
+ {"kind": "head", "hidden": 64, "vocab": 0}]}
+END
+mistake "vocab: out of range, got 0" plan --model vocab.json --cluster dgx-h100 --global-batch-size 64
+sed 's/"vocab": 0/"vocab": 68719476736/g; s/"hidden": 64/"hidden": 16777216/g' vocab.json > huge.json
+mistake "huge.json" plan --model huge.json --cluster dgx-h100 --global-batch-size 64
+
+# Sizes beyond the measured ones are told.
+run 0 plan --model llama-3-8b --cluster 8xdgx-h100 --seq-length 262144 --global-batch-size 8
+has "$out" "sizes lie outside the measured ones"
+
+if python3 -c 'import jsonschema' 2> /dev/null; then
+    python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \
+        explained.json none.json << 'END' || fail "results and their schema"
+import json, math, sys
+import jsonschema
+schema = json.load(open(sys.argv[1]))
+validator = jsonschema.Draft202012Validator(schema)
+bad = 0
+for name in sys.argv[2:]:
+    result = json.load(open(name))
+    errors = [error.message for error in validator.iter_errors(result)]
+    for plan in result["plans"]:
+        strategy = plan["strategy"]
+        devices = [d for s in strategy["stages"] for r in s["replicas"] for d in r["devices"]]
+        if sorted(devices) != list(range(result["problem"]["devices"])):
+            errors.append("devices are not used once each")
+        if not math.isclose(sum(plan["time"].values()), plan["time_s"], rel_tol=1e-12):
+            errors.append("the parts of the time do not add up")
+        for stage in plan["stages"]:
+            for parts in ("memory", "ledger"):
+                if not math.isclose(sum(stage[parts].values()), stage["memory_bytes"],
+                                    rel_tol=1e-12):
+                    errors.append(f"the parts of {parts} do not add up")
+        flops = plan["tflops_per_device"]
+        if not 0 < plan["mfu"] < 1 or flops <= 0:
+            errors.append("mfu is no share")
+    for error in errors[:5]:
+        print(f"{name}: {error}")
+    bad += len(errors)
+sys.exit(bad > 0)
+END
+else
+    echo "python3 has no jsonschema: results are not compared with their schema"
+fi
+
+finish

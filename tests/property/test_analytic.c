@@ -1,0 +1,342 @@
+/* Properties of searches without a profile: the winner is what brute force over all layouts and all
+ * partitions finds with amm_step_time and amm_step_memory. */
+#include "lower/lower.h"
+#include "random.h"
+#include "search/planner.h"
+#include "test_support.h"
+
+#include <ammeter/ammeter.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Small enough for brute force; dense, experts after dense blocks, tied with odd sizes. */
+static const char *const models[] = {
+    "{\"format\":\"ammeter-model\",\"version\":1,\"name\":\"dense\",\"seq_len\":2048,\"layers\":["
+    "{\"kind\":\"embedding\",\"hidden\":4096,\"vocab\":128000},"
+    "{\"kind\":\"block\",\"count\":6,\"hidden\":4096,\"ffn\":14336,\"heads\":32,\"kv_heads\":8,"
+    "\"gated\":true,\"norm\":\"rms\"},"
+    "{\"kind\":\"norm\",\"hidden\":4096,\"norm\":\"rms\"},"
+    "{\"kind\":\"head\",\"hidden\":4096,\"vocab\":128000}]}",
+    "{\"format\":\"ammeter-model\",\"version\":1,\"name\":\"moe\",\"seq_len\":4096,\"layers\":["
+    "{\"kind\":\"embedding\",\"hidden\":2048,\"vocab\":32000},"
+    "{\"kind\":\"block\",\"count\":2,\"hidden\":2048,\"ffn\":10944,\"heads\":16,\"gated\":true,"
+    "\"norm\":\"rms\"},"
+    "{\"kind\":\"block\",\"count\":5,\"hidden\":2048,\"heads\":16,\"gated\":true,\"experts\":16,"
+    "\"top_k\":4,\"expert_ffn\":1408,\"shared_ffn\":2816,\"norm\":\"rms\"},"
+    "{\"kind\":\"norm\",\"hidden\":2048,\"norm\":\"rms\"},"
+    "{\"kind\":\"head\",\"hidden\":2048,\"vocab\":32000}]}",
+    "{\"format\":\"ammeter-model\",\"version\":1,\"name\":\"tied\",\"seq_len\":1024,\"layers\":["
+    "{\"kind\":\"embedding\",\"hidden\":1600,\"vocab\":50257,\"positions\":1024},"
+    "{\"kind\":\"block\",\"count\":7,\"hidden\":1600,\"heads\":20},"
+    "{\"kind\":\"norm\",\"hidden\":1600},"
+    "{\"kind\":\"head\",\"hidden\":1600,\"vocab\":50257,\"tied\":true}]}",
+};
+static const char *const clusters[] = {
+    "2xdgx-h100",
+    "2xnode:4xH100-80GB,intra=450GB,inter=100gbit",
+    "4xnode:2xA100-40GB,intra=300GB,inter=10gbit",
+    "1xnode:8xL40S,intra=32GB,inter=100gbit",
+    "3xnode:2xV100-16GB,intra=150GB,inter=1gbit",
+};
+static const char *const runtimes[] = { "megatron-core", "megatron-lm-2021", "generic",
+                                        "llm-foundry" };
+static const char *const batches[] = { "8", "12", "16", "48" };
+
+#define PICK(array, seed)                                                                          \
+    (array)[random_range(seed, 0, (int32_t)(sizeof(array) / sizeof(array)[0]) - 1)]
+
+static void set(amm_spec *spec, const char *key, const char *value)
+{
+    if (amm_spec_set(spec, key, value) != AMM_OK) {
+        fail_msg("%s = %s: %s", key, value, amm_last_error());
+    }
+}
+
+static amm_spec *random_spec(uint64_t *seed)
+{
+    static const char *const margins[] = { "0", "0.3", "0.6", "0.8", "0.85" };
+    amm_spec *spec = NULL;
+    assert_int_equal(amm_spec_create(&spec, test_context(), NULL), AMM_OK);
+    set(spec, "model", PICK(models, seed));
+    set(spec, "cluster", PICK(clusters, seed));
+    set(spec, "runtime", PICK(runtimes, seed));
+    set(spec, "global_batch", PICK(batches, seed));
+    set(spec, "memory_margin", PICK(margins, seed));
+    set(spec, "micro_batch", "1,2,4");
+    if (random_range(seed, 0, 3) == 0) {
+        set(spec, "space", "full");
+    }
+    return spec;
+}
+
+/* ---- brute force ----------------------------------------------------------------------------- */
+
+typedef struct brute {
+    amm_lowered lowered;
+    double best_s;
+    int32_t cuts[64], blocks[64];
+} brute;
+
+/* The partition in b->cuts by the whole-step functions alone. */
+static void try_cuts(brute *b, const amm_config *c)
+{
+    const amm_analytic *a = b->lowered.analytic;
+    amm_run run;
+    amm_step step;
+    amm_ledger ledger;
+    amm_blocks_of_cuts(a, b->blocks, b->cuts, c->pp);
+    amm_lower_run(&run, a, c, b->blocks);
+    amm_step_memory(&ledger, &a->network, &a->machine, &run);
+    if (ledger.total <= a->room_bytes) {
+        amm_step_time(&step, &a->network, &a->machine, &run);
+        b->best_s = fmin(b->best_s, step.time_s);
+    }
+}
+
+static void all_cuts(brute *b, const amm_config *c, int32_t stage)
+{
+    if (stage == c->pp) {
+        try_cuts(b, c);
+        return;
+    }
+    const int32_t last = b->lowered.analytic->layers - (c->pp - stage);
+    for (int32_t cut = b->cuts[stage - 1] + 1; cut <= last; cut++) {
+        b->cuts[stage] = cut;
+        all_cuts(b, c, stage + 1);
+    }
+}
+
+static double brute_force(const amm_spec *spec)
+{
+    brute b = { .best_s = HUGE_VAL };
+    amm_space_range space;
+    const amm_problem_desc *problem = &spec->problem;
+    assert_int_equal(amm_lower_init(&b.lowered, test_context(), problem), AMM_OK);
+    assert_int_equal(amm_space_open(&space, &b.lowered.arena, problem), AMM_OK);
+    for (uint64_t index = 0; index < space.count; index++) {
+        amm_config c;
+        if (!amm_space_config(&space, &c, index) ||
+            amm_space_reject(problem, &b.lowered.layout, &c) != AMM_ACCEPTED) {
+            continue;
+        }
+        b.cuts[0] = 0;
+        b.cuts[c.pp] = b.lowered.analytic->layers;
+        if (c.vpp > 1) {
+            amm_even_cuts(&b.lowered, b.cuts, &c);
+            try_cuts(&b, &c);
+        } else {
+            all_cuts(&b, &c, 1);
+        }
+    }
+    amm_lower_free(&b.lowered);
+    return b.best_s;
+}
+
+static void winner_is_the_brute_force_one(void **state)
+{
+    uint64_t seed = 1;
+    int plans = 0;
+    int proven = 0;
+    int piped = 0;
+    (void)state;
+    for (int k = 0; k < 60; k++) {
+        amm_spec *spec = random_spec(&seed);
+        amm_result *result = NULL;
+        const amm_status status = amm_plan(&result, spec, NULL);
+        const double best_s = brute_force(spec);
+        if (status == AMM_NO_PLAN) {
+            assert_true(isinf(best_s));
+        } else if (status != AMM_OK) {
+            fail_msg("%s", amm_last_error());
+        } else {
+            plans++;
+            proven += result->proven;
+            piped += result->plans[0].config.pp > 1;
+            assert_true(result->plans[0].time_s * (1.0 - result->gap) <= best_s * (1.0 + 1e-12));
+            if (result->proven) {
+                assert_close(result->plans[0].time_s, best_s, 1e-12, 0.0);
+            }
+        }
+        amm_result_free(result);
+        amm_spec_free(spec);
+    }
+    printf("%d plans, %d proven, %d with a pipeline\n", plans, proven, piped);
+    assert_true(plans > 20 && 3 * proven > 2 * plans && piped > 5);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+static double sum_of(const amm_time_parts *t)
+{
+    return t->compute_s + t->bubble_s + t->tp_s + t->cp_s + t->ep_s + t->pp_s + t->dp_s +
+           t->optimizer_s + t->other_s;
+}
+
+static void check_ledger(const amm_stage_plan *stage)
+{
+    const amm_ledger *m = &stage->ledger;
+    assert_close(m->weights + m->gradients + m->optimizer + m->activations + m->working +
+                     m->logits + m->gathered + m->context + m->reserve,
+                 stage->memory_bytes, 1e-12, 0.0);
+}
+
+/* Times add up, stages fit, and the list is in order without a layout twice. */
+static void plans_are_whole(void **state)
+{
+    uint64_t seed = 2;
+    (void)state;
+    for (int k = 0; k < 20; k++) {
+        amm_spec *spec = random_spec(&seed);
+        amm_result *all = NULL;
+        amm_result *few = NULL;
+        amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+        options.top = 3;
+        (void)amm_plan(&few, spec, &options);
+        options.top = AMM_TOP_ALL;
+        (void)amm_plan(&all, spec, &options);
+        for (size_t i = 0; i < all->plan_count; i++) {
+            const amm_plan_entry *plan = &all->plans[i];
+            assert_close(sum_of(&plan->time), plan->time_s, 1e-12, 0.0);
+            assert_true(plan->fits && plan->engine_s <= plan->time_s * (1.0 + 1e-12));
+            assert_true(i == 0 || all->plans[i - 1].time_s <= plan->time_s * (1.0 + 1e-12));
+            for (int32_t s = 0; s < plan->config.pp; s++) {
+                check_ledger(&plan->stages[s]);
+            }
+        }
+        for (size_t i = 0; i < few->plan_count; i++) {
+            assert_close(few->plans[i].time_s, all->plans[i].time_s, 1e-12, 0.0);
+        }
+        amm_result_free(all);
+        amm_result_free(few);
+        amm_spec_free(spec);
+    }
+}
+
+/* The fullest stage of the ledgers is the one that amm_step_memory names. */
+static void stages_hold_the_step_memory(void **state)
+{
+    uint64_t seed = 3;
+    (void)state;
+    for (int k = 0; k < 20; k++) {
+        amm_spec *spec = random_spec(&seed);
+        amm_lowered lowered;
+        amm_space_range space;
+        assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
+        assert_int_equal(amm_space_open(&space, &lowered.arena, &spec->problem), AMM_OK);
+        for (uint64_t index = 0; index < space.count; index += 7) {
+            amm_config c;
+            amm_run run;
+            amm_ledger whole;
+            amm_analytic_cost cost;
+            int32_t cuts[64];
+            if (!amm_space_config(&space, &c, index) ||
+                amm_space_reject(&spec->problem, &lowered.layout, &c) != AMM_ACCEPTED) {
+                continue;
+            }
+            amm_even_cuts(&lowered, cuts, &c);
+            amm_analytic_short(&lowered, &cost, &c, cuts);
+            amm_lower_run(&run, lowered.analytic, &c, NULL);
+            amm_step_memory(&whole, &lowered.analytic->network, &lowered.analytic->machine, &run);
+            assert_same_bits(whole.total - lowered.analytic->room_bytes, cost.short_bytes);
+            assert_int_equal(whole.stage, cost.stage);
+        }
+        amm_lower_free(&lowered);
+        amm_spec_free(spec);
+    }
+}
+
+/* Every index is a layout of its own, and what is skipped holds none. */
+static void indices_are_layouts(void **state)
+{
+    uint64_t seed = 4;
+    (void)state;
+    for (int k = 0; k < 10; k++) {
+        amm_spec *spec = random_spec(&seed);
+        amm_space_range space;
+        assert_int_equal(amm_space_open(&space, &test_arena, &spec->problem), AMM_OK);
+        uint64_t skipped = 0;
+        uint64_t found = 0;
+        for (uint64_t index = 0; index < space.count; index++) {
+            amm_config c;
+            const bool layout = amm_space_config(&space, &c, index);
+            found += layout;
+            assert_false(layout && index < skipped);
+            if (layout) {
+                assert_int_equal(c.index, index);
+                assert_int_equal((int64_t)c.tp * c.pp * c.cp * c.dp, space.devices);
+            } else if (index >= skipped) {
+                skipped = amm_space_skip(&space, index);
+                assert_true(skipped > index);
+            }
+        }
+        assert_true(found > 0);
+        amm_spec_free(spec);
+    }
+}
+
+/* ---- failing memory -------------------------------------------------------------------------- */
+
+static void plan_with(failing_allocator *memory, int64_t fail_at)
+{
+    amm_context_options options = AMM_CONTEXT_OPTIONS_INIT;
+    amm_context *context = NULL;
+    amm_spec *spec = NULL;
+    amm_result *result = NULL;
+    char *text = NULL;
+    options.allocator = failing_allocator_make(memory);
+    memory->fail_at = -1;
+    assert_int_equal(amm_context_create(&context, &options), AMM_OK);
+    memory->fail_at = fail_at < 0 ? -1 : memory->calls + fail_at;
+    amm_status status = amm_spec_create(&spec, context, NULL);
+    const char *const keys[][2] = { { "model", models[1] },
+                                    { "cluster", clusters[1] },
+                                    { "global_batch", "8" },
+                                    { "micro_batch", "1" },
+                                    { "pp", "4" } };
+    for (size_t k = 0; status == AMM_OK && k < sizeof keys / sizeof keys[0]; k++) {
+        status = amm_spec_set(spec, keys[k][0], keys[k][1]);
+    }
+    if (status == AMM_OK) {
+        status = amm_plan(&result, spec, NULL);
+    }
+    if (status == AMM_OK) {
+        status = amm_result_json(result, &text, 0);
+    }
+    amm_text_free(context, text);
+    text = NULL;
+    if (status == AMM_OK) {
+        status = amm_result_table(result, &text, 1);
+    }
+    assert_true(status == AMM_OK || status == AMM_NO_MEMORY);
+    assert_true(fail_at >= 0 || status == AMM_OK);
+    amm_text_free(context, text);
+    amm_result_free(result);
+    amm_spec_free(spec);
+    amm_context_free(context);
+    assert_int_equal(memory->live, 0);
+}
+
+static void memory_that_fails_leaks_nothing(void **state)
+{
+    failing_allocator memory = { 0 };
+    (void)state;
+    plan_with(&memory, -1);
+    const int64_t calls = memory.calls;
+    for (int64_t k = 0; k < calls; k += 1 + calls / 400) {
+        failing_allocator one = { 0 };
+        plan_with(&one, k);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(winner_is_the_brute_force_one),
+        cmocka_unit_test(plans_are_whole),
+        cmocka_unit_test(stages_hold_the_step_memory),
+        cmocka_unit_test_setup_teardown(indices_are_layouts, arena_start, arena_stop),
+        cmocka_unit_test(memory_that_fails_leaks_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
