@@ -69,8 +69,8 @@ static double whole(reading *r, int column, double low, double usual)
 static void read_block(reading *r, amm_block_shape *x)
 {
     const bool moe = text(r, AMM_COLUMN_moe_experts)[0] != '\0';
-    x->hidden = whole(r, AMM_COLUMN_hidden, 1, NAN);
-    x->heads = whole(r, AMM_COLUMN_heads, 1, NAN);
+    x->hidden = whole(r, AMM_COLUMN_hidden, 1, nan(""));
+    x->heads = whole(r, AMM_COLUMN_heads, 1, nan(""));
     x->kv_heads = whole(r, AMM_COLUMN_kv_heads, 1, x->heads);
     x->head_qk = x->head_v = x->hidden / x->heads;
     x->gated = number(r, AMM_COLUMN_gated_mlp, 0, 0);
@@ -121,7 +121,7 @@ static void read_network(reading *r)
     amm_network *n = &r->out->network;
     amm_block_shape block = { 0 };
     read_block(r, &block);
-    const double layers = whole(r, AMM_COLUMN_layers, 1, NAN);
+    const double layers = whole(r, AMM_COLUMN_layers, 1, nan(""));
     const double dense_first = whole(r, AMM_COLUMN_first_k_dense, 0, 0);
     n->hidden = block.hidden;
     n->vocab = whole(r, AMM_COLUMN_vocab, 1, 51200);
@@ -305,15 +305,15 @@ static void read_options(reading *r, const amm_facts *facts)
 static void read_degrees(reading *r)
 {
     amm_run *run = &r->out->run;
-    run->devices = whole(r, AMM_COLUMN_gpus, 1, NAN);
+    run->devices = whole(r, AMM_COLUMN_gpus, 1, nan(""));
     run->tp = whole(r, AMM_COLUMN_tp, 1, 1);
     run->pp = whole(r, AMM_COLUMN_pp, 1, 1);
     run->cp = whole(r, AMM_COLUMN_cp, 1, 1);
     run->ep = whole(r, AMM_COLUMN_ep, 1, 1);
     run->etp = whole(r, AMM_COLUMN_etp, 1, 1);
     run->vpp = whole(r, AMM_COLUMN_vpp, 1, 1);
-    run->micro_batch = number(r, AMM_COLUMN_micro_batch, 1e-9, NAN);
-    const double batch = number(r, AMM_COLUMN_global_batch, 1e-9, NAN);
+    run->micro_batch = number(r, AMM_COLUMN_micro_batch, 1e-9, nan(""));
+    const double batch = number(r, AMM_COLUMN_global_batch, 1e-9, nan(""));
     run->seq_len = whole(r, AMM_COLUMN_seq_len, 1, 2048);
     if (r->out->reason != NULL) {
         return;

@@ -66,8 +66,8 @@ AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, doub
 {
     const amm_rates *r = env->rates;
     const double peak = amm_matrix_peak(r, precision);
-    const double aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
-    const double rate = peak * r->gemm_efficiency * 1.0 /
+    const int aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
+    const double rate = peak * r->gemm_efficiency /
                         (1.0 + r->gemm_half_size * (1.0 / m + 1.0 / n + 1.0 / k)) *
                         (aligned ? 1.0 : r->unaligned_efficiency) *
                         (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
