@@ -70,7 +70,10 @@ static double context_time(const amm_machine *m, const amm_run *run, const amm_b
     const double kv = fmax(x->kv_heads / run->tp, 1.0);
     const double bytes = tokens * kv * (x->head_qk + x->head_v) * 2.0 * sent;
     const double hop = amm_send_time(&m->fabric, &m->rates, g.inside < g.ranks, bytes);
-    return (run->cp - 1.0) * fmax(0.0, hop - core_s / run->cp) + 0.1 * (run->cp - 1.0) * hop;
+    /* Every step's partial outputs, or gradients of q, k and v, are rescaled and added in fp32. */
+    const double merged = tokens * x->heads / run->tp * x->head_v * sent;
+    const double merge = amm_traffic_time(&m->rates, merged * m->facts.context_merge_bytes);
+    return (run->cp - 1.0) * (fmax(0.0, hop - core_s / run->cp) + 0.1 * hop + merge);
 }
 
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,

@@ -50,7 +50,8 @@ void amm_list_finish(amm_list *list, int64_t *values, int32_t count);
     X(top_k, "top_k", 1, AMM_MAX_EXPERTS)                                                          \
     X(expert_ffn, "expert_ffn", 1, AMM_MAX_WIDTH)                                                  \
     X(shared_ffn, "shared_ffn", 1, AMM_MAX_WIDTH)                                                  \
-    X(extra_parameters, "extra_parameters", 1, AMM_MAX_INTEGER)
+    X(extra_parameters, "extra_parameters", 1, AMM_MAX_INTEGER)                                    \
+    X(activation_kernels, "activation_kernels", 1, 64)
 /* member of the shape, key, default */
 #define AMM_SHAPE_FLAG_LIST(X)                                                                     \
     X(gated, "gated", 0)                                                                           \

@@ -45,13 +45,15 @@ AMM_FN void amm_add_traffic(amm_pass_time *t, const amm_op_env *env, double forw
     t->backward_s += amm_traffic_time(env->rates, backward_bytes * scale);
 }
 
-/* Bytes per inner element of the activation function: read one or two, write one; backward also
- * reads the gradient and writes one or two. */
+/* The activation function, per inner element: read one or two, write one; backward also reads the
+ * gradient and writes one or two. Functions that no library fuses are a chain of kernels that each
+ * read and write. */
 AMM_FN void amm_add_activation(amm_pass_time *t, const amm_op_env *env, double elements,
-                               double gated)
+                               const amm_block_shape *x)
 {
-    amm_add_traffic(t, env, elements * (gated > 0.0 ? 6.0 : 4.0),
-                    elements * (gated > 0.0 ? 10.0 : 6.0));
+    const double chain = 4.0 * x->activation_kernels;
+    amm_add_traffic(t, env, elements * fmax(chain, x->gated > 0.0 ? 6.0 : 4.0),
+                    elements * fmax(2.0 * chain, x->gated > 0.0 ? 10.0 : 6.0));
 }
 
 AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const amm_block_shape *x,
@@ -84,11 +86,11 @@ AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const 
 }
 
 AMM_FN void amm_block_dense(amm_pass_time *gemm, amm_pass_time *activation, const amm_op_env *env,
-                            double tokens, double hidden, double inner, double gated)
+                            const amm_block_shape *x, double tokens, double inner)
 {
-    amm_add_linear(gemm, env, tokens, inner * (1.0 + gated), hidden);
-    amm_add_linear(gemm, env, tokens, hidden, inner);
-    amm_add_activation(activation, env, tokens * inner, gated);
+    amm_add_linear(gemm, env, tokens, inner * (1.0 + x->gated), x->hidden);
+    amm_add_linear(gemm, env, tokens, x->hidden, inner);
+    amm_add_activation(activation, env, tokens * inner, x);
 }
 
 /* Routed experts: this rank receives top_k copies of every token it sends, times the imbalance. */
@@ -100,8 +102,7 @@ AMM_FN void amm_block_experts(amm_block_time *t, const amm_op_env *env, const am
     const double rows = copies * s->ep / x->experts;
     const double share = amm_grouped_share(env, rows);
     amm_pass_time gemm = { 0.0, 0.0 };
-    amm_block_dense(&gemm, &t->expert_activation, env, copies, x->hidden, x->expert_ffn / s->etp,
-                    x->gated);
+    amm_block_dense(&gemm, &t->expert_activation, env, x, copies, x->expert_ffn / s->etp);
     /* Weights of every local expert are read once a pass, however few rows each has. */
     const double weights = (2.0 + x->gated) * x->hidden * x->expert_ffn / s->etp * x->experts /
                            s->ep * env->element_bytes;
@@ -125,15 +126,13 @@ AMM_FN amm_block_time amm_block_times(const amm_op_env *env, const amm_block_sha
     amm_add_traffic(&t.norms, env, own * x->hidden * norm, own * x->hidden * norm * 1.5);
     amm_add_traffic(&t.residual, env, own * x->hidden * 16.0, own * x->hidden * 18.0);
     if (x->ffn > 0.0) {
-        amm_block_dense(&t.mlp, &t.mlp_activation, env, s->tokens, x->hidden, x->ffn / s->tp,
-                        x->gated);
+        amm_block_dense(&t.mlp, &t.mlp_activation, env, x, s->tokens, x->ffn / s->tp);
     }
     if (x->experts > 0.0) {
         amm_block_experts(&t, env, x, s);
     }
     if (x->shared_ffn > 0.0) {
-        amm_block_dense(&t.shared, &t.shared, env, s->tokens, x->hidden, x->shared_ffn / s->tp,
-                        x->gated);
+        amm_block_dense(&t.shared, &t.shared, env, x, s->tokens, x->shared_ffn / s->tp);
     }
     return t;
 }

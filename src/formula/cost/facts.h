@@ -20,6 +20,8 @@
     X(attention_kernel, 0, 7, 3, "kernel used when a run does not say (AMM_ATTENTION_...)")        \
     X(dp_overlap, 0, 1, 0, "share of the backward pass that can hide the gradient reduction")      \
     X(gather_overlap, 0, 1, 0, "share of the forward pass that can hide the parameter gather")     \
+    X(context_merge_bytes, 0, 120, 30,                                                             \
+      "traffic per query element to merge a step of ring attention")                               \
     X(fsdp_overlap, 0, 1, 0.7, "share of the gathers of sharded layers that compute can hide")     \
     X(zero_rank_s, 0, 0.02, 0, "seconds per rank of the sharding group (one broadcast each)")      \
     X(p2p_exposed, 0, 2, 0.5, "share of stage-to-stage transfers not hidden in steady state")      \

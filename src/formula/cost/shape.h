@@ -26,6 +26,8 @@ typedef struct amm_block_shape {
     double norm_vectors;       /* learned vectors of length h in a norm: 2 LayerNorm, 1 RMSNorm */
     double qk_norm;            /* 1: RMSNorm of every query and key head */
     double extra_parameters;   /* anything else that is learned */
+    double activation_kernels; /* separate kernels of an activation function that libraries do not
+                                  fuse (squared ReLU 2, clamped SwiGLU 7); 0: one fused kernel */
 } amm_block_shape;
 
 /* Query, key, value and output projections with their biases, and the norms inside attention.
