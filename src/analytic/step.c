@@ -265,56 +265,87 @@ static double gradient_bytes(const amm_machine *m, const amm_run *run)
                                                 : m->facts.gradient_bytes_bf16;
 }
 
+/* The groups of a stage's data-parallel ranks: all of them, those that share the states, and those
+ * that hold the same share (hybrid sharding; one rank where the states are shared by all). */
+typedef struct data_groups {
+    amm_group all, shard, replicate;
+    double shards;
+} data_groups;
+
+static data_groups groups_of(const amm_machine *m, const amm_run *run, double ranks, double stride)
+{
+    data_groups g;
+    g.shards = run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
+    g.all = amm_group_of(&m->fabric, ranks, stride);
+    g.shard = amm_group_of(&m->fabric, g.shards, stride);
+    g.replicate = amm_group_of(&m->fabric, ranks / g.shards, stride * g.shards);
+    return g;
+}
+
+/* Gradients to those that own them: everyone (all-reduce), or the owners of each share. */
+static double reduce_seconds(const amm_machine *m, const data_groups *g, double bytes)
+{
+    return amm_gather_time(&m->fabric, &m->rates, &g->shard, bytes) +
+           amm_all_reduce_time(&m->fabric, &m->rates, &g->replicate, bytes / g->shards);
+}
+
+/* Experts have their own data-parallel ranks, shared as widely as the dense ones. */
+static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
+{
+    const double ranks = fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+    return groups_of(m, run, ranks, run->ep * run->etp);
+}
+
 /* Sharded layer by layer (ZeRO-3, FSDP): gathers in both passes and a reduction per micro-batch
- * run beside the compute; what does not fit there is exposed. */
+ * run beside the compute; what does not fit there is exposed. Hybrid sharding all-reduces its shares
+ * once per step. */
 static double sharded_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    const amm_group g = amm_group_of(&m->fabric, run->dp * run->cp, run->tp);
+    const data_groups g = groups_of(m, run, run->dp * run->cp, run->tp);
+    const data_groups e = expert_groups_of(m, run);
     const double layers = fmax(s->blocks, 1.0);
     const double once =
-        layers * amm_gather_time(&m->fabric, &m->rates, &g, s->parameters * 2.0 / layers);
+        layers *
+        (amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * 2.0 / layers) +
+         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0 / layers));
     const double comm = 3.0 * once;
     const double hidden = comm * m->facts.fsdp_overlap;
     const double compute = s->forward_s + s->backward_s;
-    return run->micro_batches * (comm - hidden + fmax(hidden - compute, comm / layers));
+    const double replicate =
+        amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * 2.0 / g.shards);
+    return run->micro_batches * (comm - hidden + fmax(hidden - compute, comm / layers)) + replicate;
 }
 
-/* Gradients reduced after the last backward pass and, with a sharded optimizer, parameters gathered
- * before the next forward pass; each less what the runtime hides behind compute. */
+/* Gradients reduced after the last backward pass (sharded gradients: after every one) and, with a
+ * sharded optimizer, parameters gathered before the next forward pass; each less what the runtime
+ * hides behind compute. */
 double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    const amm_group g = amm_group_of(&m->fabric, run->dp * run->cp, run->tp);
-    const double ranks = run->dp * run->cp;
-    if (ranks <= 1.0) {
+    if (run->dp * run->cp <= 1.0) {
         return 0.0;
     }
     if (run->sharding == AMM_SHARDING_PARAMETERS) {
         return sharded_exposed(m, run, s);
     }
-    const amm_group ge = amm_group_of(&m->fabric, fmax(1.0, ranks * run->tp / (run->ep * run->etp)),
-                                      run->ep * run->etp);
-    const double all = s->parameters;
+    const data_groups g = groups_of(m, run, run->dp * run->cp, run->tp);
+    const data_groups e = expert_groups_of(m, run);
     const double grad = gradient_bytes(m, run);
-    const double reduce = amm_gather_time(&m->fabric, &m->rates, &g, all * grad) +
-                          amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * grad);
-    const double weight = run->sharding == AMM_SHARDING_NONE ? grad : 2.0;
+    const double reduce = reduce_seconds(m, &g, s->parameters * grad) +
+                          reduce_seconds(m, &e, s->expert_parameters * grad);
     const double gather =
-        amm_gather_time(&m->fabric, &m->rates, &g, all * weight) +
-        amm_gather_time(&m->fabric, &m->rates, &ge, s->expert_parameters * weight);
+        amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * 2.0) +
+        amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0);
     /* With interleaved stages all chunks but the last to finish have min(G, p) micro-batches of the
      * others to hide behind. */
     const double passes = run->vpp > 1.0 ? fmin(run->micro_batches, run->pp) : 1.0;
     const double hide_reduce = m->facts.dp_overlap * s->backward_s * passes;
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
-    if (run->sharding == AMM_SHARDING_NONE) {
-        return fmax(reduce + gather - hide_reduce, least * (reduce + gather));
-    }
-    const double per_rank = run->shard_group > m->fabric.domain / run->tp
-                                ? m->facts.zero_rank_s * run->shard_group
-                                : 0.0;
-    return fmax(reduce - hide_reduce, least * reduce) + fmax(gather - hide_gather, least * gather) +
-           per_rank;
+    const double times = run->sharding == AMM_SHARDING_GRADIENTS ? run->micro_batches : 1.0;
+    const double per_rank =
+        g.shards > m->fabric.domain / run->tp ? m->facts.zero_rank_s * g.shards : 0.0;
+    return times * fmax(reduce - hide_reduce, least * reduce) +
+           fmax(gather - hide_gather, least * gather) + per_rank;
 }
 
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)

@@ -183,6 +183,10 @@ static void read_precision(reading *r)
             return;
         }
     }
+    if (strncmp(cell, "fp8-", 4) == 0) { /* further ways to choose its scales */
+        r->out->run.precision = AMM_PRECISION_FP8;
+        return;
+    }
     refuse_cell(r, AMM_COLUMN_precision, "unknown");
 }
 

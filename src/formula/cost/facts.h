@@ -43,8 +43,8 @@
     X(sequence_parallel, 0, 1, 0, "1: assumed where a run does not say")                           \
     X(flash1_rate, 0.1, 1.5, 0.55, "FlashAttention 1 over the device's attention rate")            \
     X(triton_rate, 0.1, 1.5, 0.75, "Triton FlashAttention over the device's attention rate")       \
-    X(hopper_gemm_rate, 0.4, 1.1, 0.95, "GEMM rate of this software where there are 8-bit units")     \
-    X(hopper_attention_rate, 0.3, 1.1, 0.7,                                                          \
+    X(hopper_gemm_rate, 0.4, 1.1, 0.95, "GEMM rate of this software where there are 8-bit units")  \
+    X(hopper_attention_rate, 0.3, 1.1, 0.7,                                                        \
       "fused attention rate there: kernels of the generation before")                              \
     X(fused_softmax_bytes, 2, 40, 12, "traffic per score of a fused softmax, forward")             \
     X(torch_softmax_bytes, 4, 120, 32, "traffic per score of separate kernels, forward")           \
