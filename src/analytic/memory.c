@@ -20,7 +20,7 @@ static amm_states states_of(const amm_machine *m, const amm_run *run)
 typedef struct stage_content {
     int32_t blocks[AMM_MAX_BLOCK_KINDS];
     double dense, expert; /* parameters of one rank */
-    double block_dense;   /* of one block, mean */
+    double block;         /* the same of one block, mean */
 } stage_content;
 
 static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage,
@@ -31,12 +31,14 @@ static void content_of(stage_content *out, const amm_network *n, const amm_run *
     int32_t count = 0;
     memset(out, 0, sizeof *out);
     for (int32_t k = 0; k < n->kind_count; k++) {
-        out->blocks[k] = blocks[k];
-        out->dense += blocks[k] * n->kind_parameters[k] / run->tp;
-        out->expert += blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
-        count += blocks[k];
+        /* Extra prediction layers are blocks like the last one. */
+        const int extra = last && k == n->kind_of[n->block_count - 1];
+        out->blocks[k] = blocks[k] + (extra ? (int32_t)n->prediction_layers : 0);
+        out->dense += out->blocks[k] * n->kind_parameters[k] / run->tp;
+        out->expert += out->blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
+        count += out->blocks[k];
     }
-    out->block_dense = count > 0 ? out->dense / count : 0.0;
+    out->block = count > 0 ? (out->dense + out->expert) / count : 0.0;
     out->dense +=
         (stage == 0 ? table : 0.0) +
         (last && (run->pp > 1.0 || !n->tied) ? table * (1.0 + n->prediction_layers) : 0.0);
@@ -58,7 +60,9 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
     in.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
     in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
-    in.softmax_bytes = run->attention <= AMM_ATTENTION_FUSED_SOFTMAX ? 4.0 : in.element_bytes;
+    in.softmax_bytes =
+        fmax(in.element_bytes,
+             run->attention == AMM_ATTENTION_TORCH ? 4.0 : m->facts.softmax_kept_bytes);
     in.expert_tokens = amm_kept_expert_tokens(&in, m->facts.expert_imbalance);
     return in;
 }
@@ -124,7 +128,7 @@ void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine 
                      (c.dense / z + c.expert / ze);
     add_activations(out, n, m, run, &c, stage);
     if (by_weights) { /* the layer in use and the one prefetched */
-        out->gathered = c.block_dense * (2.0 * states.gathered + states.gradients);
+        out->gathered = c.block * (2.0 * states.gathered + states.gradients);
     }
     if (stage == (int32_t)run->pp - 1) {
         out->logits = run->micro_batch * run->seq_len / run->cp * n->vocab * m->facts.logit_bytes /

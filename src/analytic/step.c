@@ -107,7 +107,7 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
     out->backward_s =
         amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) + wait +
-        (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) : again + again_ep);
+        (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) + wait : again + again_ep);
     out->tp_s = (full ? 3.0 : 2.0) * tp;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
@@ -356,8 +356,10 @@ double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm
                                     ? 1.0
                                     : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
     const double own = s->parameters / share + s->expert_parameters / expert_share;
-    return amm_traffic_time(&m->rates, own * m->facts.optimizer_traffic_bytes +
-                                           (s->parameters + s->expert_parameters) * 4.0);
+    /* Weights in the training format are written whole, unless they are sharded themselves. */
+    const double whole =
+        run->sharding == AMM_SHARDING_PARAMETERS ? own : s->parameters + s->expert_parameters;
+    return amm_traffic_time(&m->rates, own * m->facts.optimizer_traffic_bytes + whole * 4.0);
 }
 
 /* ---- the step -------------------------------------------------------------------------------- */
@@ -381,7 +383,8 @@ double amm_model_flops(const amm_network *n, const amm_run *run)
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     const double split = run->sequence_parallel ? run->tp : 1.0;
-    const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * 2.0 / split;
+    const double element = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * element / split;
     const int across =
         run->tp * run->cp * run->dp >= m->fabric.domain && m->fabric.devices > m->fabric.domain;
     return run->pp > 1.0 ? amm_send_time(&m->fabric, &m->rates, across, bytes) : 0.0;

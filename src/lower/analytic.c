@@ -37,6 +37,9 @@ static void set_run(amm_analytic *a, const amm_problem_desc *problem)
     run->seq_len = (double)problem->model->seq_len;
     run->attention = (int)f->attention_kernel;
     run->norm_fused = f->norm_fused > 0.0;
+    run->tp_overlap = f->plans_tp_overlap > 0.0;
+    run->ep_overlap = f->plans_ep_overlap > 0.0;
+    run->deduplicate = f->plans_deduplicate > 0.0;
     (void)amm_precision_parse(&run->precision, problem->precision); /* checked with the problem */
 }
 

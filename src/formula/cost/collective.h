@@ -86,8 +86,8 @@ AMM_FN double amm_network_latency(const amm_rates *r, double domains)
     return domains > 1.0 ? r->network_latency_s * fmin(domains - 1.0, 4.0 * log2(domains)) : 0.0;
 }
 
-/* Reduce-scatter or all-gather of `bytes` (the whole buffer): inside the domain, then its shards
- * across domains on every member's own ring. */
+/* Reduce-scatter or all-gather of `bytes` (the whole buffer): inside the domain and
+ * across domains at once: a ring runs through all links. */
 AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
                               double bytes)
 {
@@ -120,7 +120,7 @@ AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const
     return domains > 1.0 ? fmax(in, across) + 2.0 * amm_network_latency(r, domains) : in;
 }
 
-/* Every rank sends `bytes` in total, evenly to all members (itself included). `remote_bytes`: what
+/* Every rank sends `local_bytes` to members of its domain and `remote_bytes`: what
  * of it leaves the domain (fewer where copies for one domain are sent once). */
 AMM_FN double amm_all_to_all_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
                                   double local_bytes, double remote_bytes)

@@ -17,7 +17,7 @@
     X(norm_traffic_bytes, 2, 40, 8, "traffic of a block's fused norms per element, forward")       \
     X(unfused_norm_bytes, 8, 300, 170, "the same, not fused")                                      \
     X(element_traffic_scale, 0.2, 4, 1, "element-wise traffic over the count in op.h")             \
-    X(attention_kernel, 0, 7, 3, "kernel used when a run does not say (AMM_ATTENTION_...)")        \
+    X(attention_kernel, 0, 4, 3, "kernel used when a run does not say (AMM_ATTENTION_...)")        \
     X(dp_overlap, 0, 1, 0, "share of the backward pass that can hide the gradient reduction")      \
     X(gather_overlap, 0, 1, 0, "share of the forward pass that can hide the parameter gather")     \
     X(context_merge_bytes, 0, 120, 30,                                                             \
@@ -58,6 +58,10 @@
     X(joint_projection, 0, 1, 0, "1: query, key, value are slices of one kept projection")         \
     X(unfused_norm_kept_bytes, 0, 24, 6, "kept per element of a norm that is not fused")           \
     X(working_scale, 0.3, 4, 1, "memory while a block is recomputed over what it keeps")           \
+    X(softmax_kept_bytes, 2, 4, 2, "of the softmax's output per score, fused softmax kernel")      \
+    X(plans_tp_overlap, 0, 1, 0, "1: plans overlap tensor-parallel transfers with their GEMMs")    \
+    X(plans_ep_overlap, 0, 1, 0, "1: plans overlap dispatch and combine")                          \
+    X(plans_deduplicate, 0, 1, 0, "1: plans use a dispatcher that sends one copy per domain")      \
     X(dropout_mask_bytes, 0, 2, 1, "kept per element of a dropout (models with LayerNorm)")        \
     X(narrow_weight_bytes, 0, 4, 2, "8-bit copies of a weight kept beside the 16-bit one")         \
     X(context_share, 0, 0.2, 0.04, "of a device's memory: driver context, workspaces, caches")     \
