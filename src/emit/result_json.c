@@ -319,7 +319,7 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     const amm_problem_desc *problem = &w->result->spec->problem;
     const double samples_per_s = (double)problem->global_batch / plan->time_s;
     amm_json *j = &w->json;
-    amm_json_null(j, "oom_probability");
+    amm_json_number(j, "oom_probability", w->analytic ? plan->oom_probability : (double)NAN);
     amm_json_number(j, "samples_per_s", samples_per_s);
     amm_json_number(j, "tokens_per_s_per_device",
                     samples_per_s * (double)amm_problem_tokens(problem) /

@@ -8,7 +8,7 @@ is_empty "$err"
 for text in "model    llama-3-70b · 70,553,706,496 parameters · 80 blocks" \
     "PFLOP per step (causal attention counted half)" "256 sequences of 8,192 tokens" \
     "cluster  8 nodes × 8 H100-80GB = 64 devices" "runtime  megatron-core · bf16 · AdamW, " \
-    "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" " ▶  1" "why #1   tp " \
+    "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" "P(OOM)" " ▶  1" "why #1   tp " \
     "recompute none→full" "does not fit: short" "sure?    " "interleaved-uneven: " "nearest tp="; do
     has "$out" "$text"
 done
@@ -24,7 +24,7 @@ has "$out" "$best"
 # Every term, the ledger, the room that is left.
 run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1,recompute=full
 for text in "recompute=full" "compute " "tp " "optimizer " "100.0 %" "weights" "optim." "working" \
-    "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
+    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
     has "$out" "$text"
 done
 run 0 explain "${llama[@]}" --strategy pp=64,micro-batch=4,stage-layers="$(printf '1-%.0s' {1..63})20"
@@ -144,6 +144,12 @@ for name in sys.argv[2:]:
                 if not math.isclose(sum(stage[parts].values()), stage["memory_bytes"],
                                     rel_tol=1e-12):
                     errors.append(f"the parts of {parts} do not add up")
+        full = max(stage["memory_bytes"] for stage in plan["stages"])
+        room = plan["stages"][0]["capacity_bytes"] # no margin
+        z = (math.log(full) - math.log(room)) / 0.05
+        if not math.isclose(plan["oom_probability"], math.erfc(-z / math.sqrt(2)) / 2,
+                            rel_tol=1e-9, abs_tol=1e-300):
+            errors.append("oom_probability is another one")
         flops = plan["tflops_per_device"]
         if not 0 < plan["mfu"] < 1 or flops <= 0:
             errors.append("mfu is no share")
