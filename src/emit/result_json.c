@@ -347,6 +347,7 @@ static void write_plan(writer *w, size_t index)
     amm_json_null(j, "tie_class");
     write_strategy(w, plan);
     amm_json_number(j, "time_s", plan->time_s);
+    amm_json_number(j, "simulated_s", w->analytic ? plan->simulated_s : (double)NAN);
     amm_json_number(j, "time_low_s", w->analytic ? plan->range.low_s : (double)NAN);
     amm_json_number(j, "time_high_s", w->analytic ? plan->range.high_s : (double)NAN);
     amm_json_open_row(j, "vs_best", '{');

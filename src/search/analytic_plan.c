@@ -157,6 +157,7 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
     out->config = *c;
     out->time_s = step.time_s;
     out->engine_s = step.time_s;
+    out->simulated_s = (double)NAN;
     out->flops = step.flops;
     out->fits = true;
     const amm_time_parts parts = { step.compute_s, step.bubble_s,    step.tp_s,

@@ -63,6 +63,8 @@ typedef struct amm_plan_entry {
     amm_config config;
     double time_s;
     double engine_s; /* what the engine compared (ticks, additive approximation) */
+    double
+        simulated_s; /* analytic model, finalists with a pipeline: the schedule simulated; else NaN */
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
     amm_stage_plan *stages;      /* [config.pp] */

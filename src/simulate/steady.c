@@ -15,7 +15,8 @@ static bool has_rounds(const amm_schedule_input *in)
     if (in->stages < 1 || in->micro_batches < 1) {
         return false; /* amm_simulate says what is wrong */
     }
-    const bool interleaved = in->kind == AMM_SCHEDULE_INTERLEAVED && (in->group == 0 || in->group == in->stages) &&
+    const bool interleaved = in->kind == AMM_SCHEDULE_INTERLEAVED &&
+                             (in->group == 0 || in->group == in->stages) &&
                              in->micro_batches % in->stages == 0;
     return (in->kind == AMM_SCHEDULE_1F1B || interleaved) &&
            (in->transfer == AMM_TRANSFER_BLOCKING || in->transfer_s == NULL);
