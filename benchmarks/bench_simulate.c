@@ -77,7 +77,7 @@ int main(void)
                                             shapes[n][1], 0,
                                             forward_s,    backward_s,
                                             weight_s,     transfer_s,
-                                            false };
+                                            false,        false };
             status = measure(context, &in);
         }
     }

@@ -63,6 +63,11 @@ enum { AMM_RESULT_NO_RUN_INFO = 1 }; /* leave out what may differ between equal 
 AMM_API amm_status amm_result_json(const amm_result *result, char **out, int flags);
 AMM_API amm_status amm_result_table(const amm_result *result, char **out, int details);
 
+/* The step of a plan without a profile, its schedule simulated pass by pass, as Chrome trace JSON: open
+ * it in Perfetto or chrome://tracing. Free with amm_text_free. Errors: INPUT (no such plan; layer times
+ * from a profile), LIMIT (more than a million passes), NO_MEMORY. */
+AMM_API amm_status amm_result_trace(const amm_result *result, char **out, size_t index);
+
 #ifdef __cplusplus
 }
 #endif

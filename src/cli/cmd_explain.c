@@ -14,7 +14,9 @@ static const amm_cli_command command = {
     "and marked."
     "\vExamples:\n"
     "  ammeter explain amp-homogeneous --strategy tp=2,pp=4,dp=2,micro-batch=1\n"
-    "  ammeter explain amp-homogeneous --strategy tp=4,dp=4 --strategy tp=1,pp=4,dp=4 --json\n\n"
+    "  ammeter explain amp-homogeneous --strategy tp=4,dp=4 --strategy tp=1,pp=4,dp=4 --json\n"
+    "  ammeter explain --model llama-3-8b --cluster dgx-h100 --global-batch-size 64 --strategy "
+    "tp=2,pp=4,micro-batch=1 --trace step.json\n\n"
     "`ammeter cost' is the same command. Exit codes: 0 evaluated, 1 internal or unwritable output, "
     "2 usage or invalid input.",
     AMM_CLI_PROBLEM | AMM_CLI_STRATEGY | AMM_CLI_RESULT,
@@ -37,13 +39,28 @@ static bool append_term(char **out, const amm_cli_options *options)
     return true;
 }
 
+static int write_trace(amm_context *context, const amm_result *result,
+                       const amm_cli_options *options)
+{
+    char *text = NULL;
+    if (options->trace == NULL) {
+        return AMM_EXIT_OK;
+    }
+    const amm_status status = amm_result_trace(result, &text, 0);
+    const int code = status == AMM_OK ? amm_cli_write(options->trace, text) : amm_cli_fail(status);
+    amm_text_free(context, text);
+    return code;
+}
+
 static int evaluate(amm_context *context, const amm_spec *spec, const amm_cli_options *options,
                     const char *const *strategies)
 {
     amm_result *result = NULL;
     const amm_status status = amm_evaluate(&result, spec, strategies, options->strategy_count);
-    const int code = status == AMM_OK ? amm_cli_options_result(options, context, result, true)
-                                      : amm_cli_fail(status);
+    int code = status == AMM_OK ? write_trace(context, result, options) : amm_cli_fail(status);
+    if (code == AMM_EXIT_OK) {
+        code = amm_cli_options_result(options, context, result, true);
+    }
     amm_result_free(result);
     return code;
 }
@@ -68,6 +85,11 @@ static int evaluate_with_term(amm_context *context, const amm_spec *spec,
     return code;
 }
 
+static bool to_stdout(const char *path)
+{
+    return path == NULL || strcmp(path, "-") == 0;
+}
+
 static int check(const amm_cli_options *options)
 {
     for (int k = 0; k < options->argument_count; k++) {
@@ -84,6 +106,14 @@ static int check(const amm_cli_options *options)
     if (options->strategy_count == 0) {
         return amm_cli_usage_error(
             "explain: --strategy is missing, e.g. --strategy tp=2,pp=4,dp=2,micro-batch=1");
+    }
+    if (options->trace != NULL && options->strategy_count > 1) {
+        return amm_cli_usage_error("explain: --trace takes one --strategy, got %zu",
+                                   options->strategy_count);
+    }
+    if (options->trace != NULL && to_stdout(options->trace) && to_stdout(options->output)) {
+        return amm_cli_usage_error("explain: the trace and the explanation would both go to "
+                                   "standard output; -o FILE takes the latter elsewhere");
     }
     return AMM_EXIT_OK;
 }

@@ -21,6 +21,7 @@ enum {
     OPTION_MIN_NODES,
     OPTION_STRATEGY,
     OPTION_TP_TERM,
+    OPTION_TRACE,
     OPTION_JSON,
     OPTION_NO_RUN_INFO,
     OPTION_LINE,
@@ -118,6 +119,9 @@ static const struct argp_option strategy_options[] = {
            "given several times. With amp-reference also placement=[[1,2],[1,2]]"),
     OPTION("amp-tp-term", OPTION_TP_TERM, "WHICH",
            "Tensor term of amp-reference's placement path: profile (default) or explicit"),
+    OPTION(
+        "trace", OPTION_TRACE, "FILE",
+        "Write the simulated schedule of the one strategy as a Chrome trace (without a profile)"),
     END,
 };
 
@@ -297,6 +301,10 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
     if (key == OPTION_TP_TERM) {
         o->tp_term = read_word("amp-tp-term", text, "profile", "explicit", state);
+        return 0;
+    }
+    if (key == OPTION_TRACE) {
+        o->trace = text;
         return 0;
     }
     if (key == ARGP_KEY_ARG) {

@@ -197,12 +197,12 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     amm_text_append(out, "  ");
     emit_blocks(out, p, plan);
     amm_text_pad(out, after_degrees(w) + w->recompute + 2 + w->blocks);
-    amm_text_printf(out, "  %9.4f  %6.3fx  %9.1f  %5.1f %%  %6.2f of %6.2f  %s\n", plan->time_s,
-                    plan->time_s / r->plans[0].time_s,
+    amm_text_printf(out, "  %9.4f  %6.3fx  %9.1f  %5.1f %%  %6.2f of %6.2f  %-5s %5.1f %%\n",
+                    plan->time_s, plan->time_s / r->plans[0].time_s,
                     (double)p->global_batch * (double)p->model->seq_len * per_device,
                     100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
                     stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
-                    amm_fit_word(plan, stage));
+                    amm_fit_word(plan, stage), 100.0 * plan->oom_probability);
 }
 
 void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
@@ -217,7 +217,7 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
     amm_text_append(out, "  blocks");
     amm_text_pad(out, after_degrees(&w) + w.recompute + 2 + w.blocks);
     amm_text_printf(out, "  %9s  %7s  %9s  %7s  %s\n", "s/step", "vs #1", "tok/s/GPU", "MFU",
-                    "peak GiB of cap.  fits");
+                    "peak GiB of cap.  fits   P(OOM)");
     for (size_t k = 0; k < r->plan_count; k++) {
         emit_plan(out, r, k, &w);
     }
@@ -229,7 +229,7 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
 void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
 {
     amm_text_append(out, "\n    stage   layers     s/micro-batch  weights   grads   optim.  activ. "
-                         "working  logits gather. context reserve   total  of GiB\n");
+                         "working  logits gather. context reserve   total  of GiB   P(OOM)\n");
     for (int32_t s = 0; s < plan->config.pp; s++) {
         const amm_stage_plan *x = &plan->stages[s];
         const amm_ledger *m = &x->ledger;
@@ -239,8 +239,8 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
         for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++) {
             amm_text_printf(out, " %7.2f", parts[k] / AMM_GIB);
         }
-        amm_text_printf(out, " %7.2f %7.2f\n", x->memory_bytes / AMM_GIB,
-                        x->capacity_bytes / AMM_GIB);
+        amm_text_printf(out, " %7.2f %7.2f  %5.1f %%\n", x->memory_bytes / AMM_GIB,
+                        x->capacity_bytes / AMM_GIB, 100.0 * x->oom_probability);
     }
     if (plan->largest_micro_batch > 0) {
         amm_text_printf(out, "    largest micro-batch that fits with these stages: %lld\n",

@@ -319,7 +319,7 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     const amm_problem_desc *problem = &w->result->spec->problem;
     const double samples_per_s = (double)problem->global_batch / plan->time_s;
     amm_json *j = &w->json;
-    amm_json_null(j, "oom_probability");
+    amm_json_number(j, "oom_probability", w->analytic ? plan->oom_probability : (double)NAN);
     amm_json_number(j, "samples_per_s", samples_per_s);
     amm_json_number(j, "tokens_per_s_per_device",
                     samples_per_s * (double)amm_problem_tokens(problem) /
@@ -347,6 +347,7 @@ static void write_plan(writer *w, size_t index)
     amm_json_null(j, "tie_class");
     write_strategy(w, plan);
     amm_json_number(j, "time_s", plan->time_s);
+    amm_json_number(j, "simulated_s", w->analytic ? plan->simulated_s : (double)NAN);
     amm_json_number(j, "time_low_s", w->analytic ? plan->range.low_s : (double)NAN);
     amm_json_number(j, "time_high_s", w->analytic ? plan->range.high_s : (double)NAN);
     amm_json_open_row(j, "vs_best", '{');

@@ -415,6 +415,10 @@ static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry 
         }
     }
     amm_text_printf(out, "    %-10s %12.6f s  100.0 %%\n", "step", plan->time_s);
+    if (amm_problem_is_analytic(&r->spec->problem) && isfinite(plan->simulated_s)) {
+        amm_text_printf(out, "    %-10s %12.6f s  (closed form %+.2f %%)\n", "simulated",
+                        plan->simulated_s, 100.0 * (plan->time_s / plan->simulated_s - 1.0));
+    }
 }
 
 static void emit_device_types(amm_text *out, const amm_cluster *cluster, uint32_t mask)

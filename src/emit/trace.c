@@ -1,5 +1,6 @@
 #include "emit/emit.h"
 #include "io/io.h"
+#include "search/planner.h"
 
 #include <stdio.h>
 
@@ -127,4 +128,45 @@ amm_status amm_trace_json(char **out, const amm_context *context, const amm_sche
     amm_json_close(&j, '}');
     amm_text_append(&text, "\n");
     return amm_text_take(&text, out);
+}
+
+/* ---- of a plan ------------------------------------------------------------------------------- */
+
+/* A trace of more is too large for those who show it: some hundred bytes each. */
+enum { MOST_TRACED = 1 << 20 };
+
+static amm_status trace_plan(char **out, amm_arena *arena, const amm_lowered *lowered,
+                             const amm_plan_entry *plan)
+{
+    amm_schedule_input in;
+    amm_schedule_result r;
+    AMM_TRY(amm_analytic_schedule(&in, arena, lowered, plan));
+    if (2.0 * in.stages * in.chunks * in.micro_batches > MOST_TRACED) {
+        return amm_fail(AMM_LIMIT, "trace: %d stages x %d chunks x %d micro-batches exceed %d",
+                        (int)in.stages, (int)in.chunks, (int)in.micro_batches, MOST_TRACED / 2);
+    }
+    in.keep_events = true;
+    AMM_TRY(amm_simulate(&r, arena, &in));
+    return amm_trace_json(out, arena->context, &r, amm_schedule_kind_word(in.kind));
+}
+
+amm_status amm_result_trace(const amm_result *result, char **out, size_t index)
+{
+    const amm_problem_desc *problem = &result->spec->problem;
+    amm_lowered lowered;
+    amm_arena arena;
+    *out = NULL;
+    if (!amm_problem_is_analytic(problem)) {
+        return amm_fail(AMM_INPUT, "trace: only without a profile and with cost model default");
+    }
+    if (index >= result->plan_count) {
+        return amm_fail(AMM_INPUT, "trace: plan %zu, allowed: below %zu", index,
+                        result->plan_count);
+    }
+    AMM_TRY(amm_lower_init(&lowered, result->context, problem));
+    amm_arena_init(&arena, result->context);
+    const amm_status status = trace_plan(out, &arena, &lowered, &result->plans[index]);
+    amm_arena_free(&arena);
+    amm_lower_free(&lowered);
+    return status;
 }

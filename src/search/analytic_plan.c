@@ -1,5 +1,6 @@
 #include "search/planner.h"
 
+#include "formula/cost/range.h"
 #include <math.h>
 #include <string.h>
 
@@ -132,6 +133,9 @@ static void set_stage(amm_stage_plan *stage, const amm_lowered *lowered, const a
     stage->time_s = a->stages.stage[s].forward_s + a->stages.stage[s].backward_s;
     stage->memory_bytes = stage->ledger.total;
     stage->capacity_bytes = a->room_bytes;
+    /* What is left free is there when it is needed. */
+    stage->oom_probability =
+        amm_oom_probability(stage->ledger.total, a->machine.memory_bytes, AMM_MEMORY_LOG_SD);
 }
 
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
@@ -153,6 +157,7 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
     out->config = *c;
     out->time_s = step.time_s;
     out->engine_s = step.time_s;
+    out->simulated_s = (double)NAN;
     out->flops = step.flops;
     out->fits = true;
     const amm_time_parts parts = { step.compute_s, step.bubble_s,    step.tp_s,
@@ -168,6 +173,7 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
         out->stages[s].end = cuts[s + 1];
         set_stage(&out->stages[s], lowered, &run, s);
         out->fits = out->fits && out->stages[s].memory_bytes <= out->stages[s].capacity_bytes;
+        out->oom_probability = fmax(out->oom_probability, out->stages[s].oom_probability);
     }
     return AMM_OK;
 }

@@ -51,7 +51,7 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
     if (lowered->analytic != NULL) {
         AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, c, cuts));
         out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
-        return AMM_OK;
+        return amm_analytic_simulate(out, lowered);
     }
     AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
     AMM_TRY(amm_rescore(out, &result->arena, lowered, &exact, cuts));

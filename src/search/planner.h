@@ -5,6 +5,7 @@
 #include "backend/backend.h"
 #include "search/amp_reference.h"
 #include "search/enumerate.h"
+#include "simulate/simulate.h"
 
 /* A growing list of plans in the result's arena. */
 typedef struct amm_plan_list {
@@ -65,6 +66,15 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
 amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
 /* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). */
 amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+
+/* The pipeline of a plan as amm_simulate takes it, arrays in `arena`: every chunk's own passes, and
+ * transfers that hold their sender for the share that the runtime does not hide (simulated.c). LIMIT:
+ * too many chunks. */
+amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
+                                 const amm_lowered *lowered, const amm_plan_entry *plan);
+/* Sets simulated_s: the plan's time with its pipeline simulated instead of in closed form. Stays NaN
+ * without a pipeline, and where no simulation of bounded length tells it. */
+amm_status amm_analytic_simulate(amm_plan_entry *plan, const amm_lowered *lowered);
 
 /* Largest micro-batch that fits with these cuts; 0: none. */
 int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,

@@ -51,6 +51,7 @@ typedef struct amm_stage_plan {
     amm_memory memory; /* default cost model with a profile */
     amm_ledger ledger; /* analytic model */
     double memory_bytes, capacity_bytes;
+    double oom_probability; /* analytic model: of needing more than the device has, margin aside */
 } amm_stage_plan;
 
 /* Seconds; they add up to the plan's time. */
@@ -62,9 +63,12 @@ typedef struct amm_plan_entry {
     amm_config config;
     double time_s;
     double engine_s; /* what the engine compared (ticks, additive approximation) */
+    double
+        simulated_s; /* analytic model, finalists with a pipeline: the schedule simulated; else NaN */
     bool fits;       /* every stage within capacity (amp-reference: not modelled, true) */
     amm_time_parts time;
     amm_stage_plan *stages;      /* [config.pp] */
+    double oom_probability;      /* analytic model: of the fullest stage */
     amm_step_spread range;       /* analytic model; NaN: not known */
     int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
     double flops;                /* of the model per step (analytic model; 0: not known) */

@@ -23,6 +23,7 @@ typedef struct simulation {
     device *devices;
     place *places; /* [G v] */
     amm_schedule_stage *stage;
+    double *forward_end_s, *backward_end_s; /* [virtual stage][micro-batch] or NULL */
     double *input_s, *gradient_s;          /* [virtual stage][micro-batch] arrival of the message */
     int32_t *input_count, *gradient_count; /* [virtual stage] messages sent: in micro-batch order */
     int32_t *queue, queue_first, queue_count; /* ring of devices that may be able to go on */
@@ -265,6 +266,15 @@ static void advance(amm_stage_order *o, amm_schedule_stage *stage, amm_event_kin
     stage->in_flight_inputs = inputs > stage->in_flight_inputs ? inputs : stage->in_flight_inputs;
 }
 
+static void keep_end(simulation *sim, amm_event_kind kind, int32_t s, int32_t micro_batch,
+                     double end_s)
+{
+    if (sim->forward_end_s != NULL && kind != AMM_EVENT_WEIGHT) {
+        double *ends = kind == AMM_EVENT_FORWARD ? sim->forward_end_s : sim->backward_end_s;
+        ends[(size_t)s * (size_t)sim->in->micro_batches + (size_t)micro_batch] = end_s;
+    }
+}
+
 /* Does the next pass of a stage; false when its message has not been sent yet. */
 static bool step(simulation *sim, int32_t i)
 {
@@ -290,6 +300,7 @@ static bool step(simulation *sim, int32_t i)
     stage->start_s = first ? start_s : stage->start_s;
     stage->finish_s = d->free_s = start_s + duration_s;
     advance(&d->order, stage, kind);
+    keep_end(sim, kind, s, m, d->free_s);
     record(sim, kind, false, s, m, start_s, d->free_s);
     if (kind == AMM_EVENT_FORWARD && s < sim->virtual_stages - 1) {
         send(sim, i, s, s + 1, m);
@@ -353,6 +364,23 @@ static size_t most_events(const amm_schedule_input *in)
     return (kinds * s + 4 * (s - 1)) * (size_t)in->micro_batches;
 }
 
+/* What the caller asked to be kept beside the times of the stages. */
+static amm_status allocate_kept(simulation *sim, amm_arena *arena)
+{
+    const amm_schedule_input *in = sim->in;
+    const size_t slots = (size_t)sim->virtual_stages * (size_t)in->micro_batches;
+    if (in->keep_events) {
+        sim->events = amm_arena_alloc(arena, most_events(in), sizeof *sim->events);
+    }
+    if (in->keep_ends) {
+        sim->forward_end_s = amm_arena_alloc(arena, slots, sizeof *sim->forward_end_s);
+        sim->backward_end_s = amm_arena_alloc(arena, slots, sizeof *sim->backward_end_s);
+    }
+    const bool events = sim->events != NULL || !in->keep_events;
+    const bool ends = (sim->forward_end_s != NULL && sim->backward_end_s != NULL) || !in->keep_ends;
+    return events && ends ? AMM_OK : AMM_NO_MEMORY;
+}
+
 static void finish(amm_schedule_result *out, const simulation *sim)
 {
     for (int32_t i = 0; i < out->stages; i++) {
@@ -362,6 +390,8 @@ static void finish(amm_schedule_result *out, const simulation *sim)
     for (int32_t i = 0; i < out->stages; i++) {
         sim->stage[i].idle_s += out->makespan_s - sim->devices[i].free_s;
     }
+    out->forward_end_s = sim->forward_end_s;
+    out->backward_end_s = sim->backward_end_s;
     out->events = sim->events;
     out->event_count = sim->event_count;
 }
@@ -381,12 +411,7 @@ amm_status amm_simulate(amm_schedule_result *out, amm_arena *arena, const amm_sc
     if (out->stage == NULL) {
         return AMM_NO_MEMORY;
     }
-    if (in->keep_events) {
-        sim.events = amm_arena_alloc(arena, most_events(in), sizeof *sim.events);
-        if (sim.events == NULL) {
-            return AMM_NO_MEMORY;
-        }
-    }
+    AMM_TRY(allocate_kept(&sim, arena));
     amm_arena_init(&scratch, arena->context);
     amm_status status = allocate_scratch(&sim, &scratch);
     if (status == AMM_OK) {

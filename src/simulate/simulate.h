@@ -45,7 +45,7 @@ typedef struct amm_schedule_input {
     const double
         *weight_s; /* [p v] its part for the weight gradients, zero-bubble only, else NULL */
     const double *transfer_s; /* [p v - 1] one way, after virtual stage s; NULL: none */
-    bool keep_events;
+    bool keep_events, keep_ends;
 } amm_schedule_input;
 
 /* name, word */
@@ -85,7 +85,8 @@ typedef struct amm_schedule_stage {
 typedef struct amm_schedule_result {
     double makespan_s; /* last pass of all, from 0 */
     int32_t stages;
-    amm_schedule_stage *stage; /* [stages], in the arena */
+    amm_schedule_stage *stage;              /* [stages], in the arena */
+    double *forward_end_s, *backward_end_s; /* [p v][G] in the arena, NULL unless kept */
     size_t event_count;
     amm_schedule_event
         *events; /* in the arena, NULL unless kept; those of one stage and kind by time */
@@ -94,6 +95,12 @@ typedef struct amm_schedule_result {
 /* Simulates; results live as long as `arena`. O(passes). Errors: INPUT (what the fields allow is
  * above; durations are finite and >= 0, weight_s <= backward_s), LIMIT, NO_MEMORY. */
 amm_status amm_simulate(amm_schedule_result *out, amm_arena *arena, const amm_schedule_input *in);
+
+/* The makespan alone, of any number of micro-batches: 1F1B and plainly interleaved schedules without
+ * overlapped transfers are simulated until a round of p micro-batches repeats the one before, for good
+ * (steady.c); within 1e-9. Errors as above; LIMIT also where that takes more than a million passes. */
+amm_status amm_simulate_makespan(double *out, const amm_context *context,
+                                 const amm_schedule_input *in);
 
 const char *amm_schedule_kind_word(amm_schedule_kind kind);             /* "1f1b" */
 bool amm_schedule_kind_parse(amm_schedule_kind *out, const char *word); /* false: no such word */

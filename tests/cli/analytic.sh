@@ -8,7 +8,7 @@ is_empty "$err"
 for text in "model    llama-3-70b · 70,553,706,496 parameters · 80 blocks" \
     "PFLOP per step (causal attention counted half)" "256 sequences of 8,192 tokens" \
     "cluster  8 nodes × 8 H100-80GB = 64 devices" "runtime  megatron-core · bf16 · AdamW, " \
-    "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" " ▶  1" "why #1   tp " \
+    "flash attention" "layouts: " "tok/s/GPU" "MFU" "peak GiB" "P(OOM)" " ▶  1" "why #1   tp " \
     "recompute none→full" "does not fit: short" "sure?    " "interleaved-uneven: " "nearest tp="; do
     has "$out" "$text"
 done
@@ -24,9 +24,24 @@ has "$out" "$best"
 # Every term, the ledger, the room that is left.
 run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1,recompute=full
 for text in "recompute=full" "compute " "tp " "optimizer " "100.0 %" "weights" "optim." "working" \
-    "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
+    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
     has "$out" "$text"
 done
+has "$out" " s  (closed form "
+
+# The simulated schedule as a file; without a pipeline there is a trace, but nothing to compare.
+run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1 --trace step.json
+has "$out" "simulated "
+for text in '"schedule": "1f1b"' '"name": "F mb127"' '"cat": "p2p"'; do
+    has step.json "$text"
+done
+run 0 explain "${llama[@]}" --strategy tp=8,pp=2,vpp=2,dp=4,micro-batch=1 --trace step.json -q -o text
+has text "simulated "
+has step.json '"schedule": "interleaved"'
+run 0 explain "${llama[@]}" --strategy tp=8,dp=8,micro-batch=1 --trace - -o text
+has "$out" '"traceEvents"'
+if grep -q "simulated " text; then fail "one stage is simulated"; fi
+
 run 0 explain "${llama[@]}" --strategy pp=64,micro-batch=4,stage-layers="$(printf '1-%.0s' {1..63})20"
 has "$out" "does not fit: short"
 
@@ -97,6 +112,11 @@ mistake 'sharding: unknown, got "zero4", allowed none, zero1' plan "${llama[@]}"
 mistake "space: got 'all', allowed launchable, full" plan "${llama[@]}" --space all
 mistake "recompute: unknown, got 'half'" explain "${llama[@]}" --strategy tp=8,pp=8,recompute=half
 mistake "allowed a product of 64 devices" explain "${llama[@]}" --strategy tp=8,pp=8,cp=2
+mistake "explain: --trace takes one --strategy, got 2" explain "${llama[@]}" --trace step.json \
+    --strategy tp=8,pp=8 --strategy tp=8,dp=8
+mistake "would both go to standard output" explain "${llama[@]}" --strategy tp=8,pp=8 --trace -
+mistake "trace: only without a profile" explain amp-homogeneous \
+    --strategy tp=2,pp=4,dp=2,micro-batch=1 --trace step.json
 mistake "ep x etp does not divide" explain --model mixtral-8x7b --cluster dgx-h100 \
     --seq-length 4096 --global-batch-size 64 --strategy tp=1,pp=4,dp=2,ep=8
 mistake "equal nodes of one device type" plan --model gpt2 --global-batch-size 64 \
@@ -144,6 +164,16 @@ for name in sys.argv[2:]:
                 if not math.isclose(sum(stage[parts].values()), stage["memory_bytes"],
                                     rel_tol=1e-12):
                     errors.append(f"the parts of {parts} do not add up")
+        if (plan["simulated_s"] is None) != (strategy["pp"] == 1):
+            errors.append("simulated where it should not be, or not")
+        elif strategy["pp"] > 1 and not 0.9 < plan["simulated_s"] / plan["time_s"] < 1.02:
+            errors.append("simulation and closed form are far apart")
+        full = max(stage["memory_bytes"] for stage in plan["stages"])
+        room = plan["stages"][0]["capacity_bytes"] # no margin
+        z = (math.log(full) - math.log(room)) / 0.05
+        if not math.isclose(plan["oom_probability"], math.erfc(-z / math.sqrt(2)) / 2,
+                            rel_tol=1e-9, abs_tol=1e-300):
+            errors.append("oom_probability is another one")
         flops = plan["tflops_per_device"]
         if not 0 < plan["mfu"] < 1 or flops <= 0:
             errors.append("mfu is no share")

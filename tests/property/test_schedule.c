@@ -353,12 +353,90 @@ static void periods_hold_with_transfers(void **state)
     }
 }
 
+/* ---- many micro-batches ---------------------------------------------------------------------- */
+
+/* Stages that differ by up to `spread`, in a schedule that has rounds. */
+static void random_long(pipeline *p, uint64_t *seed, double spread)
+{
+    memset(&p->in, 0, sizeof p->in);
+    const bool interleaved = random_range(seed, 0, 1) == 0;
+    p->in.kind = interleaved ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
+    p->in.transfer = AMM_TRANSFER_BLOCKING;
+    p->in.stages = random_range(seed, 1, 12);
+    p->in.chunks = interleaved ? random_range(seed, 1, 4) : 1;
+    p->in.micro_batches = p->in.stages * random_range(seed, 1, 200) +
+                          (interleaved ? 0 : random_range(seed, 0, p->in.stages - 1));
+    const double transfer_s = random_range(seed, 0, 2) * uniform(seed, 0.0, 0.2);
+    const double backward = uniform(seed, 0.5, 3.0);
+    for (int32_t s = 0; s < p->in.stages * p->in.chunks; s++) {
+        p->forward_s[s] = uniform(seed, 1.0 - spread, 1.0);
+        p->backward_s[s] = backward * uniform(seed, 1.0 - spread, 1.0);
+        p->transfer_s[s] = transfer_s * uniform(seed, 1.0 - spread, 1.0);
+    }
+    point(p);
+    p->in.keep_events = false;
+    p->in.transfer_s = random_range(seed, 0, 3) == 0 ? NULL : p->transfer_s;
+}
+
+/* A makespan from a few rounds is that of all. */
+static void rounds_repeat(void **state)
+{
+    static const double spreads[] = { 0.0, 1e-4, 0.01, 0.1, 0.9 };
+    uint64_t seed = 20260729;
+    pipeline p;
+    (void)state;
+    for (size_t k = 0; k < sizeof spreads / sizeof spreads[0]; k++) {
+        double error = 0.0;
+        for (int n = 0; n < 400; n++) {
+            double short_s = 0.0;
+            random_long(&p, &seed, spreads[k]);
+            assert_int_equal(amm_simulate_makespan(&short_s, test_context(), &p.in), AMM_OK);
+            error = fmax(error, fabs(short_s / makespan(&p) - 1.0));
+        }
+        printf("stages differ by up to %g: error %.1e\n", spreads[k], error);
+        assert_true(error < 1e-9);
+    }
+}
+
+/* Two billion micro-batches of equal stages: the closed form. */
+static void no_end_of_rounds(void **state)
+{
+    double s = 0.0;
+    const double forward_s[] = { 1.0, 1.0 };
+    const double backward_s[] = { 2.0, 2.0 };
+    const double transfer_s[] = { 0.25 };
+    amm_schedule_input in = { .kind = AMM_SCHEDULE_1F1B,
+                              .transfer = AMM_TRANSFER_BLOCKING,
+                              .stages = 2,
+                              .chunks = 1,
+                              .micro_batches = 2000000000,
+                              .forward_s = forward_s,
+                              .backward_s = backward_s,
+                              .transfer_s = transfer_s };
+    const amm_even_pipeline even = { .stages = 2,
+                                     .chunks = 1,
+                                     .micro_batches = 2e9,
+                                     .forward_s = 1,
+                                     .backward_s = 2,
+                                     .transfer_s = 0.25 };
+    (void)state;
+    assert_int_equal(amm_simulate_makespan(&s, test_context(), &in), AMM_OK);
+    assert_close(s, amm_time_1f1b(&even, true), 1e-12, 0);
+    in.stages = 0;
+    assert_int_equal(amm_simulate_makespan(&s, test_context(), &in), AMM_INPUT);
+    in.stages = 2;
+    in.kind = AMM_SCHEDULE_GPIPE; /* all of them: too many */
+    assert_int_equal(amm_simulate_makespan(&s, test_context(), &in), AMM_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(closed_forms_equal_the_simulation),
         cmocka_unit_test(unequal_stages_against_the_sum),
         cmocka_unit_test(periods_hold_with_transfers),
+        cmocka_unit_test(rounds_repeat),
+        cmocka_unit_test(no_end_of_rounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -37,6 +37,29 @@ static void formula(void **state)
     assert_close(erf(AMM_RANGE_QUANTILE / sqrt(2.0)), 0.8, 1e-4, 0);
 }
 
+/* Tables of the normal distribution; a plan that just fits fails in half of the cases. */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    assert_same_bits(amm_normal_below(0.0), 0.5);
+    assert_close(amm_normal_below(1.0), 0.841344746068543, 1e-14, 0);
+    assert_close(amm_normal_below(-1.96), 0.0249978951482204, 1e-13, 0);
+    assert_close(amm_normal_below(-8.0), 6.22096057427178e-16, 1e-12, 0); /* no 1 - (1 - x) */
+    assert_same_bits(amm_oom_probability(7.0, 7.0, 0.05), 0.5);
+    /* One sd above and two below: e^0.05 and e^-0.1. */
+    assert_close(amm_oom_probability(1.0512710963760241, 1.0, 0.05), 0.841344746068543, 1e-12, 0);
+    assert_close(amm_oom_probability(0.9048374180359595, 1.0, 0.05), 0.022750131948179, 1e-12, 0);
+    /* The bytes' unit is of no matter; more bytes, less room never make it smaller. */
+    assert_close(amm_oom_probability(72e9, 80e9, 0.05), amm_oom_probability(0.9, 1.0, 0.05), 1e-12,
+                 0);
+    for (double x = 0.5; x < 1.5; x += 0.01) {
+        const double p = amm_oom_probability(x, 1.0, AMM_MEMORY_LOG_SD);
+        assert_true(p >= 0.0 && p <= 1.0);
+        assert_true(p <= amm_oom_probability(x + 0.01, 1.0, AMM_MEMORY_LOG_SD));
+        assert_true(p <= amm_oom_probability(x, 0.99, AMM_MEMORY_LOG_SD));
+    }
+}
+
 /* ---- device files ---------------------------------------------------------------------------- */
 
 static void reads_and_writes(void **state)
@@ -239,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(formula),
+        cmocka_unit_test(out_of_memory),
         cmocka_unit_test_setup_teardown(reads_and_writes, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(refuses, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(spread_of_a_run, arena_start, arena_stop),

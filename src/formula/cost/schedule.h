@@ -188,6 +188,13 @@ AMM_FN double amm_schedule_time(amm_schedule_kind kind, const amm_even_pipeline 
     return amm_time_gpipe(in, blocking);
 }
 
+/* Where transfers hold their sender for the share `exposed` of transfer_s only, the rest of every hop
+ * shows once each way, while the pipeline fills and drains. */
+AMM_FN double amm_unexposed_hops(double stages, double transfer_s, double exposed)
+{
+    return 2.0 * (stages - 1.0) * (1.0 - exposed) * transfer_s;
+}
+
 /* Whether amm_schedule_time is exact here: the conditions above. */
 AMM_FN bool amm_schedule_time_exact(amm_schedule_kind kind, const amm_even_pipeline *in,
                                     bool blocking)

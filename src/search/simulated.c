@@ -1,0 +1,101 @@
+#include "search/planner.h"
+
+#include <math.h>
+
+/* Blocks of every virtual stage: those of its stage, shared out among the chunks. */
+static void share_blocks(int32_t *out, const amm_analytic *a, const amm_plan_entry *plan)
+{
+    const int32_t p = plan->config.pp;
+    const int32_t v = plan->config.vpp;
+    for (int32_t s = 0; s < p; s++) {
+        const amm_stage_plan *stage = &plan->stages[s];
+        const int32_t blocks = a->blocks_before[stage->end] - a->blocks_before[stage->first];
+        for (int32_t chunk = 0; chunk < v; chunk++) {
+            out[chunk * p + s] = blocks / v + (chunk < blocks % v);
+        }
+    }
+}
+
+static double exposed_share(const amm_analytic *a, const amm_config *c)
+{
+    const amm_facts *facts = &a->machine.facts;
+    return c->vpp > 1 ? facts->p2p_exposed_interleaved : facts->p2p_exposed;
+}
+
+static double transfer_seconds(const amm_analytic *a, const amm_config *c)
+{
+    amm_run run;
+    amm_lower_run(&run, a, c, NULL);
+    return amm_transfer_seconds(&a->network, &a->machine, &run);
+}
+
+/* Into [3][chunks of all stages]: forward passes, backward passes, transfers. */
+static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a,
+                         const amm_config *c)
+{
+    const int32_t count = c->pp * c->vpp;
+    const double held_s = exposed_share(a, c) * transfer_seconds(a, c);
+    amm_machine machine = a->machine;
+    amm_run run;
+    amm_lower_run(&run, a, c, blocks);
+    run.pp = count;
+    machine.facts.micro_batch_host_s /= c->vpp; /* per stage, not per chunk */
+    amm_stage_costs(&a->stages, &a->network, &machine, &run);
+    for (int32_t s = 0; s < count; s++) {
+        seconds[s] = a->stages.stage[s].forward_s;
+        seconds[count + s] = a->stages.stage[s].backward_s;
+        seconds[2 * count + s] = held_s;
+    }
+}
+
+amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
+                                 const amm_lowered *lowered, const amm_plan_entry *plan)
+{
+    const amm_config *c = &plan->config;
+    const int32_t count = c->pp * c->vpp;
+    if (count > AMM_MAX_STAGES) {
+        return amm_fail(AMM_LIMIT, "schedule: %d chunks exceed %d", count, AMM_MAX_STAGES);
+    }
+    int32_t *blocks = amm_arena_alloc(arena, (size_t)count, sizeof *blocks);
+    double *seconds = amm_arena_alloc(arena, (size_t)count * 3, sizeof *seconds);
+    if (blocks == NULL || seconds == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    share_blocks(blocks, lowered->analytic, plan);
+    fill_seconds(seconds, blocks, lowered->analytic, c);
+    const amm_schedule_input in = { .kind =
+                                        c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B,
+                                    .transfer = AMM_TRANSFER_BLOCKING,
+                                    .stages = c->pp,
+                                    .chunks = c->vpp,
+                                    .micro_batches = (int32_t)c->micro_batches,
+                                    .forward_s = seconds,
+                                    .backward_s = seconds + count,
+                                    .transfer_s = seconds + 2 * (size_t)count };
+    *out = in;
+    return AMM_OK;
+}
+
+amm_status amm_analytic_simulate(amm_plan_entry *plan, const amm_lowered *lowered)
+{
+    const amm_config *c = &plan->config;
+    const amm_analytic *a = lowered->analytic;
+    amm_arena arena;
+    amm_schedule_input in;
+    double pipeline_s = 0.0;
+    if (c->pp == 1) {
+        return AMM_OK; /* nothing to simulate: one pass after the other */
+    }
+    amm_arena_init(&arena, lowered->arena.context);
+    amm_status status = amm_analytic_schedule(&in, &arena, lowered, plan);
+    if (status == AMM_OK) {
+        status = amm_simulate_makespan(&pipeline_s, arena.context, &in);
+    }
+    amm_arena_free(&arena);
+    if (status == AMM_OK) {
+        plan->simulated_s = pipeline_s +
+                            amm_unexposed_hops(c->pp, transfer_seconds(a, c), exposed_share(a, c)) +
+                            plan->time.dp_s + plan->time.optimizer_s + plan->time.other_s;
+    }
+    return status == AMM_LIMIT ? AMM_OK : status; /* stays unknown */
+}
