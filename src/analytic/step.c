@@ -115,11 +115,11 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
 
 /* ---- ends ------------------------------------------------------------------------------------ */
 
-/* Megatron pads the vocabulary to a multiple of 128 tp. */
+/* Padded to a multiple of 128 tp: Megatron-LM, make_vocab_size_divisible_by. */
 static double padded_vocab(const amm_network *n, const amm_run *run)
 {
     const double to = 128.0 * run->tp;
-    return run->tp > 1.0 || fmod(n->vocab, 8.0) == 0.0 ? ceil(n->vocab / to) * to : n->vocab;
+    return ceil(n->vocab / to) * to;
 }
 
 void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
@@ -243,7 +243,10 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
         }
         if (last) {
             const amm_block_seconds *x = &kind[n->kind_of[n->block_count - 1]];
+            const int k = n->kind_of[n->block_count - 1];
             const double extra = n->prediction_layers;
+            s->parameters += extra * n->kind_parameters[k] / run->tp;
+            s->expert_parameters += extra * n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
             if (!n->tied || out->count > 1) {
@@ -261,8 +264,9 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
 
 static double gradient_bytes(const amm_machine *m, const amm_run *run)
 {
-    return run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
-                                                : m->facts.gradient_bytes_bf16;
+    return run->precision <= AMM_PRECISION_TF32   ? 4.0
+           : run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
+                                                  : m->facts.gradient_bytes_bf16;
 }
 
 /* The groups of a stage's data-parallel ranks: all of them, those that share the states, and those
@@ -367,15 +371,17 @@ double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm
 double amm_model_flops(const amm_network *n, const amm_run *run)
 {
     const double tokens = run->micro_batch * run->micro_batches * run->dp * run->seq_len;
-    double per_token = 2.0 * n->hidden * n->vocab;
+    const double extra = n->prediction_layers;
+    double per_token = 2.0 * n->hidden * n->vocab * (1.0 + extra);
     for (int32_t b = 0; b < n->block_count; b++) {
         const amm_block_shape *x = &n->kind[n->kind_of[b]];
-        const double keys = x->window > 0.0 ? fmin(2.0 * x->window, run->seq_len) : run->seq_len;
+        const double keys = amm_attended_keys(x, run->seq_len);
         const double active = x->experts > 0.0
                                   ? n->kind_expert_parameters[n->kind_of[b]] * x->top_k / x->experts
                                   : 0.0;
-        per_token += 2.0 * (n->kind_parameters[n->kind_of[b]] + active) +
-                     keys * x->heads * (x->head_qk + x->head_v);
+        const double times = b == n->block_count - 1 ? 1.0 + extra : 1.0;
+        per_token += times * (2.0 * (n->kind_parameters[n->kind_of[b]] + active) +
+                              keys * x->heads * (x->head_qk + x->head_v));
     }
     return 3.0 * per_token * tokens;
 }
@@ -385,9 +391,18 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
     const double split = run->sequence_parallel ? run->tp : 1.0;
     const double element = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
     const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * element / split;
-    const int across =
-        run->tp * run->cp * run->dp >= m->fabric.domain && m->fabric.devices > m->fabric.domain;
-    return run->pp > 1.0 ? amm_send_time(&m->fabric, &m->rates, across, bytes) : 0.0;
+    if (run->pp <= 1.0) {
+        return 0.0;
+    }
+    /* Stages smaller than a domain share one: only some boundaries cross the network. */
+    const double stage = run->tp * run->cp * run->dp;
+    const double crossings =
+        fmin(run->pp - 1.0, ceil(run->pp * stage / floor(m->fabric.domain)) - 1.0);
+    const double share = stage >= m->fabric.domain && m->fabric.devices > m->fabric.domain
+                             ? 1.0
+                             : crossings / (run->pp - 1.0);
+    const double inside = (1.0 - share) * amm_send_time(&m->fabric, &m->rates, 0, bytes);
+    return share > 0.0 ? inside + share * amm_send_time(&m->fabric, &m->rates, 1, bytes) : inside;
 }
 
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)

@@ -120,6 +120,29 @@ static amm_status check_shapes(const amm_problem_desc *problem, const char *file
     return AMM_OK;
 }
 
+/* A number format needs matrix units that know it: 4 bits and shared scales came with Blackwell, 8
+ * bits with Hopper, bf16 and tf32 with Ampere. The peaks tell. */
+static amm_status check_format(const amm_problem_desc *problem, const char *file)
+{
+    const double *peak = problem->cluster->types[0]->peaks;
+    int precision = 0;
+    bool known = amm_precision_parse(&precision, problem->precision);
+    if (precision == AMM_PRECISION_NVFP4 || precision == AMM_PRECISION_MXFP8) {
+        known = peak[AMM_PEAK_flops_4bit] > peak[AMM_PEAK_flops_8bit];
+    } else if (precision == AMM_PRECISION_FP8) {
+        known = peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
+    } else if (precision == AMM_PRECISION_BF16 || precision == AMM_PRECISION_TF32) {
+        known = peak[AMM_PEAK_flops_tf32] > peak[AMM_PEAK_flops_fp32] ||
+                peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
+    }
+    return known ? AMM_OK
+                 : amm_refuse(file, "precision",
+                              "no matrix units for it, got %s on device \"%s\", allowed a "
+                              "wider format or fp16",
+                              problem->precision == NULL ? "bf16, the default" : problem->precision,
+                              problem->cluster->types[0]->name);
+}
+
 static amm_status check_machine(const amm_problem_desc *problem, const char *file)
 {
     const amm_cluster *cluster = problem->cluster;
@@ -131,6 +154,7 @@ static amm_status check_machine(const amm_problem_desc *problem, const char *fil
                               cluster->types[i]->name);
         }
     }
+    AMM_TRY(check_format(problem, file));
     const amm_node *first = &cluster->nodes[0];
     bool equal = cluster->type_count == 1 && cluster->link_count == 0;
     for (int32_t i = 1; i < cluster->node_count && equal; i++) {
@@ -153,6 +177,8 @@ static amm_status check_fit(const amm_problem_desc *problem, const char *file)
     const amm_list *ep = &space->dims[AMM_DIM_EP];
     const amm_list *cp = &space->dims[AMM_DIM_CP];
     const amm_list *tp = &space->dims[AMM_DIM_TP];
+    const amm_list *etp = &space->dims[AMM_DIM_ETP];
+    bool any_experts = false;
     for (int32_t l = 0; l < problem->model->layer_count; l++) {
         const amm_layer *x = &problem->model->layers[l];
         const int64_t heads = (int64_t)x->shape.heads;
@@ -166,10 +192,19 @@ static amm_status check_fit(const amm_problem_desc *problem, const char *file)
                               "%lld",
                               (long long)tp->values[0], (long long)heads);
         }
-        if (ep->count == 1 && ep->values[0] > 1 && experts > 0 && experts % ep->values[0] != 0) {
+        any_experts = any_experts || experts > 0;
+        if (ep->count == 1 && experts > 0 && experts % ep->values[0] != 0) {
             return amm_refuse(file, "space.ep",
                               "does not divide the experts, got %lld, allowed divisors of %lld",
                               (long long)ep->values[0], (long long)experts);
+        }
+    }
+    for (int k = 0; k < 2 && !any_experts; k++) {
+        const amm_list *list = k == 0 ? ep : etp;
+        if (list->count == 1 && list->values[0] > 1) {
+            return amm_refuse(file, k == 0 ? "space.ep" : "space.etp",
+                              "the model has no experts, got %lld, allowed 1",
+                              (long long)list->values[0]);
         }
     }
     if (cp->count == 1 && cp->values[0] > 1 && problem->model->seq_len % (2 * cp->values[0]) != 0) {

@@ -129,11 +129,10 @@ static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_prob
 
 static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
 {
-    const bool sharded = problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0;
+    const int64_t usual = 1 + (int64_t)problem->runtime->facts[AMM_FACT_plans_sharding].value;
     const int64_t all[] = { 1 + AMM_SHARDING_NONE, 1 + AMM_SHARDING_OPTIMIZER,
                             1 + AMM_SHARDING_PARAMETERS };
-    return problem->space.full ? listed(arena, out, all, 3)
-                               : listed(arena, out, &all[sharded ? 1 : 0], 1);
+    return problem->space.full ? listed(arena, out, all, 3) : listed(arena, out, &usual, 1);
 }
 
 /* Values of a dimension that the space leaves open. */
@@ -292,10 +291,23 @@ static bool interleaves(const amm_config *c, int32_t blocks)
            (blocks % chunks == 0 || (blocks + 2) % chunks == 0);
 }
 
-/* Parameters gathered layer by layer leave no room for a pipeline in any known runtime. */
+/* What the runtime can start. Parameters gathered layer by layer leave no room for a pipeline in any
+ * known runtime. */
 static bool launchable(const amm_problem_desc *problem, const amm_config *c)
 {
-    return problem->space.full || c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
+    const amm_constant *facts = problem->runtime->facts;
+    const struct {
+        int32_t fact, degree;
+    } needs[] = { { AMM_FACT_runs_tp, c->tp },
+                  { AMM_FACT_runs_pp, c->pp },
+                  { AMM_FACT_runs_vpp, c->vpp },
+                  { AMM_FACT_runs_cp, c->cp },
+                  { AMM_FACT_runs_ep, c->ep } };
+    bool known = c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
+    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
+        known = known && (needs[i].degree == 1 || facts[needs[i].fact].value > 0.0);
+    }
+    return known || problem->space.full;
 }
 
 static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)

@@ -170,7 +170,7 @@ for name in sys.argv[2:]:
             errors.append("simulation and closed form are far apart")
         full = max(stage["memory_bytes"] for stage in plan["stages"])
         room = plan["stages"][0]["capacity_bytes"] # no margin
-        z = (math.log(full) - math.log(room)) / 0.05
+        z = (math.log(full) - math.log(room)) / 0.06
         if not math.isclose(plan["oom_probability"], math.erfc(-z / math.sqrt(2)) / 2,
                             rel_tol=1e-9, abs_tol=1e-300):
             errors.append("oom_probability is another one")

@@ -60,6 +60,7 @@ static amm_spec *random_spec(uint64_t *seed)
     assert_int_equal(amm_spec_create(&spec, test_context(), NULL), AMM_OK);
     set(spec, "model", PICK(models, seed));
     set(spec, "cluster", PICK(clusters, seed));
+    set(spec, "precision", "fp16"); /* every device has it */
     set(spec, "runtime", PICK(runtimes, seed));
     set(spec, "global_batch", PICK(batches, seed));
     set(spec, "memory_margin", PICK(margins, seed));

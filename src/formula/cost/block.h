@@ -31,6 +31,13 @@ typedef struct amm_block_time {
     amm_pass_time shared; /* shared experts, GEMMs and activation */
 } amm_block_time;
 
+/* Keys that stand for the work of causal attention counted half: with a window every query attends
+ * to all of it. */
+AMM_FN double amm_attended_keys(const amm_block_shape *x, double keys)
+{
+    return x->window > 0.0 ? fmin(2.0 * x->window, keys) : keys;
+}
+
 AMM_FN void amm_add_linear(amm_pass_time *t, const amm_op_env *env, double m, double n, double k)
 {
     t->forward_s += amm_linear_forward(env, env->precision, m, n, k);
@@ -81,7 +88,7 @@ AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const 
                         m * (a + k) * x->head_qk * bytes);
     }
     amm_add_linear(&t->projections, env, m, x->hidden, a * x->head_v);
-    const double keys = x->window > 0.0 ? fmin(2.0 * x->window, s->keys) : s->keys;
+    const double keys = amm_attended_keys(x, s->keys);
     t->core = amm_attention_time(env, m, keys, a, x->head_qk, x->head_v);
 }
 

@@ -42,11 +42,20 @@ typedef struct amm_group {
     double ranks, inside; /* members; members in one domain */
 } amm_group;
 
+/* Ranks fill domains in order, so a group whose extent does not divide the domain straddles two of
+ * them somewhere: only the common divisor of both stays together in every group. */
 AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
 {
+    double a = ranks * stride;
+    double b = floor(f->domain);
     amm_group g;
+    while (b >= 1.0) {
+        const double rest = fmod(a, b);
+        a = b;
+        b = rest;
+    }
     g.ranks = ranks;
-    g.inside = fmax(1.0, fmin(ranks, floor(f->domain / stride)));
+    g.inside = fmax(1.0, fmin(ranks, floor(a / stride)));
     return g;
 }
 

@@ -59,6 +59,12 @@
     X(unfused_norm_kept_bytes, 0, 24, 6, "kept per element of a norm that is not fused")           \
     X(working_scale, 0.3, 4, 1, "memory while a block is recomputed over what it keeps")           \
     X(softmax_kept_bytes, 2, 4, 2, "of the softmax's output per score, fused softmax kernel")      \
+    X(runs_tp, 0, 1, 1, "1: it has tensor parallelism")                                            \
+    X(runs_pp, 0, 1, 1, "1: it has pipeline parallelism")                                          \
+    X(runs_vpp, 0, 1, 1, "1: it has interleaved pipeline stages")                                  \
+    X(runs_cp, 0, 1, 1, "1: it has context parallelism")                                           \
+    X(runs_ep, 0, 1, 1, "1: it has expert parallelism")                                            \
+    X(plans_sharding, 0, 3, 1, "what plans shard: 1 optimizer, 2 and gradients, 3 and parameters") \
     X(plans_tp_overlap, 0, 1, 0, "1: plans overlap tensor-parallel transfers with their GEMMs")    \
     X(plans_ep_overlap, 0, 1, 0, "1: plans overlap dispatch and combine")                          \
     X(plans_deduplicate, 0, 1, 0, "1: plans use a dispatcher that sends one copy per domain")      \

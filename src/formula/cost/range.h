@@ -14,7 +14,7 @@
 /* sd of ln of a device's peak bytes around the predicted ones, in all regimes (a choice). The 93 measured
  * peaks of bigscience-tr11 (A100-80GB, dense, tp 1 to 8, pp 1 to 48) are missed by 4.8 % in the mean,
  * without bias (docs/validation.md). Software whose allocator behaves otherwise is missed by more. */
-#define AMM_MEMORY_LOG_SD 0.05
+#define AMM_MEMORY_LOG_SD 0.06
 
 /* sd of ln time. `constants_variance`: g' C g, which rounding may leave just below 0. */
 AMM_FN double amm_range_log_sd(double constants_variance, double residual_sd)
