@@ -145,6 +145,12 @@ def report(found: list[dict[str, object]], skipped: int, worst: int) -> None:
     print(f"feasible {feasible} of {len(known)} ({100 * feasible / len(known):.1f} %)")
     print(f"gap median {100 * statistics.median(gaps):.1f} %, mean {100 * statistics.mean(gaps):.1f} %, "
           f"above 8 %: {sum(g > 0.08 for g in gaps)}")
+    print(f"{'network':18} {'recipes':>7} {'feasible':>8}  median gap %  largest %")
+    for name in sorted({f["same_as"][0] for f in known}):  # type: ignore[index]
+        own = [f for f in known if f["same_as"][0] == name]  # type: ignore[index]
+        of = [max(0.0, 100 * float(f["gap"])) for f in own]  # type: ignore[arg-type]
+        fits = sum(bool(f["feasible"]) for f in own)
+        print(f"{name:18} {len(own):7d} {fits:8d}  {statistics.median(of):12.1f}  {max(of):9.1f}")
     print(f"{'gap':>6} {'GiB':>6}  recipe (tp pp cp ep vpp mb recompute) -> best")
     for f in sorted(known, key=lambda f: -float(f["gap"]))[:worst]:  # type: ignore[arg-type]
         print(f"{100 * float(f['gap']):6.1f} {f['memory_gib']:6.1f}  {f['recipe']} -> {f['best']}  {f['path']}")  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ typedef struct amm_stage_seconds {
     double tp_s, cp_s, ep_s;
     double parameters, expert_parameters; /* that one rank holds before data-parallel sharding */
     double blocks;
+    const amm_machine *machine; /* that it runs on */
 } amm_stage_seconds;
 
 typedef struct amm_stages {
@@ -46,5 +47,9 @@ int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage
 
 void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m,
                      const amm_run *run);
+
+/* The step of stages that were costed, each on its own machine; `m`: facts of the runtime. */
+void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_network *n,
+                        const amm_machine *m, const amm_run *run);
 
 #endif

@@ -223,6 +223,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
         const int last = i == out->count - 1;
+        s->machine = m;
         const int32_t blocks = amm_stage_blocks(n, run, i);
         for (int32_t b = 0; b < blocks && next < n->block_count; b++, next++) {
             const int k = n->kind_of[next];
@@ -408,21 +409,31 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     amm_stages stages;
+    amm_stage_costs(&stages, n, m, run);
+    amm_step_of_stages(out, &stages, n, m, run);
+}
+
+void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_network *n,
+                        const amm_machine *m, const amm_run *run)
+{
     double sum = 0.0;
+    double transfer = 0.0;
     double offset = 0.0; /* stages before this one still run backward when it has finished */
     int32_t slow = 0;
     memset(out, 0, sizeof *out);
-    amm_stage_costs(&stages, n, m, run);
-    for (int32_t i = 0; i < stages.count; i++) {
-        const amm_stage_seconds *s = &stages.stage[i];
-        const amm_stage_seconds *w = &stages.stage[slow];
+    for (int32_t i = 0; i < stages->count; i++) {
+        const amm_stage_seconds *s = &stages->stage[i];
+        const amm_stage_seconds *w = &stages->stage[slow];
         sum += s->forward_s + s->backward_s;
         slow = s->forward_s + s->backward_s > w->forward_s + w->backward_s ? i : slow;
-        out->dp_s = fmax(out->dp_s, amm_data_exposed(m, run, s) - offset);
-        out->optimizer_s = fmax(out->optimizer_s, amm_optimizer_seconds(m, run, s));
+        out->dp_s = fmax(out->dp_s, amm_data_exposed(s->machine, run, s) - offset);
+        out->optimizer_s = fmax(out->optimizer_s, amm_optimizer_seconds(s->machine, run, s));
         offset += s->backward_s / run->vpp;
+        if (i == 0 || s->machine != stages->stage[i - 1].machine) {
+            transfer = fmax(transfer, amm_transfer_seconds(n, s->machine, run));
+        }
     }
-    const amm_stage_seconds *s = &stages.stage[slow];
+    const amm_stage_seconds *s = &stages->stage[slow];
     const double G = run->micro_batches;
     const double slowest = s->forward_s + s->backward_s;
     const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
@@ -431,8 +442,7 @@ void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, co
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp;
-    out->pp_s =
-        2.0 * amm_transfer_seconds(n, m, run) * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
+    out->pp_s = 2.0 * transfer * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
     out->other_s = m->facts.step_host_s;
     out->time_s = out->compute_s + out->tp_s + out->cp_s + out->ep_s + out->bubble_s + out->pp_s +
                   out->dp_s + out->optimizer_s + out->other_s;

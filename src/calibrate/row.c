@@ -1,4 +1,5 @@
 #include "calibrate/runs.h"
+#include "io/read.h"
 
 #include <math.h>
 #include <string.h>
@@ -370,67 +371,122 @@ static void read_stages(reading *r)
 
 static void read_fabric(reading *r)
 {
-    amm_fabric *f = &r->out->fabric;
     const amm_run *run = &r->out->run;
     const double host = fmin(number(r, AMM_COLUMN_gpus_per_node, 1, 8), run->devices);
     const double domain = fmax(host, number(r, AMM_COLUMN_scaleup_domain, 1, host));
     const double nic = number(r, AMM_COLUMN_nic_gbit_per_node, 1e-3, 0);
-    f->devices = run->devices;
-    f->domain = run->devices / ceil(run->devices / domain);
-    f->scaleup_bytes_per_s = r->out->device->peaks[AMM_PEAK_scaleup_bytes_per_s];
-    f->mesh = r->out->device->peaks[AMM_PEAK_scaleup_mesh];
-    f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
     r->out->omni_path = strstr(text(r, AMM_COLUMN_interconnect), "Omni") != NULL;
-    if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
-        f->network_bytes_per_s = r->out->device->peaks[AMM_PEAK_network_bytes_per_s] * f->domain;
-        r->out->assumed = "network";
+    for (int32_t k = 0; k < r->out->part_count; k++) {
+        amm_fabric *f = &r->out->parts[k].fabric;
+        const double *peaks = r->out->parts[k].device->peaks;
+        f->devices = run->devices;
+        f->domain = run->devices / ceil(run->devices / domain);
+        f->scaleup_bytes_per_s = peaks[AMM_PEAK_scaleup_bytes_per_s];
+        f->mesh = peaks[AMM_PEAK_scaleup_mesh];
+        f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
+        if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
+            f->network_bytes_per_s = peaks[AMM_PEAK_network_bytes_per_s] * f->domain;
+            r->out->assumed = "network";
+        }
     }
 }
 
+/* Links of a cluster preset: of the first node that has a part's device. Presets only: a table must
+ * not open files. */
 static amm_status read_cluster(reading *r)
 {
     const char *name = text(r, AMM_COLUMN_cluster);
     const amm_cluster *cluster = NULL;
+    int32_t index = -1;
     if (name[0] == '\0' || r->out->reason != NULL) {
         return AMM_OK;
     }
-    const amm_status status = amm_get_cluster(&r->runs->reader, &cluster, name, "column cluster");
-    if (status != AMM_OK) {
+    AMM_TRY(amm_preset_find(&r->runs->reader, AMM_PRESET_CLUSTER, name, &index));
+    if (index < 0) {
         refuse_cell(r, AMM_COLUMN_cluster, "unknown");
-        return status == AMM_NO_MEMORY ? status : AMM_OK;
+        return AMM_OK;
     }
-    r->out->fabric.scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
-    r->out->fabric.network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
+    AMM_TRY(amm_get_cluster(&r->runs->reader, &cluster, name, "column cluster"));
+    for (int32_t k = 0; k < r->out->part_count; k++) {
+        const char *device = r->out->parts[k].device->name;
+        for (int32_t i = cluster->node_count - 1; i >= 0; i--) {
+            const amm_node *node = &cluster->nodes[i];
+            if (strcmp(cluster->types[node->device_type[0]]->name, device) == 0) {
+                r->out->parts[k].fabric.scaleup_bytes_per_s = node->intra_bytes_per_s;
+                r->out->parts[k].fabric.network_bytes_per_s = node->inter_bytes_per_s;
+            }
+        }
+    }
     return AMM_OK;
 }
 
-/* The first device of "A(12)+B(4)"; characters that names cannot have become '-'. */
-static void device_name(char out[AMM_MAX_NAME], const char *cell)
+/* "A", or "A(12)+B(4)": a count in brackets at the end of a type is its number of devices, other
+ * brackets and commas belong to the name, where names cannot have them and write '-'. */
+static double split_device(char out[AMM_MAX_NAME], const char *cell, size_t length)
 {
-    const char *plus = strchr(cell, '+');
-    size_t length = plus == NULL ? strlen(cell) : (size_t)(plus - cell);
+    const char *open = length > 0 && cell[length - 1] == ')' ? cell + length - 1 : NULL;
+    double count = 0.0;
     size_t n = 0;
+    while (open != NULL && open > cell && *open != '(') {
+        open--;
+    }
+    if (open != NULL && *open == '(' &&
+        strspn(open + 1, "0123456789") == (size_t)(cell + length - 2 - open)) {
+        for (const char *c = open + 1; *c != ')' && count < 1e9; c++) {
+            count = 10.0 * count + (*c - '0');
+        }
+        length = (size_t)(open - cell);
+    }
     for (size_t i = 0; i < length && n + 1 < AMM_MAX_NAME; i++) {
-        if (cell[i] == '(' || cell[i] == ',') {
-            out[n++] = '-';
-        } else if (cell[i] != ')') {
-            out[n++] = cell[i];
+        if (cell[i] != ')') {
+            out[n++] = cell[i] == '(' || cell[i] == ',' ? '-' : cell[i];
         }
     }
     out[n] = '\0';
+    return count;
+}
+
+static amm_status read_devices(reading *r)
+{
+    const char *cell = text(r, AMM_COLUMN_gpu);
+    amm_run_row *out = r->out;
+    double total = 0.0;
+    while (*cell != '\0' && out->part_count < AMM_MAX_RUN_PARTS) {
+        char name[AMM_MAX_NAME];
+        amm_run_part *part = &out->parts[out->part_count++];
+        const size_t length = strcspn(cell, "+");
+        part->devices = split_device(name, cell, length);
+        AMM_TRY(amm_runs_device(r->runs, name, &part->device, &part->owner));
+        if (part->device == NULL) {
+            refuse_cell(r, AMM_COLUMN_gpu, "unknown device");
+            return r->status;
+        }
+        total += part->devices;
+        cell += length + (cell[length] == '+');
+    }
+    if (*cell != '\0' || out->part_count == 0) {
+        refuse_cell(r, AMM_COLUMN_gpu, "unknown device");
+        return r->status;
+    }
+    out->device = out->parts[0].device;
+    out->device_owner = out->parts[0].owner;
+    const double devices = whole(r, AMM_COLUMN_gpus, 1, nan(""));
+    if (out->part_count == 1) {
+        out->parts[0].devices = devices;
+    } else if (total != devices) {
+        refuse_cell(r, AMM_COLUMN_gpu, "does not add up to the number of devices");
+    }
+    return r->status;
 }
 
 amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
 {
     reading r = { runs, row, out, AMM_OK };
-    char device[AMM_MAX_NAME];
     amm_facts facts;
     memset(out, 0, sizeof *out);
-    device_name(device, text(&r, AMM_COLUMN_gpu));
-    AMM_TRY(amm_runs_device(runs, device, &out->device, &out->device_owner));
     AMM_TRY(amm_runs_runtime(runs, text(&r, AMM_COLUMN_framework), &out->runtime_owner));
+    AMM_TRY(read_devices(&r));
     if (out->device == NULL) {
-        refuse_cell(&r, AMM_COLUMN_gpu, "unknown device");
         return r.status;
     }
     amm_runtime_facts(&facts, runs->owners[out->runtime_owner].runtime);

@@ -1,4 +1,5 @@
 #include "calibrate/runs.h"
+#include "analytic/stage.h"
 #include "analytic/range.h"
 #include "describe/check.h"
 #include "io/read.h"
@@ -300,13 +301,14 @@ static void overlay_facts(amm_facts *f, const double *values)
 #undef AMM_SET
 }
 
-void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double *constants,
-                      amm_machine *out)
+void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, int32_t part,
+                      const double *constants, amm_machine *out)
 {
-    const amm_owner *device = &runs->owners[row->device_owner];
+    const amm_run_part *of = &row->parts[part];
+    const amm_owner *device = &runs->owners[of->owner];
     const amm_owner *runtime = &runs->owners[row->runtime_owner];
     double values[AMM_RATE_COUNT];
-    amm_device_rates(&out->rates, row->device); /* its own peaks, the constants of its kind */
+    amm_device_rates(&out->rates, of->device); /* its own peaks, the constants of its kind */
     if (constants == NULL) {
         for (size_t i = 0; i < AMM_RATE_COUNT; i++) {
             values[i] = device->device->rates[i].value;
@@ -316,14 +318,52 @@ void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double
         overlay_facts(&out->facts, constants + runtime->first);
     }
     overlay_rates(&out->rates, constants == NULL ? values : constants + device->first);
-    out->fabric = row->fabric;
-    out->memory_bytes = (double)row->device->memory_bytes;
+    out->fabric = of->fabric;
+    out->memory_bytes = (double)of->device->memory_bytes;
     out->fabric.collective_share = row->omni_path ? out->facts.omni_path_share : 1.0;
+}
+
+/* Devices serve stages in order: the parts that stage i of p has. */
+static bool stage_has(const amm_run_row *row, int32_t part, int32_t stage)
+{
+    const double per_stage = row->run.devices / row->run.pp;
+    double first = 0.0;
+    for (int32_t k = 0; k < part; k++) {
+        first += row->parts[k].devices;
+    }
+    return first < per_stage * (stage + 1) && first + row->parts[part].devices > per_stage * stage;
+}
+
+void amm_runs_step(const amm_runs *runs, const amm_run_row *row, const double *constants,
+                   amm_step *out)
+{
+    amm_machine machine[AMM_MAX_RUN_PARTS];
+    amm_stages stages;
+    amm_stages other;
+    amm_runs_machine(runs, row, 0, constants, &machine[0]);
+    amm_stage_costs(&stages, &row->network, &machine[0], &row->run);
+    for (int32_t k = 1; k < row->part_count; k++) {
+        amm_runs_machine(runs, row, k, constants, &machine[k]);
+        amm_stage_costs(&other, &row->network, &machine[k], &row->run);
+        for (int32_t i = 0; i < stages.count; i++) {
+            const amm_stage_seconds *a = &stages.stage[i];
+            const amm_stage_seconds *b = &other.stage[i];
+            const bool slower = b->forward_s + b->backward_s > a->forward_s + a->backward_s;
+            if (stage_has(row, k, i) && (slower || !stage_has(row, 0, i))) {
+                stages.stage[i] = *b;
+            }
+        }
+    }
+    amm_step_of_stages(out, &stages, &row->network, &machine[0], &row->run);
 }
 
 double amm_runs_room(const amm_run_row *row)
 {
-    return (double)row->device->memory_bytes;
+    double room = HUGE_VAL;
+    for (int32_t k = 0; k < row->part_count; k++) {
+        room = fmin(room, (double)row->parts[k].device->memory_bytes);
+    }
+    return room;
 }
 
 static amm_status check_constants(const amm_runs *runs, const double *constants)
@@ -350,9 +390,9 @@ amm_status amm_runs_predict(const amm_runs *runs, const double *constants, doubl
         amm_ledger ledger = { 0 };
         step.time_s = ledger.total = (double)NAN;
         if (row->reason == NULL) {
-            amm_runs_machine(runs, row, constants, &machine);
+            amm_runs_machine(runs, row, 0, constants, &machine);
             if (time_s != NULL) {
-                amm_step_time(&step, &row->network, &machine, &row->run);
+                amm_runs_step(runs, row, constants, &step);
             }
             if (memory_bytes != NULL) {
                 amm_step_memory(&ledger, &row->network, &machine, &row->run);
@@ -393,8 +433,8 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
     if (row->reason != NULL) {
         return;
     }
-    amm_runs_machine(runs, row, NULL, &machine);
-    amm_step_time(&step, &row->network, &machine, &row->run);
+    amm_runs_machine(runs, row, 0, NULL, &machine);
+    amm_runs_step(runs, row, NULL, &step);
     amm_step_memory(&ledger, &row->network, &machine, &row->run);
     if (isfinite(step.time_s) && step.time_s > 0.0 && isfinite(ledger.total)) {
         out->time_s = step.time_s;
@@ -406,7 +446,7 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
                        runs->owners[row->device_owner].device);
         out->low_s = spread.low_s;
         out->high_s = spread.high_s;
-        out->validated = spread.validated;
+        out->validated = spread.validated && row->part_count == 1;
     }
 }
 

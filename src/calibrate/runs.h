@@ -38,13 +38,24 @@ typedef struct amm_owner {
     size_t first;
 } amm_owner;
 
+/* One type of device of a row, in the order of the cluster's nodes. */
+typedef struct amm_run_part {
+    const amm_device *device;
+    int32_t owner;  /* whose constants */
+    double devices; /* of this type */
+    amm_fabric fabric;
+} amm_run_part;
+
+enum { AMM_MAX_RUN_PARTS = 4 };
+
 typedef struct amm_run_row {
     const char *reason; /* NULL: understood */
     amm_network network;
     amm_run run;
-    amm_fabric fabric;
-    const amm_device *device; /* memory, peaks */
-    int32_t device_owner;     /* whose constants */
+    const amm_device *device; /* the first part's */
+    int32_t device_owner;
+    int32_t part_count;
+    amm_run_part parts[AMM_MAX_RUN_PARTS];
     int32_t runtime_owner;
     bool omni_path;
     const char *assumed;               /* what was not published; NULL: nothing */
@@ -83,10 +94,13 @@ amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **
                            int32_t *owner);
 amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner);
 const char *amm_runs_text(const amm_runs *runs, int64_t row, int column);
-/* The machine of a row with these constants (NULL: as shipped). */
-void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, const double *constants,
-                      amm_machine *out);
-/* Usable bytes of the row's device. */
+/* The machine of a part with these constants (NULL: as shipped). */
+void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, int32_t part,
+                      const double *constants, amm_machine *out);
+/* Seconds of the row's step: stages that have slower devices run at their rate. */
+void amm_runs_step(const amm_runs *runs, const amm_run_row *row, const double *constants,
+                   amm_step *out);
+/* Usable bytes of the row's smallest device. */
 double amm_runs_room(const amm_run_row *row);
 
 /* What is predicted of one row with the constants as shipped. All or nothing: without a prediction

@@ -362,6 +362,37 @@ static void constants_have_bounds(void **state)
 /* ---- judging --------------------------------------------------------------------------------- */
 
 /* Alternatives of one sweep with equal work, so that one MFU gives all of them one time. */
+/* Devices serve stages in order: a slow part costs what its stages do, wherever it stands, and the
+ * whole run when every stage has some of it. */
+static void mixed_devices(void **state)
+{
+    static const char *const devices[] = { "A100-80GB", "V100-32GB", "A100-80GB(4)+V100-32GB(4)",
+                                           "V100-32GB(4)+A100-80GB(4)",
+                                           "A100-80GB(4)+V100-32GB(3)" };
+    table t = start_table();
+    double time_s[10];
+    char changes[256];
+    (void)state;
+    for (int pp = 1; pp <= 2; pp++) {
+        for (int k = 0; k < 5; k++) {
+            (void)snprintf(changes, sizeof changes,
+                           "gpu=%s|precision=fp16|gpus=8|tp=1|pp=%d|dp=%d|cp=1", devices[k], pp,
+                           8 / pp);
+            put_row(&t, changes);
+        }
+    }
+    amm_runs *runs = read_table(&t);
+    assert_int_equal(amm_runs_predict(runs, NULL, time_s, NULL), AMM_OK);
+    assert_same_bits(time_s[2], time_s[1]); /* dp alone: the slowest replica */
+    assert_same_bits(time_s[3], time_s[1]);
+    assert_true(time_s[5] < time_s[7] && time_s[7] < time_s[6]);
+    assert_true(time_s[5] < time_s[8] && time_s[8] < time_s[6]);
+    assert_string_equal(amm_runs_reason(runs, 4),
+                        "gpu: does not add up to the number of devices, got "
+                        "\"A100-80GB(4)+V100-32GB(3)\"");
+    amm_runs_free(runs);
+}
+
 static table sweep_table(void)
 {
     table t = start_table();
@@ -604,6 +635,7 @@ int main(void)
         WITH_ARENA(groups_of_rows),
         WITH_ARENA(sweeps_and_repeats),
         WITH_ARENA(baselines_by_hand),
+        cmocka_unit_test(mixed_devices),
         cmocka_unit_test(reports),
         cmocka_unit_test(options_macro_and_function_agree),
         cmocka_unit_test(a_table_without_rows),
