@@ -74,6 +74,12 @@ def _takes(f: Free, runtime: str, own: set[tuple[str, str]]) -> bool:
     return f.fact and (runtime in f.owners or (f.everywhere and (runtime, f.name) not in own))
 
 
+def _stated(document: dict[str, Any], name: str) -> bool:
+    """Whether the runtime states the fact itself: its source is no fit of ours."""
+    source = document.get("facts", {}).get(name, {}).get("source", "prior")
+    return "prior" not in source
+
+
 def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[pathlib.Path]:
     """Updates the files below `models` and says which. Values of constants fixed at their prior are
     written too, with that as their source; none is at a bound."""
@@ -91,7 +97,11 @@ def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[path
             changed.append((path, document))
     for path in sorted(models.glob("runtimes/*.json")):
         document = json.loads(path.read_text())
-        mine = {f.name: _entry(found, k) for k, f in enumerate(found.free) if _takes(f, document["name"], own)}
+        mine = {
+            f.name: _entry(found, k)
+            for k, f in enumerate(found.free)
+            if _takes(f, document["name"], own) and not (f.everywhere and _stated(document, f.name))
+        }
         if mine:
             _merge(document, "facts", mine, facts)
             changed.append((path, document))

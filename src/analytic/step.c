@@ -389,7 +389,7 @@ double amm_model_flops(const amm_network *n, const amm_run *run)
 
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
 {
-    const double split = run->sequence_parallel ? run->tp : 1.0;
+    const double split = run->sequence_parallel || m->facts.p2p_split > 0.0 ? run->tp : 1.0;
     const double element = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
     const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * element / split;
     if (run->pp <= 1.0) {

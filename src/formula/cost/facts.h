@@ -25,6 +25,7 @@
     X(fsdp_overlap, 0, 1, 0.7, "share of the gathers of sharded layers that compute can hide")     \
     X(zero_rank_s, 0, 0.02, 0, "seconds per rank of the sharding group (one broadcast each)")      \
     X(p2p_exposed, 0, 2, 0.5, "share of stage-to-stage transfers not hidden in steady state")      \
+    X(p2p_split, 0, 1, 0, "1: tensor ranks each send their share of a boundary and gather it")     \
     X(p2p_exposed_interleaved, 0, 2, 0.2, "the same with interleaved stages")                      \
     X(tp_overlap, 0, 1, 0.6, "share of tensor-parallel transfers hidden when overlap is on")       \
     X(ep_overlap, 0, 1, 0.7, "share of dispatch and combine hidden when overlap is on")            \
