@@ -406,6 +406,25 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
     return share > 0.0 ? inside + share * amm_send_time(&m->fabric, &m->rates, 1, bytes) : inside;
 }
 
+/* Bubble of a zero-bubble schedule over that of 1F1B, as if all stages were like `s`; half of a
+ * backward pass is the weights' (Qi et al. 2023, arXiv 2401.10241). */
+static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
+{
+    amm_even_pipeline even = { 0 };
+    if (!amm_schedule_splits(run->schedule) || run->pp <= 1.0) {
+        return 1.0;
+    }
+    even.stages = even.group = run->pp;
+    even.chunks = 1.0;
+    even.micro_batches = run->micro_batches;
+    even.forward_s = s->forward_s;
+    even.backward_s = s->backward_s;
+    even.weight_s = 0.5 * s->backward_s;
+    const double busy = run->micro_batches * (s->forward_s + s->backward_s);
+    const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
+    return fmax(0.0, amm_schedule_time(run->schedule, &even, false) - busy) / plain;
+}
+
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     amm_stages stages;
@@ -441,7 +460,7 @@ void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_netwo
     out->cp_s = G * s->cp_s;
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
-    out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp;
+    out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp * bubble_share(run, s);
     out->pp_s = 2.0 * transfer * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
     out->other_s = m->facts.step_host_s;
     out->time_s = out->compute_s + out->tp_s + out->cp_s + out->ep_s + out->bubble_s + out->pp_s +

@@ -307,6 +307,30 @@ static void read_options(reading *r, const amm_facts *facts)
     read_sharding(r, facts);
 }
 
+/* The order of passes; chunks decide between plain and interleaved 1F1B. */
+static void read_schedule(reading *r)
+{
+    static const struct {
+        const char *word;
+        amm_schedule_kind kind;
+    } words[] = { { "", AMM_SCHEDULE_1F1B },
+                  { "1f1b", AMM_SCHEDULE_1F1B },
+                  { "gpipe", AMM_SCHEDULE_GPIPE },
+                  { "zb-h1", AMM_SCHEDULE_ZB_H1 },
+                  { "zb-h2", AMM_SCHEDULE_ZB_H2 },
+                  { "interleaved", AMM_SCHEDULE_1F1B },
+                  { "interleaved-1f1b", AMM_SCHEDULE_1F1B } };
+    const char *cell = text(r, AMM_COLUMN_schedule);
+    amm_run *run = &r->out->run;
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(cell, words[i].word) == 0) {
+            run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : words[i].kind;
+            return;
+        }
+    }
+    refuse_cell(r, AMM_COLUMN_schedule, "unknown");
+}
+
 static void read_degrees(reading *r)
 {
     amm_run *run = &r->out->run;
@@ -335,7 +359,7 @@ static void read_degrees(reading *r)
         run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
         r->out->assumed = "vpp";
     }
-    run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
+    read_schedule(r);
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
 }
 

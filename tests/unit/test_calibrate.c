@@ -8,7 +8,7 @@
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 41, ROOM = 16384 };
+enum { COLUMNS = 42, ROOM = 16384 };
 
 /* A run that is understood: column and usual cell. */
 static const char *const usual[COLUMNS][2] = {
@@ -44,6 +44,7 @@ static const char *const usual[COLUMNS][2] = {
     { "micro_batch", "1" },
     { "global_batch", "16" },
     { "flash_attention", "1" },
+    { "schedule", "" },
     { "stage_layers", "" },
     { "measured_iter_s", "1" },
     { "measured_mem_gb", "" },
@@ -393,6 +394,31 @@ static void mixed_devices(void **state)
     amm_runs_free(runs);
 }
 
+/* Zero bubble is faster and holds more than 1F1B, GPipe as fast and holds every micro-batch; a word
+ * that is none is refused. */
+static void schedules(void **state)
+{
+    static const char *const words[] = { "1f1b", "gpipe", "zb-h1", "zb-h2", "zigzag" };
+    table t = start_table();
+    double time_s[5];
+    double bytes[5];
+    char changes[256];
+    (void)state;
+    for (int k = 0; k < 5; k++) {
+        (void)snprintf(changes, sizeof changes, "tp=1|pp=4|dp=2|schedule=%s|global_batch=32",
+                       words[k]);
+        put_row(&t, changes);
+    }
+    amm_runs *runs = read_table(&t);
+    assert_int_equal(amm_runs_predict(runs, NULL, time_s, bytes), AMM_OK);
+    assert_same_bits(time_s[1], time_s[0]);
+    assert_true(bytes[1] > bytes[0]);
+    assert_true(time_s[3] <= time_s[2] && time_s[2] < time_s[0]);
+    assert_true(bytes[3] > bytes[0]);
+    assert_string_equal(amm_runs_reason(runs, 4), "schedule: unknown, got \"zigzag\"");
+    amm_runs_free(runs);
+}
+
 static table sweep_table(void)
 {
     table t = start_table();
@@ -636,6 +662,7 @@ int main(void)
         WITH_ARENA(sweeps_and_repeats),
         WITH_ARENA(baselines_by_hand),
         cmocka_unit_test(mixed_devices),
+        cmocka_unit_test(schedules),
         cmocka_unit_test(reports),
         cmocka_unit_test(options_macro_and_function_agree),
         cmocka_unit_test(a_table_without_rows),
