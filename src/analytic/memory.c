@@ -58,7 +58,7 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.value_is_view = m->facts.joint_projection;
     in.recompute = run->recompute;
     in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
-    in.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    in.element_bytes = amm_element_bytes(run->precision);
     in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
     in.softmax_bytes =
         fmax(in.element_bytes,
@@ -109,10 +109,8 @@ void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine 
                        const amm_run *run, int32_t stage, const int32_t *blocks)
 {
     const double ranks = run->dp * run->cp;
-    const double z = run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
-    const double ze = run->sharding == AMM_SHARDING_NONE
-                          ? 1.0
-                          : fmax(1.0, ranks * run->tp / (run->ep * run->etp));
+    const double z = amm_shards(run, ranks);
+    const double ze = run->sharding == AMM_SHARDING_NONE ? 1.0 : amm_expert_ranks(run);
     const int by_gradients = run->sharding >= AMM_SHARDING_GRADIENTS;
     const int by_weights = run->sharding >= AMM_SHARDING_PARAMETERS;
     const amm_states states = states_of(m, run);

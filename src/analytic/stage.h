@@ -36,6 +36,10 @@ void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *
 double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
 
+/* Data-parallel ranks of one expert; ranks among which `ranks` of them share their states. */
+double amm_expert_ranks(const amm_run *run);
+double amm_shards(const amm_run *run, double ranks);
+
 /* One transfer of a micro-batch between stages, one way. */
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 

@@ -15,7 +15,7 @@ static amm_op_env env_of(const amm_machine *m, const amm_run *run)
     env.facts = &m->facts;
     env.precision = run->precision;
     env.attention = run->attention;
-    env.element_bytes = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    env.element_bytes = amm_element_bytes(run->precision);
     env.norm_bytes = run->norm_fused ? m->facts.norm_traffic_bytes : m->facts.unfused_norm_bytes;
     return env;
 }
@@ -126,7 +126,7 @@ void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *
                    const amm_run *run)
 {
     amm_op_env env = env_of(m, run);
-    env.precision = run->precision <= AMM_PRECISION_TF32 ? run->precision : AMM_PRECISION_BF16;
+    env.precision = amm_precision_is_wide(run->precision) ? run->precision : AMM_PRECISION_BF16;
     const double tokens = run->micro_batch * run->seq_len / run->cp;
     const double vocab = padded_vocab(n, run);
     const double host = 10.0 * m->rates.launch_s * m->facts.host_scale;
@@ -265,9 +265,19 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
 
 static double gradient_bytes(const amm_machine *m, const amm_run *run)
 {
-    return run->precision <= AMM_PRECISION_TF32   ? 4.0
+    return amm_precision_is_wide(run->precision)  ? 4.0
            : run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_bytes_fp16
                                                   : m->facts.gradient_bytes_bf16;
+}
+
+double amm_expert_ranks(const amm_run *run)
+{
+    return fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+}
+
+double amm_shards(const amm_run *run, double ranks)
+{
+    return run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
 }
 
 /* The groups of a stage's data-parallel ranks: all of them, those that share the states, and those
@@ -280,7 +290,7 @@ typedef struct data_groups {
 static data_groups groups_of(const amm_machine *m, const amm_run *run, double ranks, double stride)
 {
     data_groups g;
-    g.shards = run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
+    g.shards = amm_shards(run, ranks);
     g.all = amm_group_of(&m->fabric, ranks, stride);
     g.shard = amm_group_of(&m->fabric, g.shards, stride);
     g.replicate = amm_group_of(&m->fabric, ranks / g.shards, stride * g.shards);
@@ -297,7 +307,7 @@ static double reduce_seconds(const amm_machine *m, const data_groups *g, double 
 /* Experts have their own data-parallel ranks, shared as widely as the dense ones. */
 static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
 {
-    const double ranks = fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+    const double ranks = amm_expert_ranks(run);
     return groups_of(m, run, ranks, run->ep * run->etp);
 }
 
@@ -355,11 +365,8 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
 
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    const double share =
-        run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, run->dp * run->cp);
-    const double expert_share = run->sharding == AMM_SHARDING_NONE
-                                    ? 1.0
-                                    : fmax(1.0, run->dp * run->cp * run->tp / (run->ep * run->etp));
+    const double share = amm_shards(run, run->dp * run->cp);
+    const double expert_share = run->sharding == AMM_SHARDING_NONE ? 1.0 : amm_expert_ranks(run);
     const double own = s->parameters / share + s->expert_parameters / expert_share;
     /* Weights in the training format are written whole, unless they are sharded themselves. */
     const double whole =
@@ -390,7 +397,7 @@ double amm_model_flops(const amm_network *n, const amm_run *run)
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     const double split = run->sequence_parallel || m->facts.p2p_split > 0.0 ? run->tp : 1.0;
-    const double element = run->precision <= AMM_PRECISION_TF32 ? 4.0 : 2.0;
+    const double element = amm_element_bytes(run->precision);
     const double bytes = run->micro_batch * run->seq_len / run->cp * n->hidden * element / split;
     if (run->pp <= 1.0) {
         return 0.0;

@@ -357,7 +357,6 @@ static void read_degrees(reading *r)
     if (text(r, AMM_COLUMN_vpp)[0] == '\0' && run->pp > 1.0 &&
         strncmp(text(r, AMM_COLUMN_schedule), "interleaved", 11) == 0) {
         run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
-        r->out->assumed = "vpp";
     }
     read_schedule(r);
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
@@ -410,7 +409,6 @@ static void read_fabric(reading *r)
         f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
         if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
             f->network_bytes_per_s = peaks[AMM_PEAK_network_bytes_per_s] * f->domain;
-            r->out->assumed = "network";
         }
     }
 }

@@ -58,7 +58,6 @@ typedef struct amm_run_row {
     amm_run_part parts[AMM_MAX_RUN_PARTS];
     int32_t runtime_owner;
     bool omni_path;
-    const char *assumed;               /* what was not published; NULL: nothing */
     double measured_s, measured_bytes; /* NaN: none */
 } amm_run_row;
 

@@ -42,6 +42,17 @@ AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
     }
 }
 
+/* FP32 and TF32 train on 4-byte elements; every other format keeps 2-byte activations. */
+AMM_FN int amm_precision_is_wide(int precision)
+{
+    return precision == AMM_PRECISION_FP32 || precision == AMM_PRECISION_TF32;
+}
+
+AMM_FN double amm_element_bytes(int precision)
+{
+    return amm_precision_is_wide(precision) ? 4.0 : 2.0;
+}
+
 AMM_FN int amm_precision_is_narrow(int precision)
 {
     return precision == AMM_PRECISION_FP8 || precision == AMM_PRECISION_MXFP8 ||
