@@ -70,10 +70,7 @@ amm_status amm_search_amp(amm_result *result, const amm_plan_options *options)
         if (status != AMM_OK || !amm_space_config(&space, &config, index)) {
             continue;
         }
-        result->configs++;
-        const amm_rejection reason = amm_amp_reject(&amp, &layout, &config, false);
-        if (reason != AMM_ACCEPTED) {
-            result->rejected[reason].count++;
+        if (!amm_count_config(result, amm_amp_reject(&amp, &layout, &config, false))) {
             continue;
         }
         AMM_TRY(

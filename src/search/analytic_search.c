@@ -28,14 +28,8 @@ typedef struct search {
 
 static void reject_memory(search *s, const amm_config *config, const amm_analytic_cost *cost)
 {
-    amm_rejected *rejected = &s->result->rejected[AMM_REJECT_MEMORY];
-    rejected->count++;
-    if (!rejected->has_nearest || cost->short_bytes < rejected->short_bytes) {
-        rejected->has_nearest = true;
-        rejected->nearest = *config;
-        rejected->short_bytes = cost->short_bytes;
-        rejected->stage = cost->stage;
-    }
+    s->result->rejected[AMM_REJECT_MEMORY].count++;
+    amm_note_nearest(s->result, config, cost->short_bytes, cost->stage);
 }
 
 static amm_status keep(search *s, const candidate *one)
@@ -95,14 +89,11 @@ static amm_status look_at_all(search *s)
             continue;
         }
         index++;
-        s->result->configs++;
         const amm_rejection reason =
             amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        if (reason != AMM_ACCEPTED) {
-            s->result->rejected[reason].count++;
-            continue;
+        if (amm_count_config(s->result, reason)) {
+            AMM_TRY(look(s, &config));
         }
-        AMM_TRY(look(s, &config));
     }
     return AMM_OK;
 }

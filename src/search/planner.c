@@ -131,6 +131,27 @@ void amm_count_dropped(amm_result *result, const amm_space_range *space)
     result->rejected[AMM_REJECT_DEVICES].count += (uint64_t)space->dropped;
 }
 
+bool amm_count_config(amm_result *result, amm_rejection reason)
+{
+    result->configs++;
+    if (reason != AMM_ACCEPTED) {
+        result->rejected[reason].count++;
+    }
+    return reason == AMM_ACCEPTED;
+}
+
+void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,
+                      int32_t stage)
+{
+    amm_rejected *rejected = &result->rejected[AMM_REJECT_MEMORY];
+    if (!rejected->has_nearest || short_bytes < rejected->short_bytes) {
+        rejected->has_nearest = true;
+        rejected->nearest = *config;
+        rejected->short_bytes = short_bytes;
+        rejected->stage = stage;
+    }
+}
+
 amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
                              double best_s)
 {
@@ -237,12 +258,11 @@ double amm_partition_count(int32_t layers, int32_t stages)
 /* Records by how much the fastest partition that ignores memory is too big. */
 static amm_status reject_memory(search *s, const amm_config *config)
 {
-    amm_rejected *rejected = &s->result->rejected[AMM_REJECT_MEMORY];
     amm_lowered_config exact;
     amm_solution solution;
     amm_plan_entry plan;
     amm_arena arena;
-    rejected->count++;
+    s->result->rejected[AMM_REJECT_MEMORY].count++;
     AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, false));
     AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
     amm_arena_init(&arena, s->result->context);
@@ -257,11 +277,8 @@ static amm_status reject_memory(search *s, const amm_config *config)
         }
     }
     amm_arena_free(&arena);
-    if (status == AMM_OK && (!rejected->has_nearest || worst < rejected->short_bytes)) {
-        rejected->has_nearest = true;
-        rejected->nearest = *config;
-        rejected->short_bytes = worst;
-        rejected->stage = stage;
+    if (status == AMM_OK) {
+        amm_note_nearest(s->result, config, worst, stage);
     }
     return status;
 }
@@ -310,14 +327,11 @@ static amm_status solve_space(search *s)
         if (!amm_space_config(&s->space, &config, index)) {
             continue;
         }
-        s->result->configs++;
         const amm_rejection reason =
             amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        if (reason != AMM_ACCEPTED) {
-            s->result->rejected[reason].count++;
-            continue;
+        if (amm_count_config(s->result, reason)) {
+            AMM_TRY(solve_config(s, &config));
         }
-        AMM_TRY(solve_config(s, &config));
     }
     s->result->proven = true;
     return AMM_OK;

@@ -17,6 +17,13 @@ amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan);
 /* Counts the values of the space that no config can use, each as one rejection. */
 void amm_count_dropped(amm_result *result, const amm_space_range *space);
 
+/* Counts a config that was looked at, and why it is out; true when it is in. */
+bool amm_count_config(amm_result *result, amm_rejection reason);
+
+/* Keeps the config that misses its memory by least; `stage` is the one that is short. */
+void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,
+                      int32_t stage);
+
 /* Asks the caller's progress function; AMM_INTERRUPTED when it wants to stop. */
 amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
                              double best_s);
