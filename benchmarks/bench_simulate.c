@@ -1,7 +1,7 @@
 /* Pipeline simulation: time of one iteration by schedule and size, without events (scratch memory
  * included), unequal stages (1 % jitter), overlapped transfers. */
 #define _POSIX_C_SOURCE 200809L
-#include "random.h"
+#include "core/random.h"
 #include "simulate/simulate.h"
 
 #include <stdio.h>
@@ -63,7 +63,7 @@ int main(void)
         return 1;
     }
     for (int32_t s = 0; s < MAX_VIRTUAL; s++) {
-        forward_s[s] = 1e-5 * random_range(&seed, 990, 1010);
+        forward_s[s] = 1e-5 * amm_random_range(&seed, 990, 1010);
         backward_s[s] = 2.0 * forward_s[s];
         weight_s[s] = forward_s[s];
         transfer_s[s] = 1e-3;

@@ -6,7 +6,7 @@
  * 2: two types alternate, 1 : 1.7, each with its own d. */
 #define _POSIX_C_SOURCE 200809L
 #include "backend/solve.h"
-#include "random.h"
+#include "core/random.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -38,11 +38,11 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
     memset(b, 0, sizeof *b);
     for (int32_t l = 0; l < layers; l++) {
         const bool head = l == layers - 1;
-        const double time = (head ? 3000 : 1000) + random_range(seed, -10, 10);
+        const double time = (head ? 3000 : 1000) + amm_random_range(seed, -10, 10);
         for (int32_t k = 0; k < 4; k++) {
             const double slow = (k / 2 == 0 ? 1.0 : 1.7) * (k % 2 == 0 ? 1.0 : 4.0 / 3.0);
             b->t[k][l + 1] = b->t[k][l] + rint(time * slow);
-            b->u[k][l + 1] = b->u[k][l] + rint(time * slow) + random_range(seed, 0, 20);
+            b->u[k][l + 1] = b->u[k][l] + rint(time * slow) + amm_random_range(seed, 0, 20);
         }
         b->d[0][l + 1] = b->d[0][l] + (head ? 2700 : 900);
         b->d[1][l + 1] = b->d[1][l] + (head ? 3600 : 1200);
@@ -51,7 +51,7 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
         b->weight[1][l + 1] = b->weight[1][l] + 1.0;
     }
     for (int32_t j = 0; j <= layers; j++) {
-        b->e[j] = random_range(seed, 20, 24);
+        b->e[j] = amm_random_range(seed, 20, 24);
     }
     for (int32_t s = 0; s < stages; s++) {
         for (int32_t k = 0; k < 2; k++) {

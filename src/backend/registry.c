@@ -1,44 +1,64 @@
 #include "backend/backend.h"
+#include "backend/cpu_ref/cpu_ref.h"
 
-#include <assert.h>
 #include <string.h>
 
-static const amm_backend cpu_ref = { AMM_BACKEND_VERSION, "cpu/ref", amm_solve, amm_solve_bound };
-
-typedef struct entry {
+/* A known backend: the table, or NULL with the reason. */
+typedef struct known {
     const char *name;
-    bool available;
-    const char *note;
-} entry;
+    const amm_backend *(*find)(const char **note);
+} known;
 
-static_assert(AMM_BACKEND_VERSION == 1, "cpu/ref above is written for version 1");
+static const amm_backend *find_ref(const char **note)
+{
+    *note = "scalar, double; the definition of every result";
+    return &amm_backend_cpu_ref;
+}
 
-static const entry entries[] = {
-#define AMM_BACKEND_ENTRY(name, available, note) { name, available, note },
-    AMM_BACKEND_LIST(AMM_BACKEND_ENTRY)
-#undef AMM_BACKEND_ENTRY
+static const amm_backend *find_simd(const char **note)
+{
+    *note = "not part of this version; cpu/ref gives the same results";
+    return NULL;
+}
+
+static const amm_backend *find_cuda(const char **note)
+{
+    *note = "not part of this version; cpu/ref gives the same results";
+    return NULL;
+}
+
+static const known list[] = {
+    { "cpu/ref", find_ref },
+    { "cpu/simd", find_simd },
+    { "cuda", find_cuda },
 };
+enum { KNOWN = sizeof list / sizeof list[0] };
 
 bool amm_backend_describe(int32_t index, const char **name, bool *available, const char **note)
 {
-    if (index < 0 || (size_t)index >= sizeof entries / sizeof entries[0]) {
+    if (index < 0 || index >= KNOWN) {
         return false;
     }
-    *name = entries[index].name;
-    *available = entries[index].available;
-    *note = entries[index].note;
+    *name = list[index].name;
+    *available = list[index].find(note) != NULL;
     return true;
 }
 
 amm_status amm_backend_find(const amm_backend **out, const char *name)
 {
-    *out = &cpu_ref;
-    if (name == NULL || strcmp(name, "auto") == 0 || strcmp(name, cpu_ref.name) == 0) {
-        return AMM_OK;
-    }
-    for (size_t k = 0; k < sizeof entries / sizeof entries[0]; k++) {
-        if (strcmp(name, entries[k].name) == 0) {
-            return amm_fail(AMM_UNAVAILABLE, "backend %s: %s", name, entries[k].note);
+    const bool any = name == NULL || strcmp(name, "auto") == 0;
+    for (int k = 0; k < KNOWN; k++) {
+        const char *note = NULL;
+        if (any || strcmp(name, list[k].name) == 0) {
+            *out = list[k].find(&note);
+            if (*out == NULL) {
+                return amm_fail(AMM_UNAVAILABLE, "backend %s: %s", name, note);
+            }
+            if ((*out)->version != AMM_BACKEND_VERSION) {
+                return amm_fail(AMM_UNAVAILABLE, "backend %s: of version %d, this library needs %d",
+                                (*out)->name, (*out)->version, AMM_BACKEND_VERSION);
+            }
+            return AMM_OK;
         }
     }
     return amm_fail(AMM_INPUT,

@@ -67,6 +67,17 @@ amm_status amm_solve(amm_solver *solver, amm_solution *out, int32_t *cuts, int32
 bool amm_solve_score(amm_objective *out, const amm_solve_config *config, const int32_t *cuts,
                      const int32_t *entry);
 
+/* The largest sum that any partition can reach: the dearest entry at every item, the longest stage, the
+ * dearest cuts, the largest end term. T is at most (A + 1) times that. */
+double amm_solve_worst(const amm_solve_config *config);
+
+/* False: surely no partition with max t <= m and max d <= d. Greedy: every stage goes as far as it can. */
+bool amm_solve_probe(const amm_solve_config *config, double m, double d);
+
+/* Sum over items of the cheapest u of any stage, and over boundaries of the cheapest e of a cut that
+ * leaves every stage an item. */
+double amm_solve_least_sum(const amm_solve_config *config);
+
 /* A number that no partition of the config beats: A times a floor of max t, the cheapest sum, and a
  * floor of max d, from probes alone (no dynamic programme).
  * HUGE_VAL when no partition is feasible for sure. */

@@ -432,33 +432,6 @@ static amm_status analytic_rows(amm_lowered *lowered, amm_lowered_config *out, i
     return AMM_OK;
 }
 
-/* Largest sum that any partition can reach: the slowest row at every layer, the longest stage, the
- * dearest cuts, the largest end term. */
-static double worst_case(const amm_solve_config *c)
-{
-    double sum = 0.0;
-    double longest = 0.0;
-    double end = 0.0;
-    for (int32_t l = 0; l < c->layers; l++) {
-        double slowest = 0.0;
-        for (int32_t s = 0; s < c->stages; s++) {
-            const double *u = c->stage[s].entries[0].u;
-            slowest = fmax(slowest, u[l + 1] - u[l]);
-        }
-        sum += slowest;
-    }
-    for (int32_t s = 0; s < c->stages; s++) {
-        double dearest = 0.0;
-        for (int32_t j = 0; c->stage[s].e != NULL && j <= c->layers; j++) {
-            dearest = fmax(dearest, c->stage[s].e[j]);
-        }
-        sum += dearest;
-        longest = fmax(longest, c->stage[s].entries[0].t[c->layers]);
-        end = fmax(end, c->stage[s].entries[0].d[c->layers]);
-    }
-    return sum + longest + end;
-}
-
 static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool memory)
 {
     amm_solve_stage *stages = (amm_solve_stage *)out->solve.stage;
@@ -556,7 +529,7 @@ static amm_status choose_scale(amm_lowered_config *out)
 {
     const int32_t layers = out->solve.layers;
     const double slack = 2.0 * layers + out->config.pp;
-    const double worst = worst_case(&out->solve);
+    const double worst = amm_solve_worst(&out->solve);
     out->scale = 0;
     while (out->scale <= AMM_MAX_SCALE &&
            !(ldexp(worst, -(out->scale + AMM_TICK_EXPONENT)) + slack < 16777216.0)) {

@@ -113,12 +113,12 @@ static amm_status solve_config(search *s, const amm_config *config, candidate *o
         return AMM_OK;
     }
     AMM_TRY(status);
-    const double bound = s->backend->bound(&ticks.solve);
+    const double bound = amm_solve_bound(&ticks.solve);
     if (bound * ticks.unit_s + ticks.fixed_s - ticks.error_bound_s > amm_best_limit(&s->best)) {
         s->result->bounded_out++;
         return AMM_OK;
     }
-    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
+    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
     s->result->solved++;
     s->result->passes += solution.passes;
     if (!solution.feasible) {
@@ -192,7 +192,7 @@ static amm_status best_cuts(search *s, const amm_config *config, double *engine_
         return AMM_OK;
     }
     AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, true));
-    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
     *engine_s = solution.total + exact.fixed_s;
     return AMM_OK;
 }

@@ -20,7 +20,7 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
     for (int pass = 0; pass < 2 && status == AMM_OK && !solution.feasible; pass++) {
         status = amm_lower_config(lowered, &exact, config, true, pass == 0);
         if (status == AMM_OK) {
-            status = backend->solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
+            status = amm_solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
         }
     }
     amm_solver_free(&solver);

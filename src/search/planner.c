@@ -264,7 +264,7 @@ static amm_status reject_memory(search *s, const amm_config *config)
     amm_arena arena;
     s->result->rejected[AMM_REJECT_MEMORY].count++;
     AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, false));
-    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
     amm_arena_init(&arena, s->result->context);
     const amm_status status = amm_rescore(&plan, &arena, &s->lowered, &exact, s->cuts);
     double worst = 0.0;
@@ -294,7 +294,7 @@ static amm_status solve_config(search *s, const amm_config *config)
     }
     AMM_TRY(status);
     s->result->candidates_covered += amm_partition_count(ticks.solve.layers, ticks.solve.stages);
-    const double bound = s->backend->bound(&ticks.solve);
+    const double bound = amm_solve_bound(&ticks.solve);
     if (bound == HUGE_VAL) {
         return reject_memory(s, config);
     }
@@ -303,7 +303,7 @@ static amm_status solve_config(search *s, const amm_config *config)
         s->result->bounded_out++;
         return AMM_OK;
     }
-    AMM_TRY(s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
+    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
     s->result->solved++;
     s->result->passes += solution.passes;
     if (!solution.feasible) {
@@ -365,8 +365,7 @@ static amm_status finish(search *s)
             continue;
         }
         AMM_TRY(amm_lower_config(&s->lowered, &exact, &s->found[k].config, true, true));
-        AMM_TRY(
-            s->backend->solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+        AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
         if (!solution.feasible) {
             return amm_fail(AMM_INTERNAL, "config %llu is feasible in ticks only",
                             (unsigned long long)s->found[k].config.index);

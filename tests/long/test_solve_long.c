@@ -1,6 +1,6 @@
 /* The exact partition solver against brute force, the long way: 300,000 random instances, and all
  * 62,891,499 partitions of 48 layers into 8 stages of two device types. */
-#include "random.h"
+#include "core/random.h"
 #include "solve_instance.h"
 #include "test_support.h"
 

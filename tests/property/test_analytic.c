@@ -1,7 +1,7 @@
 /* Properties of searches without a profile: the winner is what brute force over all layouts and all
  * partitions finds with amm_step_time and amm_step_memory. */
 #include "lower/lower.h"
-#include "random.h"
+#include "core/random.h"
 #include "search/planner.h"
 #include "test_support.h"
 
@@ -44,7 +44,7 @@ static const char *const runtimes[] = { "megatron-core", "megatron-lm-2021", "ge
 static const char *const batches[] = { "8", "12", "16", "48" };
 
 #define PICK(array, seed)                                                                          \
-    (array)[random_range(seed, 0, (int32_t)(sizeof(array) / sizeof(array)[0]) - 1)]
+    (array)[amm_random_range(seed, 0, (int32_t)(sizeof(array) / sizeof(array)[0]) - 1)]
 
 static void set(amm_spec *spec, const char *key, const char *value)
 {
@@ -65,7 +65,7 @@ static amm_spec *random_spec(uint64_t *seed)
     set(spec, "global_batch", PICK(batches, seed));
     set(spec, "memory_margin", PICK(margins, seed));
     set(spec, "micro_batch", "1,2,4");
-    if (random_range(seed, 0, 3) == 0) {
+    if (amm_random_range(seed, 0, 3) == 0) {
         set(spec, "space", "full");
     }
     return spec;

@@ -1,6 +1,6 @@
 /* Pipeline schedules on random pipelines: the closed forms of formula/cost/schedule.h against the
  * simulation, and what holds for every simulation. */
-#include "random.h"
+#include "core/random.h"
 #include "simulate/simulate.h"
 #include "test_support.h"
 
@@ -19,7 +19,7 @@ typedef struct pipeline {
 
 static double uniform(uint64_t *seed, double low, double high)
 {
-    return low + (high - low) * (double)(random_next(seed) >> 11) * 0x1p-53;
+    return low + (high - low) * (double)(amm_random_next(seed) >> 11) * 0x1p-53;
 }
 
 static bool is_interleaved(const pipeline *p)
@@ -32,18 +32,18 @@ static void random_shape(pipeline *p, uint64_t *seed)
 {
     amm_schedule_input *in = &p->in;
     memset(in, 0, sizeof *in);
-    in->kind = (amm_schedule_kind)random_range(seed, 0, AMM_SCHEDULE_COUNT - 1);
-    in->transfer = (amm_transfer_mode)random_range(seed, 0, 1);
-    in->stages = random_range(seed, 1, 12);
-    in->chunks = is_interleaved(p) ? random_range(seed, 1, 4) : 1;
-    in->micro_batches = random_range(seed, 1, 48);
+    in->kind = (amm_schedule_kind)amm_random_range(seed, 0, AMM_SCHEDULE_COUNT - 1);
+    in->transfer = (amm_transfer_mode)amm_random_range(seed, 0, 1);
+    in->stages = amm_random_range(seed, 1, 12);
+    in->chunks = is_interleaved(p) ? amm_random_range(seed, 1, 4) : 1;
+    in->micro_batches = amm_random_range(seed, 1, 48);
     if (is_interleaved(p)) {
-        const bool plain = random_range(seed, 0, 1) == 0;
-        in->group = plain ? 0 : random_range(seed, in->stages, 2 * in->stages);
+        const bool plain = amm_random_range(seed, 0, 1) == 0;
+        in->group = plain ? 0 : amm_random_range(seed, in->stages, 2 * in->stages);
         const int32_t group = plain ? in->stages : in->group;
         const int32_t rest =
-            random_range(seed, 0, 1) == 0 ? 0 : random_range(seed, in->stages, group);
-        in->micro_batches = group * random_range(seed, 1, 4) + rest;
+            amm_random_range(seed, 0, 1) == 0 ? 0 : amm_random_range(seed, in->stages, group);
+        in->micro_batches = group * amm_random_range(seed, 1, 4) + rest;
     }
 }
 
@@ -68,7 +68,7 @@ static void random_even(pipeline *p, uint64_t *seed)
     e->forward_s = uniform(seed, 0.2, 1.0);
     e->backward_s = uniform(seed, 0.2, 2.0);
     e->weight_s = uniform(seed, 0.05, 0.95) * e->backward_s;
-    e->transfer_s = uniform(seed, 0.0, 1.0) * pow(10.0, -random_range(seed, 0, 3));
+    e->transfer_s = uniform(seed, 0.0, 1.0) * pow(10.0, -amm_random_range(seed, 0, 3));
     for (int32_t s = 0; s < p->in.stages * p->in.chunks; s++) {
         p->forward_s[s] = e->forward_s;
         p->backward_s[s] = e->backward_s;
@@ -320,8 +320,8 @@ static void periods_hold_with_transfers(void **state)
         for (int32_t n = 0; n < 2000; n++) {
             double stage_s[16];
             p.in.transfer = blocking ? AMM_TRANSFER_BLOCKING : AMM_TRANSFER_OVERLAPPED;
-            p.in.stages = random_range(&seed, 2, 12);
-            p.in.micro_batches = p.in.stages * random_range(&seed, 1, 8);
+            p.in.stages = amm_random_range(&seed, 2, 12);
+            p.in.micro_batches = p.in.stages * amm_random_range(&seed, 1, 8);
             double once = random_uneven(&p, &seed, true, share);
             double engine = once - slowest_stage(&p) + p.in.micro_batches * slowest_stage(&p);
             for (int32_t i = 0; i < p.in.stages; i++) {
@@ -359,14 +359,14 @@ static void periods_hold_with_transfers(void **state)
 static void random_long(pipeline *p, uint64_t *seed, double spread)
 {
     memset(&p->in, 0, sizeof p->in);
-    const bool interleaved = random_range(seed, 0, 1) == 0;
+    const bool interleaved = amm_random_range(seed, 0, 1) == 0;
     p->in.kind = interleaved ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
     p->in.transfer = AMM_TRANSFER_BLOCKING;
-    p->in.stages = random_range(seed, 1, 12);
-    p->in.chunks = interleaved ? random_range(seed, 1, 4) : 1;
-    p->in.micro_batches = p->in.stages * random_range(seed, 1, 200) +
-                          (interleaved ? 0 : random_range(seed, 0, p->in.stages - 1));
-    const double transfer_s = random_range(seed, 0, 2) * uniform(seed, 0.0, 0.2);
+    p->in.stages = amm_random_range(seed, 1, 12);
+    p->in.chunks = interleaved ? amm_random_range(seed, 1, 4) : 1;
+    p->in.micro_batches = p->in.stages * amm_random_range(seed, 1, 200) +
+                          (interleaved ? 0 : amm_random_range(seed, 0, p->in.stages - 1));
+    const double transfer_s = amm_random_range(seed, 0, 2) * uniform(seed, 0.0, 0.2);
     const double backward = uniform(seed, 0.5, 3.0);
     for (int32_t s = 0; s < p->in.stages * p->in.chunks; s++) {
         p->forward_s[s] = uniform(seed, 1.0 - spread, 1.0);
@@ -375,7 +375,7 @@ static void random_long(pipeline *p, uint64_t *seed, double spread)
     }
     point(p);
     p->in.keep_events = false;
-    p->in.transfer_s = random_range(seed, 0, 3) == 0 ? NULL : p->transfer_s;
+    p->in.transfer_s = amm_random_range(seed, 0, 3) == 0 ? NULL : p->transfer_s;
 }
 
 /* A makespan from a few rounds is that of all. */

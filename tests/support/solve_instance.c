@@ -1,6 +1,6 @@
 #include "solve_instance.h"
 
-#include "random.h"
+#include "core/random.h"
 #include "test_support.h"
 #include <math.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@ static void prefix(double *table, int32_t layers, uint64_t *seed, int32_t low, i
 {
     table[0] = 0.0;
     for (int32_t l = 0; l < layers; l++) {
-        table[l + 1] = table[l] + random_range(seed, low, high);
+        table[l + 1] = table[l] + amm_random_range(seed, low, high);
     }
 }
 
@@ -28,27 +28,27 @@ static void windows(int32_t *first, int32_t layers, const double *weight, double
 
 void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stages)
 {
-    const int32_t classes = random_range(seed, 1, 3);
-    const int32_t high = random_range(seed, 0, 3) == 0 ? 2 : random_range(seed, 3, 200);
-    const bool tight = random_range(seed, 0, 2) == 0;
-    const bool with_d = random_range(seed, 0, 3) != 0;
-    const bool with_o = with_d && random_range(seed, 0, 2) == 0;
-    const bool same_u = random_range(seed, 0, 1) == 0;
-    const int32_t slow = random_range(seed, 0, 1) == 0 ? high : high * 10;
+    const int32_t classes = amm_random_range(seed, 1, 3);
+    const int32_t high = amm_random_range(seed, 0, 3) == 0 ? 2 : amm_random_range(seed, 3, 200);
+    const bool tight = amm_random_range(seed, 0, 2) == 0;
+    const bool with_d = amm_random_range(seed, 0, 3) != 0;
+    const bool with_o = with_d && amm_random_range(seed, 0, 2) == 0;
+    const bool same_u = amm_random_range(seed, 0, 1) == 0;
+    const int32_t slow = amm_random_range(seed, 0, 1) == 0 ? high : high * 10;
     double weight[INSTANCE_LAYERS + 1];
     memset(out, 0, sizeof *out);
     prefix(weight, layers, seed, 0, 20);
     prefix(out->o, layers, seed, 0, high / 2);
     for (int32_t k = 0; k < classes; k++) {
-        prefix(out->t[k], layers, seed, random_range(seed, 0, 1), high);
+        prefix(out->t[k], layers, seed, amm_random_range(seed, 0, 1), high);
         prefix(out->u[k], layers, seed, 0, high);
         prefix(out->d[k], layers, seed, 0, high);
     }
     for (int32_t s = 0; s < stages; s++) {
-        const int32_t count = random_range(seed, 1, classes);
-        const int32_t shift = random_range(seed, 0, classes - 1);
+        const int32_t count = amm_random_range(seed, 1, classes);
+        const int32_t shift = amm_random_range(seed, 0, classes - 1);
         for (int32_t j = 0; j <= layers; j++) {
-            out->e[s][j] = random_range(seed, 0, slow);
+            out->e[s][j] = amm_random_range(seed, 0, slow);
         }
         for (int32_t k = 0; k < classes; k++) {
             const int32_t row = (k + shift) % classes;
@@ -56,25 +56,25 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
             x->t = out->t[row];
             x->u = same_u ? out->t[row] : out->u[row];
             x->d = with_d ? out->d[row] : NULL;
-            x->rho = with_d && random_range(seed, 0, 4) == 0 ? random_range(seed, 0, high) : 0;
+            x->rho = with_d && amm_random_range(seed, 0, 4) == 0 ? amm_random_range(seed, 0, high) : 0;
             if (tight) {
                 const double mean = weight[layers] / stages;
                 windows(out->first[s][k], layers, weight,
-                        mean * (0.8 + 0.1 * random_range(seed, 0, 12)));
+                        mean * (0.8 + 0.1 * amm_random_range(seed, 0, 12)));
                 x->first = out->first[s][k];
             }
         }
         out->stages[s].entry_count = count;
         out->stages[s].entries = out->entries[s];
-        if (!tight && s > 0 && random_range(seed, 0, 2) == 0) { /* stages may share an array */
+        if (!tight && s > 0 && amm_random_range(seed, 0, 2) == 0) { /* stages may share an array */
             out->stages[s].entries = out->stages[s - 1].entries;
         }
-        out->stages[s].e = random_range(seed, 0, 5) == 0 ? NULL : out->e[s];
+        out->stages[s].e = amm_random_range(seed, 0, 5) == 0 ? NULL : out->e[s];
     }
     const int32_t a[] = { 0, 1, 3, 7, 63, 511 };
     out->config.layers = layers;
     out->config.stages = stages;
-    out->config.a = a[random_range(seed, 0, 5)];
+    out->config.a = a[amm_random_range(seed, 0, 5)];
     out->config.stage = out->stages;
     out->config.o = with_o ? out->o : NULL;
 }
@@ -213,8 +213,8 @@ void check_random_instances(int32_t count, uint64_t seed)
     amm_solver solver;
     amm_solver_init(&solver, test_context());
     for (int32_t n = 0; n < count; n++) {
-        const int32_t layers = random_range(&seed, 1, 13);
-        instance_random(&in, &seed, layers, random_range(&seed, 1, layers < 6 ? layers : 6));
+        const int32_t layers = amm_random_range(&seed, 1, 13);
+        instance_random(&in, &seed, layers, amm_random_range(&seed, 1, layers < 6 ? layers : 6));
         check_instance(&solver, &in, n, &infeasible);
         if (n % 4 == 0) {
             check_in_seconds(&solver, &in, 1e-3 / 7.0);

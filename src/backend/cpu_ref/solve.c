@@ -434,22 +434,15 @@ amm_status amm_solve(amm_solver *solver, amm_solution *out, int32_t *cuts, int32
     return AMM_OK;
 }
 
-double amm_solve_bound(const amm_solve_config *c)
+bool amm_solve_probe(const amm_solve_config *config, double m, double d)
 {
-    const limits any = { HUGE_VAL, HUGE_VAL };
+    const limits lim = { m, d };
+    return probe(config, lim, NULL);
+}
+
+double amm_solve_least_sum(const amm_solve_config *c)
+{
     double sum = 0.0;
-    if (!probe(c, any, NULL)) {
-        return HUGE_VAL;
-    }
-    double widest = 0.0;
-    double latest = 0.0;
-    for (int32_t s = 0; s < c->stages; s++) {
-        for (int32_t k = 0; k < c->stage[s].entry_count; k++) {
-            const amm_solve_entry *x = &c->stage[s].entries[k];
-            widest = fmax(widest, x->t[c->layers]);
-            latest = fmax(latest, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
-        }
-    }
     for (int32_t l = 0; l < c->layers; l++) {
         double least = HUGE_VAL;
         for (int32_t s = 0; s < c->stages; s++) {
@@ -468,6 +461,24 @@ double amm_solve_bound(const amm_solve_config *c)
         }
         sum += least == HUGE_VAL ? 0.0 : least;
     }
-    return c->a * fmax(0.0, bisect_floor(c, any, &widest, 0)) + sum +
+    return sum;
+}
+
+double amm_solve_bound(const amm_solve_config *c)
+{
+    const limits any = { HUGE_VAL, HUGE_VAL };
+    if (!probe(c, any, NULL)) {
+        return HUGE_VAL;
+    }
+    double widest = 0.0;
+    double latest = 0.0;
+    for (int32_t s = 0; s < c->stages; s++) {
+        for (int32_t k = 0; k < c->stage[s].entry_count; k++) {
+            const amm_solve_entry *x = &c->stage[s].entries[k];
+            widest = fmax(widest, x->t[c->layers]);
+            latest = fmax(latest, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
+        }
+    }
+    return c->a * fmax(0.0, bisect_floor(c, any, &widest, 0)) + amm_solve_least_sum(c) +
            fmax(0.0, bisect_floor(c, any, &latest, 1));
 }
