@@ -24,11 +24,19 @@ typedef struct amm_plan_options {
     amm_progress progress; /* may be NULL */
     void *payload;         /* borrowed, given to progress */
     int32_t min_nodes;     /* 1: only the first nodes of the cluster, as few as hold a plan */
+    /* The best partitions of the best plan, by a sweep of all of them; 0: none, at most 1,024. Partitions
+     * that the engine cannot number (2^63 and more, or over 255 layers): LIMIT. */
+    int32_t partitions;
+    /* Such a sweep can be long. `save` (or NULL) is called every few seconds and at its end with a text
+     * from which `resume` (a file's name, or NULL) goes on; not 0: it could not be kept,
+     * stop with INTERRUPTED. */
+    int (*save)(const char *text, void *payload);
+    const char *resume;
 } amm_plan_options;
 
 #define AMM_PLAN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0                                  \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL                   \
     }
 AMM_API void amm_plan_options_init(amm_plan_options *out);
 

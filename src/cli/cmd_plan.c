@@ -43,6 +43,8 @@ static void catch_interrupt(void)
 /* ---- progress -------------------------------------------------------------------------------- */
 
 typedef struct progress {
+    const char *checkpoint; /* NULL: none */
+    bool unwritable;        /* the checkpoint */
     bool shown, terminal;
     bool drawn; /* a line is on the terminal that has to go */
     double next_s;
@@ -83,7 +85,11 @@ static progress begin_progress(const amm_cli_options *options)
     const bool terminal = isatty(STDERR_FILENO) == 1;
     /* A search that is over at once shows nothing. */
     static const double patience_s = 0.5;
-    const progress p = { options->progress || (terminal && !options->quiet), terminal, false,
+    const progress p = { options->checkpoint,
+                         false,
+                         options->progress || (terminal && !options->quiet),
+                         terminal,
+                         false,
                          options->progress ? 0.0 : clock_s() + patience_s };
     return p;
 }
@@ -95,6 +101,14 @@ static void end_progress(const progress *p)
     }
 }
 
+/* Whole or not at all: a kill leaves the one before. */
+static int save_checkpoint(const char *text, void *payload)
+{
+    progress *p = payload;
+    p->unwritable = amm_cli_write(p->checkpoint, text) != AMM_EXIT_OK;
+    return p->unwritable;
+}
+
 /* ---- command --------------------------------------------------------------------------------- */
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
@@ -104,6 +118,7 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
     amm_result *result = NULL;
     plan.progress = on_progress;
     plan.payload = &p;
+    plan.save = options->checkpoint != NULL ? save_checkpoint : NULL;
     catch_interrupt();
     const amm_status status = amm_plan(&result, spec, &plan);
     end_progress(&p);
@@ -112,7 +127,7 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
         code = amm_cli_options_result(options, context, result, options->verbose);
     }
     if (code == AMM_EXIT_OK && status != AMM_OK) {
-        code = amm_cli_fail(status);
+        code = p.unwritable ? AMM_EXIT_FAILURE : amm_cli_fail(status); /* said where it failed */
     }
     amm_result_free(result);
     return code;

@@ -19,6 +19,9 @@ enum {
     OPTION_SEARCH,
     OPTION_PROGRESS,
     OPTION_MIN_NODES,
+    OPTION_PARTITIONS,
+    OPTION_CHECKPOINT,
+    OPTION_RESUME,
     OPTION_STRATEGY,
     OPTION_TP_TERM,
     OPTION_TRACE,
@@ -107,6 +110,11 @@ static const struct argp_option search_options[] = {
            "exhaustive (default), or anneal: AMP's annealing, amp-reference only"),
     OPTION("min-nodes", OPTION_MIN_NODES, NULL,
            "Use as few of the cluster's nodes (its first ones) as hold a plan"),
+    OPTION("partitions", OPTION_PARTITIONS, "K",
+           "Also sweep every partition of the best plan, and show the K best"),
+    OPTION("checkpoint", OPTION_CHECKPOINT, "FILE",
+           "Keep in FILE, every few seconds, how far --partitions got"),
+    OPTION("resume", OPTION_RESUME, "FILE", "Go on from such a FILE"),
     OPTION("progress", OPTION_PROGRESS, NULL,
            "Show progress even where standard error is no terminal"),
     END,
@@ -233,6 +241,15 @@ static error_t parse_search(int key, char *text, struct argp_state *state, amm_c
         return 0;
     case OPTION_MIN_NODES:
         o->plan.min_nodes = 1;
+        return 0;
+    case OPTION_PARTITIONS:
+        o->plan.partitions = read_count("partitions", text, state);
+        return 0;
+    case OPTION_CHECKPOINT:
+        o->checkpoint = text;
+        return 0;
+    case OPTION_RESUME:
+        o->plan.resume = text;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -55,7 +55,7 @@ typedef struct amm_cli_options {
     const char **strategies; /* owned: amm_cli_options_free */
     size_t strategy_count;
     const char *tp_term;                   /* NULL, "profile" or "explicit" */
-    const char *trace;                     /* NULL: none */
+    const char *trace, *checkpoint;        /* NULL: none */
     const char *output;                    /* NULL: standard output */
     const char *predictions, *source, *by; /* NULL: not given */
     bool json, no_run_info, line, progress, quiet, verbose;

@@ -81,6 +81,9 @@ void amm_emit_analytic_sure(amm_text *out, const amm_result *r);
 void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p);
 void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 
+/* partitions_table.c: the best partitions of the best plan, where they were asked for. */
+void amm_emit_partitions(amm_text *out, const amm_result *r);
+
 /* 1234567 -> "1,234,567". */
 void amm_emit_count(amm_text *out, uint64_t value);
 

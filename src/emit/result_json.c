@@ -95,7 +95,11 @@ static void write_run(amm_json *j, const amm_result *r)
     amm_json_string(j, "date", date[0] == '\0' ? NULL : date);
     amm_json_null(j, "host");
     amm_json_integer(j, "threads", r->threads);
-    amm_json_null(j, "candidates_scored");
+    if (r->partitions.asked) {
+        amm_json_id(j, "candidates_scored", r->partitions.scored);
+    } else {
+        amm_json_null(j, "candidates_scored");
+    }
     amm_json_integer(j, "solves", (int64_t)r->solved);
     amm_json_integer(j, "bounded_out", (int64_t)r->bounded_out);
     amm_json_integer(j, "passes", r->passes);
@@ -438,6 +442,35 @@ static void write_why(writer *w)
     amm_json_close(j, ']');
 }
 
+static void write_partitions(writer *w)
+{
+    amm_json *j = &w->json;
+    const amm_partition_list *list = &w->result->partitions;
+    if (!list->asked) {
+        return;
+    }
+    amm_json_open(j, "partitions", '{');
+    amm_json_bool(j, "complete", list->complete);
+    amm_json_id(j, "all", list->all);
+    amm_json_id(j, "covered", list->covered);
+    amm_json_open(j, "best", '[');
+    for (int32_t k = 0; k < list->count; k++) {
+        const amm_partition *one = &list->items[k];
+        amm_json_open_row(j, NULL, '{');
+        amm_json_id(j, "rank", one->rank);
+        amm_json_number(j, "time_s", one->time_s);
+        amm_json_number(j, "engine_s", one->engine_s);
+        amm_json_open(j, "stage_layers", '[');
+        for (int32_t s = 0; s < w->result->plans[0].config.pp; s++) {
+            amm_json_integer(j, NULL, one->cuts[s + 1] - one->cuts[s]);
+        }
+        amm_json_close(j, ']');
+        amm_json_close(j, '}');
+    }
+    amm_json_close(j, ']');
+    amm_json_close(j, '}');
+}
+
 static void write_rejected(writer *w)
 {
     amm_json *j = &w->json;
@@ -490,6 +523,7 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
             write_plan(&w, k);
         }
         amm_json_close(&w.json, ']');
+        write_partitions(&w);
         write_why(&w);
         write_rejected(&w);
         amm_json_close(&w.json, '}');

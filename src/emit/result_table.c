@@ -563,6 +563,7 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
         if (details != 0) {
             emit_details(&text, result);
         }
+        amm_emit_partitions(&text, result);
         emit_why(&text, result);
         emit_sure(&text, result);
     } else {

@@ -1,3 +1,4 @@
+#include "search/partitions.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -275,6 +276,9 @@ amm_status amm_search_analytic(amm_result *result, const amm_plan_options *optio
     if (status == AMM_OK || status == AMM_INTERRUPTED) {
         const amm_status end = finish(&s);
         status = end == AMM_OK ? status : end;
+    }
+    if (status == AMM_OK) {
+        status = amm_find_partitions(result, &s.lowered, options);
     }
     amm_release(result->context, s.list);
     amm_solver_free(&s.solver);

@@ -4,7 +4,6 @@
 
 amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
 {
-    const amm_backend *backend = NULL;
     amm_solver solver;
     amm_lowered_config exact;
     amm_solution solution;
@@ -13,7 +12,6 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
     if (entry == NULL) {
         return AMM_NO_MEMORY;
     }
-    AMM_TRY(amm_backend_find(&backend, NULL));
     amm_solver_init(&solver, lowered->arena.context);
     solution.feasible = false;
     /* Within memory; if nothing fits, as if memory did not matter: the plan is marked then. */
@@ -27,12 +25,24 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
     return status;
 }
 
+amm_status amm_rescore_cuts(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
+                            const amm_config *c, const int32_t *cuts)
+{
+    amm_lowered_config exact;
+    if (lowered->analytic != NULL) {
+        return amm_analytic_rescore(out, arena, lowered, c, cuts);
+    }
+    AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
+    AMM_TRY(amm_rescore(out, arena, lowered, &exact, cuts));
+    out->engine_s = out->time_s;
+    return AMM_OK;
+}
+
 static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
                                    const amm_strategy *strategy, const char *text,
                                    amm_plan_entry *out)
 {
     const amm_config *c = &strategy->config;
-    amm_lowered_config exact;
     const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, c);
     if (reason != AMM_ACCEPTED) {
         return amm_fail(AMM_INPUT, "strategy '%s': %s", text, amm_rejection_sentence(reason));
@@ -48,14 +58,11 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
     for (int32_t p = 0; strategy->stage_layers != NULL && p < c->pp; p++) {
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];
     }
+    AMM_TRY(amm_rescore_cuts(out, &result->arena, lowered, c, cuts));
     if (lowered->analytic != NULL) {
-        AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, c, cuts));
         out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
         return amm_analytic_simulate(out, lowered);
     }
-    AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
-    AMM_TRY(amm_rescore(out, &result->arena, lowered, &exact, cuts));
-    out->engine_s = out->time_s;
     return AMM_OK;
 }
 

@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "search/partitions.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -408,6 +409,9 @@ amm_status amm_search_default(amm_result *result, const amm_plan_options *option
         const amm_status end = finish(&s);
         status = end == AMM_OK ? status : end;
     }
+    if (status == AMM_OK) {
+        status = amm_find_partitions(result, &s.lowered, options);
+    }
     amm_release(result->context, s.found);
     amm_solver_free(&s.solver);
     amm_lower_free(&s.lowered);
@@ -437,6 +441,16 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     }
     if (o->threads > 1) {
         return amm_fail(AMM_UNAVAILABLE, "threads: got %d, this version runs on one", o->threads);
+    }
+    if (o->partitions < 0 || o->partitions > AMM_MAX_TOP) {
+        return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
+                        AMM_MAX_TOP);
+    }
+    if (o->partitions > 0 && problem->cost_model == AMM_COST_AMP_REFERENCE) {
+        return amm_fail(AMM_INPUT, "partitions: not with the cost model amp-reference");
+    }
+    if (o->partitions == 0 && (o->resume != NULL || o->save != NULL)) {
+        return amm_fail(AMM_INPUT, "checkpoint and resume: only with partitions");
     }
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");

@@ -106,6 +106,10 @@ amm_status amm_search_anneal(amm_result *result, const amm_plan_options *options
 amm_status amm_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                        const amm_lowered_config *exact, const int32_t *cuts);
 
+/* The same for either kind of problem, whatever fits (evaluate.c). */
+amm_status amm_rescore_cuts(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
+                            const amm_config *config, const int32_t *cuts);
+
 /* AMM_ACCEPTED, or why the reference cannot evaluate a config: the rules of the space, and a profile
  * at its tp (at tp 1 for the explicit tensor term). */
 amm_rejection amm_amp_reject(const amm_amp_case *amp, const amm_layout *layout,

@@ -82,6 +82,19 @@ typedef struct amm_neighbour {
 } amm_neighbour;
 enum { AMM_MAX_NEIGHBOURS = 16 };
 
+/* Partitions of the best plan, swept. */
+typedef struct amm_partition {
+    uint64_t rank; /* in the order of all partitions (formula/tick/partition.h) */
+    int32_t *cuts; /* [pp + 1] */
+    double time_s, engine_s;
+} amm_partition;
+typedef struct amm_partition_list {
+    bool asked, complete;
+    int32_t count;
+    amm_partition *items; /* best first */
+    uint64_t all, covered, scored;
+} amm_partition_list;
+
 typedef struct amm_rejected {
     uint64_t count;
     /* Memory: the config that misses by least, with its fastest partition that ignores memory (with a
@@ -109,6 +122,7 @@ struct amm_result {
     amm_plan_entry *plans;   /* best first */
     int32_t neighbour_count; /* of plans[0]; without a profile */
     amm_neighbour *neighbours;
+    amm_partition_list partitions; /* of plans[0] */
     uint64_t seed;
     int32_t threads;
     int32_t nodes_given; /* of the cluster, of which the plans use as few as can be; 0: all */

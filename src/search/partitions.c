@@ -1,0 +1,195 @@
+#define _POSIX_C_SOURCE 200809L
+#include "search/partitions.h"
+
+#include "formula/tick/partition.h"
+#include "io/read.h"
+#include "search/planner.h"
+#include <string.h>
+#include <time.h>
+
+static const double save_every_s = 2.0;
+
+typedef struct sweep {
+    amm_result *result;
+    amm_lowered *lowered;
+    const amm_plan_options *options;
+    const amm_backend *backend;
+    amm_checkpoint at;
+    int64_t optimum; /* what solve says, base ticks */
+    double saved_s;
+} sweep;
+
+static double clock_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static amm_status save(sweep *s)
+{
+    char *text = NULL;
+    s->saved_s = clock_s();
+    if (s->options->save == NULL) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_checkpoint_write(&text, s->result->context, &s->at));
+    const int failed = s->options->save(text, s->options->payload);
+    amm_release(s->result->context, text);
+    return failed != 0 ? amm_fail(AMM_INTERRUPTED,
+                                  "stopped after %llu of %llu partitions: the checkpoint cannot be "
+                                  "saved",
+                                  (unsigned long long)s->at.next, (unsigned long long)s->at.ranks)
+                       : AMM_OK;
+}
+
+static amm_status sweep_all(sweep *s, amm_engine *engine)
+{
+    amm_place from = { 0, s->at.next };
+    const amm_place to = { 1, 0 };
+    while (amm_place_less(from, to)) {
+        const amm_status progress =
+            amm_plan_progress(s->options, s->at.next, s->at.ranks, s->result->plans[0].time_s);
+        if (progress != AMM_OK) {
+            AMM_TRY(save(s));
+            return amm_fail(progress, "interrupted after %llu of %llu partitions",
+                            (unsigned long long)s->at.next, (unsigned long long)s->at.ranks);
+        }
+        AMM_TRY(s->backend->sweep(engine, &s->at.top, &s->at.count, &from, to, INT64_MAX));
+        s->at.next = from.config == 0 ? from.rank : s->at.ranks;
+        if (clock_s() - s->saved_s >= save_every_s) {
+            AMM_TRY(save(s));
+        }
+    }
+    return save(s);
+}
+
+/* The optimum by the exact solver: the sweep has to meet it. */
+static amm_status solve_one(sweep *s, amm_engine *engine, int32_t scale)
+{
+    amm_solved solved;
+    const int64_t any = AMM_TICKS_NONE;
+    uint16_t *cuts = amm_arena_alloc(&s->result->arena, (size_t)s->at.stages + 1, sizeof *cuts);
+    if (cuts == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    AMM_TRY(s->backend->solve(engine, &solved, cuts, &any, 0, 1));
+    s->optimum = solved.total == AMM_TICKS_NONE ? AMM_TICKS_NONE : solved.total << scale;
+    return AMM_OK;
+}
+
+static amm_status load(sweep *s)
+{
+    char *text = NULL;
+    size_t size = 0;
+    const amm_context *context = s->result->context;
+    const char *file = s->options->resume;
+    if (file == NULL) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_load_file(context, &text, &size, file, false, "resume"));
+    if (text == NULL) {
+        return amm_fail(AMM_INPUT, "resume: \"%.300s\" does not exist", file);
+    }
+    const amm_status status = amm_checkpoint_read(&s->at, context, text, size, file);
+    amm_release(context, text);
+    return status;
+}
+
+/* Keys become cuts and seconds. */
+static amm_status list_partitions(sweep *s, double unit_s, double fixed_s)
+{
+    amm_arena *arena = &s->result->arena;
+    amm_partition_list *list = &s->result->partitions;
+    const amm_config *c = &s->result->plans[0].config;
+    list->items = amm_arena_alloc(arena, (size_t)s->at.top.count, sizeof *list->items);
+    if (list->items == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < s->at.top.count; k++) {
+        amm_plan_entry plan;
+        amm_partition *one = &list->items[k];
+        one->cuts = amm_arena_alloc(arena, (size_t)c->pp + 1, sizeof *one->cuts);
+        if (one->cuts == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        one->rank = s->at.top.keys[k].rank;
+        amm_partition_unrank(one->cuts, one->rank, s->at.items, s->at.stages);
+        AMM_TRY(amm_rescore_cuts(&plan, arena, s->lowered, c, one->cuts));
+        one->time_s = plan.time_s;
+        one->engine_s = (double)(s->at.top.keys[k].cost >> s->at.scale) * unit_s + fixed_s;
+        list->count++;
+    }
+    return AMM_OK;
+}
+
+static amm_status sweep_problem(sweep *s, const amm_problem *problem)
+{
+    amm_engine *engine = NULL;
+    const amm_engine_options options = { s->result->threads, 0 };
+    AMM_TRY(s->backend->open(&engine, s->result->context, problem, &options));
+    amm_status status = solve_one(s, engine, s->at.scale);
+    if (status == AMM_OK) {
+        status = sweep_all(s, engine);
+    }
+    s->backend->close(engine);
+    return status;
+}
+
+static amm_status run_sweep(sweep *s)
+{
+    amm_problem_builder builder;
+    amm_lowered_config ticks;
+    amm_partition_list *list = &s->result->partitions;
+    const amm_config *config = &s->result->plans[0].config;
+    AMM_TRY(amm_lower_config(s->lowered, &ticks, config, false, true));
+    const double unit_s = ticks.unit_s;
+    const double fixed_s = ticks.fixed_s;
+    AMM_TRY(amm_problem_open(&builder, s->result->context, ticks.solve.layers));
+    amm_status status = amm_problem_add(&builder, &ticks.solve, config->index, ticks.scale);
+    if (status == AMM_OK) {
+        status = amm_config_ranks(&s->at.ranks, &builder.view, 0);
+    }
+    s->at.problem = s->result->spec->hash;
+    s->at.config = config->index;
+    s->at.scale = ticks.scale;
+    s->at.items = ticks.solve.layers;
+    s->at.stages = ticks.solve.stages;
+    status = status == AMM_OK ? load(s) : status;
+    if (status == AMM_OK) {
+        status = sweep_problem(s, &builder.view);
+    }
+    amm_problem_close(&builder);
+    if (status == AMM_OK || status == AMM_INTERRUPTED) {
+        list->complete = status == AMM_OK;
+        list->all = s->at.ranks;
+        list->covered = s->at.count.covered;
+        list->scored = s->at.count.scored;
+        AMM_TRY(list_partitions(s, unit_s, fixed_s));
+    }
+    if (status == AMM_OK && (s->at.top.count == 0 || s->at.top.keys[0].cost != s->optimum)) {
+        return amm_fail(AMM_INTERNAL, "config %llu: the sweep's optimum is not the solver's",
+                        (unsigned long long)config->index);
+    }
+    return status;
+}
+
+amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
+                               const amm_plan_options *options)
+{
+    sweep s = { .result = result, .lowered = lowered, .options = options };
+    if (options->partitions == 0 || result->plan_count == 0) {
+        return AMM_OK;
+    }
+    result->partitions.asked = true;
+    if (lowered->analytic != NULL && amm_analytic_is_direct(&result->plans[0].config)) {
+        result->partitions.complete = true; /* the one that the plan has */
+        return AMM_OK;
+    }
+    AMM_TRY(amm_backend_find(&s.backend, options->backend));
+    s.saved_s = -save_every_s; /* at once: a file that cannot be written is said early */
+    s.at.top.capacity = options->partitions;
+    s.at.top.keys =
+        amm_arena_alloc(&result->arena, (size_t)options->partitions, sizeof *s.at.top.keys);
+    return s.at.top.keys == NULL ? AMM_NO_MEMORY : run_sweep(&s);
+}

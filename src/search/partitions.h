@@ -1,0 +1,32 @@
+/* Every partition of the best plan's config, swept: the k best of them, and the proof that solve's
+ * optimum is one. Long sweeps leave checkpoints. Internal. */
+#ifndef AMM_SEARCH_PARTITIONS_H
+#define AMM_SEARCH_PARTITIONS_H
+
+#include "backend/backend.h"
+#include "search/result.h"
+
+/* A sweep that has got to rank `next`. */
+typedef struct amm_checkpoint {
+    uint64_t problem; /* hash of the problem's input texts */
+    uint64_t config;  /* index in the space */
+    int32_t scale;    /* of its ticks */
+    int32_t items, stages;
+    uint64_t ranks, next;
+    amm_sweep_count count;
+    amm_top top;
+} amm_checkpoint;
+
+/* As JSON (docs/formats.md, "ammeter-checkpoint"). Free *out with amm_release. */
+amm_status amm_checkpoint_write(char **out, const amm_context *context, const amm_checkpoint *c);
+
+/* Sets next, count and the keys of *c from a text that has to belong to the same sweep: everything else
+ * in *c is compared. Errors: INPUT: "file:key: what, got, allowed". */
+amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,
+                               size_t size, const char *file);
+
+/* Fills result->partitions for plans[0]. AMM_INTERRUPTED: as far as it got. */
+amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
+                               const amm_plan_options *options);
+
+#endif
