@@ -19,6 +19,7 @@
 #define AMMETER_H
 
 #include <ammeter/context.h>
+#include <ammeter/map.h>
 #include <ammeter/plan.h>
 #include <ammeter/spec.h>
 #include <ammeter/status.h>

@@ -18,6 +18,7 @@ enum {
 
 /* Each command gets its own name as argv[0] and returns the exit code. */
 int amm_cli_plan(int argc, char **argv);
+int amm_cli_map(int argc, char **argv);
 int amm_cli_explain(int argc, char **argv);
 int amm_cli_validate(int argc, char **argv);
 int amm_cli_show(int argc, char **argv);

@@ -21,6 +21,7 @@ typedef struct command {
 static const command commands[] = {
     { "plan", NULL, amm_cli_plan, "search for the fastest strategy" },
     { "explain", "cost", amm_cli_explain, "evaluate given strategies, part by part (alias: cost)" },
+    { "map", NULL, amm_cli_map, "the best plan at every point of a grid, and where it changes" },
     { "validate", NULL, amm_cli_validate, "compare predictions with measured runs" },
     { "show", NULL, amm_cli_show, "what the program understands of a model, a cluster, ..." },
     { "list", NULL, amm_cli_list, "the presets" },

@@ -30,7 +30,12 @@ enum {
     OPTION_LINE,
     OPTION_PREDICTIONS,
     OPTION_SOURCE,
-    OPTION_BY
+    OPTION_BY,
+    OPTION_X,
+    OPTION_Y,
+    OPTION_POINTS,
+    OPTION_CSV,
+    OPTION_BREAK_EVEN
 };
 
 #define KEY(name) (OPTION_KEY + AMM_CLI_KEY_##name)
@@ -158,6 +163,22 @@ static const struct argp_option validate_options[] = {
     END,
 };
 
+static const struct argp_option map_options[] = {
+    HEADER("The grid:"),
+    OPTION("x", OPTION_X, "AXIS", "nic, nvlink, nodes or batch with =LOW..HIGH or =A,B,C"),
+    OPTION("y", OPTION_Y, "AXIS", "The same, upwards (default: one row)"),
+    OPTION("points", OPTION_POINTS, "X[,Y]", "Points of a LOW..HIGH axis (default 100)"),
+    OPTION("backend", OPTION_BACKEND, "NAME", "auto (default), cpu/ref, cpu/simd, cuda"),
+    OPTION("threads", OPTION_THREADS, "N", "Threads (default 1)"),
+    OPTION("progress", OPTION_PROGRESS, NULL,
+           "Show progress even where standard error is no terminal"),
+    HEADER("Output:"),
+    OPTION("csv", OPTION_CSV, "FILE", "Write a row per point"),
+    OPTION("break-even", OPTION_BREAK_EVEN, "FILE",
+           "Write a row per place along x where another strategy gets ahead"),
+    END,
+};
+
 static const struct argp_option common_options[] = {
     HEADER("Output:"),
     OPTION("json", OPTION_JSON, NULL, "JSON instead of text"),
@@ -279,6 +300,41 @@ static error_t parse_validate(int key, char *text, struct argp_state *state, amm
     }
 }
 
+/* "100" or "100,20" */
+static void read_points(amm_cli_options *o, char *text, struct argp_state *state)
+{
+    char *comma = strchr(text, ',');
+    if (comma != NULL) {
+        *comma = '\0';
+        o->map.points[1] = read_count("points", comma + 1, state);
+    }
+    o->map.points[0] = read_count("points", text, state);
+    o->map.points[1] = comma == NULL ? o->map.points[0] : o->map.points[1];
+}
+
+static error_t parse_map(int key, char *text, struct argp_state *state, amm_cli_options *o)
+{
+    switch (key) {
+    case OPTION_X:
+        o->map.x = text;
+        return 0;
+    case OPTION_Y:
+        o->map.y = text;
+        return 0;
+    case OPTION_POINTS:
+        read_points(o, text, state);
+        return 0;
+    case OPTION_CSV:
+        o->csv = text;
+        return 0;
+    case OPTION_BREAK_EVEN:
+        o->break_even = text;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse_output(int key, char *text, amm_cli_options *o)
 {
     switch (key) {
@@ -334,6 +390,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     }
     error_t parsed = parse_search(key, text, state, o);
     parsed = parsed == ARGP_ERR_UNKNOWN ? parse_validate(key, text, state, o) : parsed;
+    parsed = parsed == ARGP_ERR_UNKNOWN ? parse_map(key, text, state, o) : parsed;
     return parsed == ARGP_ERR_UNKNOWN ? parse_output(key, text, o) : parsed;
 }
 
@@ -345,10 +402,15 @@ static const struct {
     int group; /* 0: every command */
     const struct argp_option *options;
 } groups[] = {
-    { AMM_CLI_PROBLEM, problem_options },   { AMM_CLI_SPACE, space_options },
-    { AMM_CLI_STRATEGY, strategy_options }, { AMM_CLI_SEARCH, search_options },
-    { AMM_CLI_RESULT, result_options },     { AMM_CLI_LINE, line_options },
-    { AMM_CLI_VALIDATE, validate_options }, { 0, common_options },
+    { AMM_CLI_PROBLEM, problem_options },
+    { AMM_CLI_SPACE, space_options },
+    { AMM_CLI_STRATEGY, strategy_options },
+    { AMM_CLI_SEARCH, search_options },
+    { AMM_CLI_RESULT, result_options },
+    { AMM_CLI_LINE, line_options },
+    { AMM_CLI_VALIDATE, validate_options },
+    { AMM_CLI_MAP, map_options },
+    { 0, common_options },
 };
 
 /* Groups are numbered as they come; one header opens all output options. */
@@ -460,6 +522,7 @@ void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, 
     };
     memset(out, 0, sizeof *out);
     amm_plan_options_init(&out->plan);
+    amm_map_options_init(&out->map);
     out->argument_limit = command->argument_limit;
     argv[0] = (char *)command->name;
     check_names(options, count, command->name, argc, argv);
@@ -519,5 +582,27 @@ int amm_cli_options_result(const amm_cli_options *options, amm_context *context,
                                             : amm_result_table(result, &text, details);
     const int code = status == AMM_OK ? amm_cli_write(options->output, text) : amm_cli_fail(status);
     amm_text_free(context, text);
+    return code;
+}
+
+int amm_cli_with_spec(int argc, char **argv, const amm_cli_command *command,
+                      int (*run)(amm_context *, const amm_spec *, const amm_cli_options *))
+{
+    amm_cli_options options;
+    amm_context *context = NULL;
+    amm_spec *spec = NULL;
+    amm_cli_options_read(&options, command, argc, argv);
+    if (!amm_cli_options_have_problem(&options)) {
+        return amm_cli_short_usage();
+    }
+    const amm_status status = amm_context_create(&context, NULL);
+    int code =
+        status == AMM_OK ? amm_cli_options_spec(&spec, context, &options) : amm_cli_fail(status);
+    if (code == AMM_EXIT_OK) {
+        code = run(context, spec, &options);
+    }
+    amm_spec_free(spec);
+    amm_context_free(context);
+    amm_cli_options_free(&options);
     return code;
 }

@@ -37,13 +37,14 @@ enum {
 
 /* Groups of options that a command may offer. */
 enum {
-    AMM_CLI_PROBLEM = 1,  /* PROBLEM and its parts */
-    AMM_CLI_SPACE = 2,    /* which layouts the search may use */
-    AMM_CLI_SEARCH = 4,   /* backend, top, threads … */
-    AMM_CLI_STRATEGY = 8, /* the strategies to explain */
-    AMM_CLI_RESULT = 16,  /* --no-run-info */
-    AMM_CLI_LINE = 32,    /* --line */
-    AMM_CLI_VALIDATE = 64 /* --predictions, --source, --by */
+    AMM_CLI_PROBLEM = 1,   /* PROBLEM and its parts */
+    AMM_CLI_SPACE = 2,     /* which layouts the search may use */
+    AMM_CLI_SEARCH = 4,    /* backend, top, threads … */
+    AMM_CLI_STRATEGY = 8,  /* the strategies to explain */
+    AMM_CLI_RESULT = 16,   /* --no-run-info */
+    AMM_CLI_LINE = 32,     /* --line */
+    AMM_CLI_VALIDATE = 64, /* --predictions, --source, --by */
+    AMM_CLI_MAP = 128      /* --x, --y, --points, --csv, --break-even */
 };
 
 /* What was asked for. Pointers are into argv. */
@@ -58,6 +59,8 @@ typedef struct amm_cli_options {
     const char *trace, *checkpoint;        /* NULL: none */
     const char *output;                    /* NULL: standard output */
     const char *predictions, *source, *by; /* NULL: not given */
+    amm_map_options map;
+    const char *csv, *break_even; /* NULL: not given */
     bool json, no_run_info, line, progress, quiet, verbose;
 } amm_cli_options;
 
@@ -82,6 +85,10 @@ bool amm_cli_options_have_problem(const amm_cli_options *options);
 /* The problem that was asked for; the first argument is its name. Prints the message of a failure
  * and returns its exit code. */
 int amm_cli_options_spec(amm_spec **out, amm_context *context, const amm_cli_options *options);
+
+/* The whole of a command that reads its options and a problem and does `run` with them. */
+int amm_cli_with_spec(int argc, char **argv, const amm_cli_command *command,
+                      int (*run)(amm_context *, const amm_spec *, const amm_cli_options *));
 
 /* Writes a result as asked for. `details`: the long table. Returns an exit code. */
 int amm_cli_options_result(const amm_cli_options *options, amm_context *context,
