@@ -42,9 +42,10 @@ typedef struct amm_run {
     int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
-    int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
-    int tp_overlap;         /* tensor-parallel transfers overlap their GEMMs */
-    int ep_overlap;         /* dispatch and combine overlap another micro-batch's compute */
+    int graph;      /* 0 none, 1 parts of a layer, 2 the whole iteration */
+    int tp_overlap; /* tensor-parallel transfers overlap their GEMMs */
+    int dp_overlap; /* gradients and weights travel beside compute, as far as the runtime can */
+    int ep_overlap; /* dispatch and combine overlap another micro-batch's compute */
     int balance_parameters; /* stages cut by parameters instead of blocks */
     int norm_fused;
     int deduplicate;             /* the dispatcher sends one copy per remote domain */

@@ -21,6 +21,9 @@ typedef struct amm_stage_seconds {
     const amm_machine *machine; /* that it runs on */
 } amm_stage_seconds;
 
+/* Of a backward pass, what the gradients of the weights take: one GEMM of two. */
+#define AMM_WEIGHT_SHARE 0.5
+
 typedef struct amm_stages {
     int32_t count;
     amm_stage_seconds stage[AMM_MAX_STAGES];

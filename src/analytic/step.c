@@ -328,7 +328,8 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
     const double compute = s->forward_s + s->backward_s;
     const double replicate =
         amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * 2.0 / g.shards);
-    return run->micro_batches * (comm - hidden + fmax(hidden - compute, comm / layers)) + replicate;
+    const double beside = comm - hidden + fmax(hidden - compute, comm / layers);
+    return run->micro_batches * (run->dp_overlap ? beside : comm) + replicate;
 }
 
 /* Gradients reduced after the last backward pass (sharded gradients: after every one) and, with a
@@ -352,7 +353,9 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0);
     /* With interleaved stages all chunks but the last to finish have min(G, p) micro-batches of the
      * others to hide behind. */
-    const double passes = run->vpp > 1.0 ? fmin(run->micro_batches, run->pp) : 1.0;
+    const double passes = !run->dp_overlap ? 0.0
+                          : run->vpp > 1.0 ? fmin(run->micro_batches, run->pp)
+                                           : 1.0;
     const double hide_reduce = m->facts.dp_overlap * s->backward_s * passes;
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
@@ -426,7 +429,7 @@ static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
     even.micro_batches = run->micro_batches;
     even.forward_s = s->forward_s;
     even.backward_s = s->backward_s;
-    even.weight_s = 0.5 * s->backward_s;
+    even.weight_s = AMM_WEIGHT_SHARE * s->backward_s;
     const double busy = run->micro_batches * (s->forward_s + s->backward_s);
     const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
     return fmax(0.0, amm_schedule_time(run->schedule, &even, false) - busy) / plain;
