@@ -10,11 +10,6 @@ bool amm_analytic_is_direct(const amm_config *c)
            amm_schedule_splits((amm_schedule_kind)c->choice[AMM_CHOICE_SCHEDULE]);
 }
 
-bool amm_can_be_timed(amm_rejection reason)
-{
-    return reason == AMM_ACCEPTED || reason == AMM_REJECT_LAUNCH;
-}
-
 void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out, const amm_config *c,
                         const int32_t *cuts)
 {
@@ -54,7 +49,7 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
         c.micro_batch = b;
         c.micro_batches = samples / b;
         if (samples % b != 0 ||
-            !amm_can_be_timed(amm_space_reject(lowered->problem, &lowered->layout, &c))) {
+            amm_strategy_reject(lowered->problem, &lowered->layout, &c, true) != AMM_ACCEPTED) {
             continue;
         }
         amm_analytic_short(lowered, &cost, &c, cuts);

@@ -329,12 +329,11 @@ static bool key_heads_divide(const amm_model *model, int32_t tp)
     return true;
 }
 
-/* An interleaved schedule: equal chunks, and micro-batches in rounds of pp. */
+/* Equal chunks, with the ends as they are or as a block each. */
 static bool interleaves(const amm_config *c, int32_t blocks)
 {
     const int64_t chunks = (int64_t)c->pp * c->vpp;
-    return c->pp > 1 && c->micro_batches % c->pp == 0 &&
-           (blocks % chunks == 0 || (blocks + 2) % chunks == 0);
+    return blocks % chunks == 0 || (blocks + 2) % chunks == 0;
 }
 
 /* GPipe and the zero-bubble schedules have one chunk per stage. The latter fill their bubble with the
@@ -355,7 +354,14 @@ static bool groups_divide(const amm_config *c)
            (int64_t)c->dp * c->cp % group == 0;
 }
 
-static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+/* Rounds of pp micro-batches and a layer for every chunk: the least that interleaving needs. */
+static bool has_rounds(const amm_config *c, int32_t blocks)
+{
+    return c->pp > 1 && c->micro_batches % c->pp == 0 && (int64_t)c->pp * c->vpp <= blocks + 2;
+}
+
+/* What the formulas have no meaning for. */
+static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_config *c)
 {
     const amm_model *model = problem->model;
     const int32_t blocks = block_count(model);
@@ -375,17 +381,41 @@ static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_
     if (ranks % ((int64_t)c->ep * c->etp) != 0) {
         return AMM_REJECT_EXPERT_MESH;
     }
-    if (c->vpp > 1 && !interleaves(c, blocks)) {
+    if (c->vpp > 1 && !has_rounds(c, blocks)) {
         return AMM_REJECT_INTERLEAVED;
     }
     if (!schedules(c)) {
         return AMM_REJECT_SCHEDULE;
     }
-    if (!groups_divide(c)) {
-        return AMM_REJECT_SHARD_GROUP;
+    return groups_divide(c) ? AMM_ACCEPTED : AMM_REJECT_SHARD_GROUP;
+}
+
+static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+{
+    const amm_rejection reason = reject_untimed(problem, c);
+    if (reason != AMM_ACCEPTED) {
+        return reason;
+    }
+    if (c->vpp > 1 && !interleaves(c, block_count(problem->model))) {
+        return AMM_REJECT_INTERLEAVED;
     }
     return problem->space.full || amm_runtime_launches(problem->runtime, c) ? AMM_ACCEPTED
                                                                             : AMM_REJECT_LAUNCH;
+}
+
+amm_rejection amm_strategy_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                                  const amm_config *config, bool stages_given)
+{
+    const amm_rejection reason = amm_space_reject(problem, layout, config);
+    const bool beyond = reason == AMM_REJECT_LAUNCH || reason == AMM_REJECT_TOPOLOGY ||
+                        (reason == AMM_REJECT_INTERLEAVED && stages_given);
+    if (!is_analytic(problem) || !beyond) {
+        return reason;
+    }
+    if (!heads_divide(problem->model, config->tp)) {
+        return AMM_REJECT_HEADS;
+    }
+    return reject_untimed(problem, config);
 }
 
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,

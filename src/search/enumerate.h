@@ -45,6 +45,12 @@ uint64_t amm_space_skip(const amm_space_range *space, uint64_t index);
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
                                const amm_config *config);
 
+/* The same of a strategy that somebody names: what the search does not look for but the analytic model
+ * can time is accepted, too: what the runtime cannot start, tensor groups across nodes and, with given
+ * stages, unequal chunks. */
+amm_rejection amm_strategy_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                                  const amm_config *config, bool stages_given);
+
 /* Whether a runtime with these facts can start the layout (docs/formats.md, launchable). */
 bool amm_runtime_launches(const amm_runtime *runtime, const amm_config *config);
 

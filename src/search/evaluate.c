@@ -33,8 +33,9 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
 {
     const amm_config *c = &strategy->config;
     amm_lowered_config exact;
-    const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, c);
-    if (!amm_can_be_timed(reason)) {
+    const amm_rejection reason =
+        amm_strategy_reject(lowered->problem, &lowered->layout, c, strategy->stage_layers != NULL);
+    if (reason != AMM_ACCEPTED) {
         return amm_fail(AMM_INPUT, "strategy '%s': %s", text, amm_rejection_sentence(reason));
     }
     int32_t *cuts = amm_arena_alloc(&lowered->arena, (size_t)c->pp + 1, sizeof *cuts);

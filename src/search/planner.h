@@ -92,9 +92,6 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
 amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered);
 void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_space_range *space);
 
-/* What is not launchable has a time all the same. */
-bool amm_can_be_timed(amm_rejection reason);
-
 /* One partition only: no pipeline, interleaved, or zero-bubble: the bubble of the last is the closed
  * form's share of 1F1B's, which no sum over layers has. */
 bool amm_analytic_is_direct(const amm_config *config);
