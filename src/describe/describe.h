@@ -338,6 +338,10 @@ enum { AMM_RECOMPUTE_CHARS = 96 };
 void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set);
 const char *amm_sharding_word(int32_t sharding);
 
+/* How context parallelism communicates: AMM_CP_COMM_... False: no such word. */
+bool amm_cp_comm_parse(int32_t *out, const char *word, size_t length);
+const char *amm_cp_comm_word(int32_t kind);
+
 /* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
  * AMM_SHARDING_... + 1). */
 bool amm_dim_has_words(amm_dim dim);

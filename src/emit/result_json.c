@@ -209,7 +209,7 @@ static void write_degrees(writer *w, const amm_config *c)
     amm_json_integer(j, "micro_batches", c->micro_batches);
     amm_json_string(j, "schedule", c->vpp > 1 ? "interleaved" : "1f1b");
     amm_json_bool(j, "sequence_parallel", w->sequence_parallel && c->tp > 1);
-    amm_json_string(j, "cp_comm", c->cp > 1 ? "p2p" : NULL);
+    amm_json_string(j, "cp_comm", c->cp > 1 ? amm_cp_comm_word(AMM_CP_COMM_P2P) : NULL);
     amm_json_string(j, "dispatcher", c->ep > 1 ? "alltoall" : NULL);
     write_recompute(j, c);
 }
