@@ -354,6 +354,28 @@ static void read_degrees(reading *r)
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
 }
 
+/* How keys and values get to the other context ranks, and whether the heads allow it. */
+static void read_context(reading *r)
+{
+    amm_run *run = &r->out->run;
+    const amm_network *n = &r->out->network;
+    const char *cell = text(r, AMM_COLUMN_cp_comm);
+    if (cell[0] != '\0' && !amm_cp_comm_parse(&run->cp_comm, cell, strlen(cell))) {
+        refuse_cell(r, AMM_COLUMN_cp_comm, "unknown");
+        return;
+    }
+    for (int32_t k = 0; k < r->out->part_count; k++) {
+        const double ranks =
+            amm_context_exchange_ranks(&r->out->parts[k].fabric, run->cp_comm, run->cp, run->tp);
+        for (int32_t i = 0; i < n->kind_count; i++) {
+            if (!amm_context_divides(&n->kind[i], run->tp, ranks)) {
+                refuse_cell(r, AMM_COLUMN_cp_comm, "the heads do not divide by tp x cp");
+                return;
+            }
+        }
+    }
+}
+
 /* "6-7-6-5": blocks per stage. */
 static void read_stages(reading *r)
 {
@@ -511,6 +533,7 @@ amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
         read_stages(&r);
         read_fabric(&r);
         AMM_TRY(read_cluster(&r));
+        read_context(&r);
     }
     out->measured_s = number(&r, AMM_COLUMN_measured_iter_s, 0, 0);
     out->measured_bytes = number(&r, AMM_COLUMN_measured_mem_gb, 0, 0) * 1073741824.0;

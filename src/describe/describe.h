@@ -378,6 +378,9 @@ const char *amm_choice_option(amm_choice choice);
 bool amm_choice_parse(int32_t *out, amm_choice choice, const char *word, size_t length);
 void amm_choice_format(char out[AMM_RECOMPUTE_CHARS], amm_choice choice, int32_t value);
 const char *amm_choice_words(amm_choice choice); /* what is allowed, for messages */
+/* How context parallelism communicates: AMM_CP_COMM_... False: no such word. */
+bool amm_cp_comm_parse(int32_t *out, const char *word, size_t length);
+const char *amm_cp_comm_word(int32_t kind);
 
 /* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
  * AMM_SHARDING_... + 1), choices (value = the choice's + 1). */

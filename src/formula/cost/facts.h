@@ -112,6 +112,20 @@ enum {
         AMM_ATTENTION_COUNT
 };
 
+/* How context-parallel ranks exchange keys and values (context.h). name, word */
+#define AMM_CP_COMM_LIST(X)                                                                        \
+    X(P2P, "p2p")               /* a ring */                                                       \
+    X(ALL_GATHER, "all_gather") /* whole keys and values on every rank */                          \
+    X(A2A, "a2a")               /* heads for tokens */                                             \
+    X(A2A_P2P, "a2a+p2p")       /* heads for tokens inside a domain, a ring over domains */
+
+enum {
+#define AMM_CP_COMM_ENUM(name, word) AMM_CP_COMM_##name,
+    AMM_CP_COMM_LIST(AMM_CP_COMM_ENUM)
+#undef AMM_CP_COMM_ENUM
+        AMM_CP_COMM_COUNT
+};
+
 /* Number format of the block's linear layers. name, word, bits of their products */
 #define AMM_PRECISION_LIST(X)                                                                      \
     X(FP32, "fp32", 32)                                                                            \
