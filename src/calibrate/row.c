@@ -360,7 +360,8 @@ static void read_context(reading *r)
     amm_run *run = &r->out->run;
     const amm_network *n = &r->out->network;
     const char *cell = text(r, AMM_COLUMN_cp_comm);
-    if (cell[0] != '\0' && !amm_cp_comm_parse(&run->cp_comm, cell, strlen(cell))) {
+    if (cell[0] != '\0' &&
+        !amm_choice_parse(&run->cp_comm, AMM_CHOICE_CP_COMM, cell, strlen(cell))) {
         refuse_cell(r, AMM_COLUMN_cp_comm, "unknown");
         return;
     }

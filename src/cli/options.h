@@ -28,6 +28,7 @@
     X(SHARDING, "sharding")                                                                        \
     X(SCHEDULE, "schedule")                                                                        \
     X(SEQUENCE_PARALLEL, "sequence_parallel")                                                      \
+    X(CP_COMM, "cp_comm")                                                                          \
     X(TP_OVERLAP, "tp_overlap")                                                                    \
     X(DP_OVERLAP, "dp_overlap")                                                                    \
     X(EP_OVERLAP, "ep_overlap")                                                                    \

@@ -35,6 +35,13 @@ static const word kernels[] = {
         { NULL, 0 }
 };
 
+static const word cp_comms[] = {
+#define AMM_CP_COMM_ROW(name, word) { word, AMM_CP_COMM_##name },
+    AMM_CP_COMM_LIST(AMM_CP_COMM_ROW)
+#undef AMM_CP_COMM_ROW
+        { NULL, 0 }
+};
+
 static const word groups[] = { { "all", AMM_SHARD_ALL }, { NULL, 0 } };
 
 static const struct {
@@ -54,6 +61,7 @@ static const struct {
 } values[AMM_CHOICE_COUNT] = {
     [AMM_CHOICE_SCHEDULE] = { schedules, false, "1f1b, gpipe, zb-h1, zb-h2" },
     [AMM_CHOICE_SEQUENCE_PARALLEL] = { switches, false, "off, on" },
+    [AMM_CHOICE_CP_COMM] = { cp_comms, false, "p2p, all_gather, a2a, a2a+p2p" },
     [AMM_CHOICE_TP_OVERLAP] = { switches, false, "off, on" },
     [AMM_CHOICE_DP_OVERLAP] = { switches, false, "off, on" },
     [AMM_CHOICE_EP_OVERLAP] = { switches, false, "off, on" },

@@ -221,6 +221,7 @@ typedef struct amm_profile {
     X(SCHEDULE, "schedule", "schedule", "schedule", schedule, -1, AMM_SCHEDULE_1F1B)               \
     X(SEQUENCE_PARALLEL, "sequence_parallel", "sequence-parallel", "sequence-parallel",            \
       sequence_parallel, AMM_FACT_sequence_parallel, 0)                                            \
+    X(CP_COMM, "cp_comm", "cp-comm", "cp-comm-type", cp_comm, -1, AMM_CP_COMM_P2P)                 \
     X(TP_OVERLAP, "tp_overlap", "tp-overlap", "tp-comm-overlap", tp_overlap,                       \
       AMM_FACT_plans_tp_overlap, 0)                                                                \
     X(DP_OVERLAP, "dp_overlap", "dp-overlap", "overlap-grad-reduce", dp_overlap, -1, 1)            \
@@ -378,10 +379,6 @@ const char *amm_choice_option(amm_choice choice);
 bool amm_choice_parse(int32_t *out, amm_choice choice, const char *word, size_t length);
 void amm_choice_format(char out[AMM_RECOMPUTE_CHARS], amm_choice choice, int32_t value);
 const char *amm_choice_words(amm_choice choice); /* what is allowed, for messages */
-/* How context parallelism communicates: AMM_CP_COMM_... False: no such word. */
-bool amm_cp_comm_parse(int32_t *out, const char *word, size_t length);
-const char *amm_cp_comm_word(int32_t kind);
-
 /* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
  * AMM_SHARDING_... + 1), choices (value = the choice's + 1). */
 bool amm_dim_has_words(amm_dim dim);

@@ -92,30 +92,6 @@ const char *amm_sharding_word(int32_t sharding)
     return shardings[sharding][0];
 }
 
-/* ---- context parallelism --------------------------------------------------------------------- */
-
-static const char *const cp_comms[AMM_CP_COMM_COUNT] = {
-#define AMM_CP_COMM_WORD(name, word) word,
-    AMM_CP_COMM_LIST(AMM_CP_COMM_WORD)
-#undef AMM_CP_COMM_WORD
-};
-
-bool amm_cp_comm_parse(int32_t *out, const char *word, size_t length)
-{
-    for (int32_t k = 0; k < (int32_t)AMM_CP_COMM_COUNT; k++) {
-        if (is_word(word, length, cp_comms[k])) {
-            *out = k;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *amm_cp_comm_word(int32_t kind)
-{
-    return cp_comms[kind];
-}
-
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
 static bool is_choice(amm_dim dim)

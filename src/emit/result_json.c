@@ -208,6 +208,16 @@ static void write_choice(amm_json *j, const amm_config *c, amm_choice choice)
     amm_json_string(j, amm_choice_key(choice), word);
 }
 
+/* Null where the layout has no use for it. */
+static void write_word(amm_json *j, const amm_config *c, amm_choice choice)
+{
+    if (amm_choice_matters(choice, c)) {
+        write_choice(j, c, choice);
+    } else {
+        amm_json_null(j, amm_choice_key(choice));
+    }
+}
+
 /* On, and of use in this layout. */
 static void write_switch(amm_json *j, const amm_config *c, amm_choice choice)
 {
@@ -226,17 +236,13 @@ static void write_choices(writer *w, const amm_config *c)
         return;
     }
     if (c->vpp > 1) {
-        amm_json_string(j, "schedule", "interleaved");
+        amm_json_string(j, "schedule", amm_schedule_kind_word(AMM_SCHEDULE_INTERLEAVED));
     } else {
         write_choice(j, c, AMM_CHOICE_SCHEDULE);
     }
     write_switch(j, c, AMM_CHOICE_SEQUENCE_PARALLEL);
-    amm_json_string(j, "cp_comm", c->cp > 1 ? "p2p" : NULL);
-    if (c->ep > 1) {
-        write_choice(j, c, AMM_CHOICE_DISPATCHER);
-    } else {
-        amm_json_null(j, "dispatcher");
-    }
+    write_word(j, c, AMM_CHOICE_CP_COMM);
+    write_word(j, c, AMM_CHOICE_DISPATCHER);
     write_switch(j, c, AMM_CHOICE_TP_OVERLAP);
     write_switch(j, c, AMM_CHOICE_DP_OVERLAP);
     write_switch(j, c, AMM_CHOICE_EP_OVERLAP);

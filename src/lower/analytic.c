@@ -118,6 +118,8 @@ bool amm_choice_matters(amm_choice choice, const amm_config *c)
         return c->tp > 1;
     case AMM_CHOICE_TP_OVERLAP: /* it overlaps the gathers of sequence parallelism */
         return c->tp > 1 && c->choice[AMM_CHOICE_SEQUENCE_PARALLEL] != 0;
+    case AMM_CHOICE_CP_COMM:
+        return c->cp > 1;
     case AMM_CHOICE_DP_OVERLAP:
         return c->dp * c->cp > 1;
     case AMM_CHOICE_EP_OVERLAP:

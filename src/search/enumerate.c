@@ -347,6 +347,23 @@ static bool schedules(const amm_config *c)
     return c->pp == 1 || kind == AMM_SCHEDULE_1F1B || (c->vpp == 1 && c->micro_batches >= least);
 }
 
+/* Context ranks that exchange heads need whole ones, of queries and of keys. */
+static bool heads_exchange(const amm_problem_desc *problem, const amm_config *c)
+{
+    const amm_model *model = problem->model;
+    const amm_fabric fabric = { .devices = problem->cluster->device_count,
+                                .domain = problem->cluster->nodes[0].device_count };
+    const double ranks =
+        amm_context_exchange_ranks(&fabric, c->choice[AMM_CHOICE_CP_COMM], c->cp, c->tp);
+    for (int32_t l = 0; l < model->layer_count && ranks > 1.0; l++) {
+        if (model->layers[l].kind == AMM_LAYER_BLOCK &&
+            !amm_context_divides(&model->layers[l].shape, c->tp, ranks)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool groups_divide(const amm_config *c)
 {
     const int32_t group = c->choice[AMM_CHOICE_SHARD_GROUP];
@@ -386,6 +403,9 @@ static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_c
     }
     if (!schedules(c)) {
         return AMM_REJECT_SCHEDULE;
+    }
+    if (!heads_exchange(problem, c)) {
+        return AMM_REJECT_CP_COMM;
     }
     return groups_divide(c) ? AMM_ACCEPTED : AMM_REJECT_SHARD_GROUP;
 }

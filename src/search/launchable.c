@@ -30,6 +30,7 @@ bool amm_runtime_launches(const amm_runtime *r, const amm_config *c)
         { c->pp > 1 && schedule == AMM_SCHEDULE_GPIPE, AMM_FACT_runs_gpipe },
         { c->pp > 1 && zero_bubble, AMM_FACT_runs_zero_bubble },
         { turned_on(r, c, AMM_CHOICE_SEQUENCE_PARALLEL), AMM_FACT_runs_sequence_parallel },
+        { extra(r, c, AMM_CHOICE_CP_COMM), AMM_FACT_runs_cp_comm },
         { turned_on(r, c, AMM_CHOICE_TP_OVERLAP), AMM_FACT_runs_tp_overlap },
         { turned_on(r, c, AMM_CHOICE_EP_OVERLAP), AMM_FACT_runs_ep_overlap },
         { turned_on(r, c, AMM_CHOICE_DISPATCHER), AMM_FACT_runs_deduplicate },

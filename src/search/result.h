@@ -30,6 +30,7 @@ struct amm_spec {
     X(SCHEDULE, "schedule",                                                                        \
       "gpipe and zero-bubble schedules take one chunk per stage, zb-h1 pp, zb-h2 2 pp - 1 "        \
       "micro-batches")                                                                             \
+    X(CP_COMM, "cp-comm", "the heads do not divide by tp x the context ranks that exchange them")  \
     X(SHARD_GROUP, "shard-group", "the shard group does not divide dp x cp")                       \
     X(REPEATED, "no-effect", "a choice that changes nothing in this layout")                       \
     X(LAUNCH, "not-launchable", "the runtime cannot start it, or zero2 or zero3 with a pipeline")  \

@@ -107,13 +107,15 @@ static void words(void **state)
     int32_t kind = -1;
     (void)state;
     for (int32_t k = 0; k < (int32_t)AMM_CP_COMM_COUNT; k++) {
-        const char *word = amm_cp_comm_word(k);
-        assert_true(amm_cp_comm_parse(&kind, word, strlen(word)));
+        char word[AMM_RECOMPUTE_CHARS];
+        amm_choice_format(word, AMM_CHOICE_CP_COMM, k);
+        assert_true(amm_choice_parse(&kind, AMM_CHOICE_CP_COMM, word, strlen(word)));
         assert_int_equal(kind, k);
     }
-    assert_true(amm_cp_comm_parse(&kind, "a2a+p2p", 3)); /* the length counts, not the end */
+    assert_true(amm_choice_parse(&kind, AMM_CHOICE_CP_COMM, "a2a+p2p",
+                                 3)); /* the length counts, not the end */
     assert_int_equal(kind, AMM_CP_COMM_A2A);
-    assert_false(amm_cp_comm_parse(&kind, "ring", 4));
+    assert_false(amm_choice_parse(&kind, AMM_CHOICE_CP_COMM, "ring", 4));
 }
 
 /* In a block: bytes by number format, the forward pass once more under full recomputation, and

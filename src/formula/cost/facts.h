@@ -69,6 +69,7 @@
     X(runs_gpipe, 0, 1, 0, "1: it has the GPipe schedule")                                         \
     X(runs_zero_bubble, 0, 1, 0, "1: it has the zero-bubble schedules")                            \
     X(runs_sequence_parallel, 0, 1, 0, "1: it has sequence parallelism")                           \
+    X(runs_cp_comm, 0, 1, 0, "1: its context ranks can also gather and exchange heads")            \
     X(runs_tp_overlap, 0, 1, 0, "1: it can overlap tensor-parallel transfers")                     \
     X(runs_ep_overlap, 0, 1, 0, "1: it can overlap dispatch and combine")                          \
     X(runs_deduplicate, 0, 1, 0, "1: it has a dispatcher that sends one copy per domain")          \
