@@ -246,6 +246,15 @@ static void compare(const amm_result *result, const amm_runs *runs, const amm_ru
     }
 }
 
+/* What was measured can be started. */
+static void launch(const amm_result *result, int64_t number)
+{
+    const amm_runtime *runtime = result->spec->problem.runtime;
+    if (!amm_runtime_launches(runtime, &result->plans[0].config)) {
+        fail_msg("row %lld: %s cannot start what it ran", (long long)number, runtime->name);
+    }
+}
+
 static skip explain(const amm_runs *runs, const amm_run_row *row, int64_t number)
 {
     amm_text problem;
@@ -268,11 +277,9 @@ static skip explain(const amm_runs *runs, const amm_run_row *row, int64_t number
         const amm_status status = amm_evaluate(&result, spec, &text, 1);
         if (status == AMM_OK) {
             compare(result, runs, row);
+            launch(result, number);
         } else if (is_rule(amm_last_error())) {
             outcome = SKIP_RULE;
-            if (getenv("SHOW") != NULL) {
-                printf("%lld %s\n", (long long)number, amm_last_error());
-            }
         } else {
             fail_msg("row %lld: %s", (long long)number, amm_last_error());
         }
