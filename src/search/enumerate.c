@@ -236,10 +236,15 @@ static bool wanted(const amm_list *list, int64_t value)
 
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index)
 {
-    int32_t digits[AMM_RADIX_MOST];
-    int64_t value[AMM_RADIX_MOST];
-    amm_index_decode(digits, index, space->radix, space->digits);
-    for (int32_t i = 0; i < space->digits; i++) {
+    int32_t digits[AMM_RADIX_FIXED];
+    int64_t value[AMM_RADIX_FIXED];
+    uint64_t rest = index;
+    for (int32_t i = AMM_RADIX_FIXED; i < space->digits; i++) {
+        rest /= (uint64_t)space->radix[i];
+    }
+    /* A number of digits known here: the loop is unrolled. */
+    amm_index_decode(digits, rest, space->radix, AMM_RADIX_FIXED);
+    for (int32_t i = 0; i < (int32_t)AMM_RADIX_FIXED; i++) {
         value[i] = space->values[i][digits[i]];
     }
     const int64_t used = value[1] * value[2] * value[3]; /* each divides the devices, below 2^21 */
@@ -260,8 +265,11 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
     out->sharding = (int32_t)value[8] - 1;
     out->pp = (int32_t)(space->devices / used);
     out->micro_batches = space->batch / value[2] / value[0]; /* exact unless rejected */
-    for (int32_t i = AMM_RADIX_FIXED; i < space->digits; i++) {
-        out->choice[space->choice_of[i]] = (int32_t)value[i] - 1;
+    rest = index;
+    for (int32_t i = space->digits - 1; i >= (int32_t)AMM_RADIX_FIXED; i--) {
+        const int64_t one = space->values[i][rest % (uint64_t)space->radix[i]];
+        out->choice[space->choice_of[i]] = (int32_t)one - 1;
+        rest /= (uint64_t)space->radix[i];
     }
     return true;
 }
