@@ -39,7 +39,7 @@ typedef struct amm_run {
     double devices, tp, pp, dp, cp, ep, etp, vpp;
     double micro_batch, micro_batches; /* sequences; micro-batches per step and replica, G */
     double seq_len;
-    amm_schedule_kind schedule;
+    int32_t schedule;   /* AMM_SCHEDULE_... */
     int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;

@@ -73,7 +73,7 @@ static double in_flight(const amm_run *run, int32_t stage)
     even.stages = even.group = run->pp;
     even.chunks = run->vpp;
     even.micro_batches = run->micro_batches;
-    return amm_schedule_in_flight(run->schedule, &even, stage) / run->vpp;
+    return amm_schedule_in_flight((amm_schedule_kind)run->schedule, &even, stage) / run->vpp;
 }
 
 /* Of one block at a time: the scores of unfused attention before the softmax and their gradient;

@@ -428,8 +428,9 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
  * backward pass is the weights' (Qi et al. 2023, arXiv 2401.10241). */
 static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
 {
+    const amm_schedule_kind kind = (amm_schedule_kind)run->schedule;
     amm_even_pipeline even = { 0 };
-    if (!amm_schedule_splits(run->schedule) || run->pp <= 1.0) {
+    if (!amm_schedule_splits(kind) || run->pp <= 1.0) {
         return 1.0;
     }
     even.stages = even.group = run->pp;
@@ -440,7 +441,7 @@ static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
     even.weight_s = AMM_WEIGHT_SHARE * s->backward_s;
     const double busy = run->micro_batches * (s->forward_s + s->backward_s);
     const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
-    return fmax(0.0, amm_schedule_time(run->schedule, &even, false) - busy) / plain;
+    return fmax(0.0, amm_schedule_time(kind, &even, false) - busy) / plain;
 }
 
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)

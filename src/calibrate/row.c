@@ -320,7 +320,7 @@ static void read_schedule(reading *r)
         refuse_cell(r, AMM_COLUMN_schedule, "unknown");
     }
     kind = run->pp > 1.0 ? kind : AMM_SCHEDULE_1F1B; /* nothing to order */
-    run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : (amm_schedule_kind)kind;
+    run->schedule = run->vpp > 1.0 ? (int32_t)AMM_SCHEDULE_INTERLEAVED : kind;
 }
 
 static void read_degrees(reading *r)

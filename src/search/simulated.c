@@ -67,8 +67,9 @@ amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
     fill_seconds(seconds, blocks, lowered->analytic, c);
     amm_run run;
     amm_lower_run(&run, lowered->analytic, c, NULL);
-    const bool split = amm_schedule_splits(run.schedule);
-    const amm_schedule_input in = { .kind = run.schedule,
+    const amm_schedule_kind kind = (amm_schedule_kind)run.schedule;
+    const bool split = amm_schedule_splits(kind);
+    const amm_schedule_input in = { .kind = kind,
                                     .transfer = AMM_TRANSFER_BLOCKING,
                                     .stages = c->pp,
                                     .chunks = c->vpp,
