@@ -52,6 +52,7 @@ AMM_API amm_status amm_plan(amm_result **out, const amm_spec *spec,
  * left out are 1, and
  *   cp ep etp vpp=..., recompute=core_attn+mlp, sharding=zero1   without a profile; default 1, none,
  *                          the runtime's sharding
+ *   schedule=zb-h1, tp-overlap=off, ...   every choice, without a profile; default the runtime's
  *   stage-layers=8-7-7-8   layers (model entries) of each stage; left out: the best partition
  *   placement=[[1,2,..],..] amp-reference only: stage of device row k on node column j
  *   tp-term=profile|explicit amp-reference only: the placement path's tensor term

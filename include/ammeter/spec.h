@@ -25,6 +25,10 @@ AMM_API void amm_spec_free(amm_spec *spec);
  *   cp ep etp vpp                   the same, without a profile only
  *   recompute                       "none,core_attn+mlp,full", without a profile only
  *   sharding                        "none,zero1,zero2,zero3", without a profile only
+ *   schedule sequence_parallel cp_comm tp_overlap dp_overlap ep_overlap dispatcher graphs
+ *   shard_group attention fused_norm
+ *                                   choices such as "1f1b,zb-h1" or "off,on" (docs/formats.md),
+ *                                   without a profile only
  *   space                           launchable | full
  * Without a profile and a runtime the runtime is megatron-core.
  * Errors: INPUT, IO, NO_MEMORY; the spec is unchanged then. */

@@ -8,6 +8,7 @@
 #include "describe/describe.h"
 #include "formula/cost/block.h"
 #include "formula/cost/collective.h"
+#include "formula/cost/context.h"
 #include "formula/cost/kept.h"
 #include "formula/cost/memory.h"
 #include "formula/cost/schedule.h"
@@ -38,13 +39,15 @@ typedef struct amm_run {
     double devices, tp, pp, dp, cp, ep, etp, vpp;
     double micro_batch, micro_batches; /* sequences; micro-batches per step and replica, G */
     double seq_len;
-    amm_schedule_kind schedule;
+    int32_t schedule;   /* AMM_SCHEDULE_... */
     int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
-    int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
-    int tp_overlap;         /* tensor-parallel transfers overlap their GEMMs */
-    int ep_overlap;         /* dispatch and combine overlap another micro-batch's compute */
+    int32_t cp_comm; /* AMM_CP_COMM_..., where cp > 1 */
+    int graph;       /* 0 none, 1 parts of a layer, 2 the whole iteration */
+    int tp_overlap;  /* tensor-parallel transfers overlap their GEMMs */
+    int dp_overlap;  /* gradients and weights travel beside compute, as far as the runtime can */
+    int ep_overlap;  /* dispatch and combine overlap another micro-batch's compute */
     int balance_parameters; /* stages cut by parameters instead of blocks */
     int norm_fused;
     int deduplicate;             /* the dispatcher sends one copy per remote domain */

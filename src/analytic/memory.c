@@ -73,16 +73,19 @@ static double in_flight(const amm_run *run, int32_t stage)
     even.stages = even.group = run->pp;
     even.chunks = run->vpp;
     even.micro_batches = run->micro_batches;
-    return amm_schedule_in_flight(run->schedule, &even, stage) / run->vpp;
+    return amm_schedule_in_flight((amm_schedule_kind)run->schedule, &even, stage) / run->vpp;
 }
 
-/* Unfused attention: the scores before the softmax and their gradient, of one block at a time. */
-static double score_transient(const amm_run *run, const amm_block_shape *x)
+/* Of one block at a time: the scores of unfused attention before the softmax and their gradient;
+ * gathered keys and values. */
+static double attention_transient(const amm_run *run, const amm_block_shape *x)
 {
     const double queries = run->micro_batch * run->seq_len / run->cp;
-    return run->attention >= AMM_ATTENTION_FLASH1
-               ? 0.0
-               : 4.0 * queries * amm_block_keys(x, run->seq_len) * x->heads / run->tp;
+    const double scores =
+        run->attention >= AMM_ATTENTION_FLASH1
+            ? 0.0
+            : 4.0 * queries * amm_block_keys(x, run->seq_len) * x->heads / run->tp;
+    return scores + amm_context_gathered_bytes(run->cp_comm, run->cp, amm_key_value_bytes(x, run));
 }
 
 static void add_activations(amm_ledger *out, const amm_network *n, const amm_machine *m,
@@ -94,7 +97,7 @@ static void add_activations(amm_ledger *out, const amm_network *n, const amm_mac
             const amm_kept kept = amm_kept_block(&in);
             out->activations += c->blocks[k] * kept.total * in_flight(run, stage);
             out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale +
-                                                  score_transient(run, &n->kind[k]));
+                                                  attention_transient(run, &n->kind[k]));
         }
     }
 }

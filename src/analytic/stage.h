@@ -13,6 +13,9 @@ typedef struct amm_block_seconds {
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
                     const amm_block_shape *x);
 
+/* Keys and values of one micro-batch's tokens on one context rank, in the heads that it holds. */
+double amm_key_value_bytes(const amm_block_shape *x, const amm_run *run);
+
 typedef struct amm_stage_seconds {
     double forward_s, backward_s;
     double tp_s, cp_s, ep_s;
@@ -20,6 +23,9 @@ typedef struct amm_stage_seconds {
     double blocks;
     const amm_machine *machine; /* that it runs on */
 } amm_stage_seconds;
+
+/* Of a backward pass, what the gradients of the weights take: one GEMM of two. */
+#define AMM_WEIGHT_SHARE 0.5
 
 typedef struct amm_stages {
     int32_t count;

@@ -59,21 +59,29 @@ static double expert_time(const amm_machine *m, const amm_run *run, const amm_bl
     return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0);
 }
 
-/* Context parallelism as a ring: keys and values travel c - 1 hops behind the attention core. */
+/* Context parallelism beside the attention core of one pass; `times` as in amm_context_load. */
 static double context_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
-                           double tokens, double core_s, double sent)
+                           double core_s, double times)
 {
-    if (run->cp <= 1.0) {
-        return 0.0;
-    }
-    const amm_group g = amm_group_of(&m->fabric, run->cp, run->tp);
-    const double kv = fmax(x->kv_heads / run->tp, 1.0);
-    const double bytes = tokens * kv * (x->head_qk + x->head_v) * 2.0 * sent;
-    const double hop = amm_send_time(&m->fabric, &m->rates, g.inside < g.ranks, bytes);
-    /* Every step's partial outputs, or gradients of q, k and v, are rescaled and added in fp32. */
-    const double merged = tokens * x->heads / run->tp * x->head_v * sent;
-    const double merge = amm_traffic_time(&m->rates, merged * m->facts.context_merge_bytes);
-    return (run->cp - 1.0) * (fmax(0.0, hop - core_s / run->cp) + 0.1 * hop + merge);
+    const double element = amm_element_bytes(run->precision);
+    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const double heads = x->heads / run->tp;
+    amm_context_load load;
+    load.ranks = run->cp;
+    load.stride = run->tp;
+    load.key_value_bytes = amm_key_value_bytes(x, run);
+    load.query_bytes = tokens * heads * (x->head_qk + x->head_v) * element;
+    load.output_elements = tokens * heads * x->head_v;
+    load.core_s = core_s;
+    load.times = times;
+    return amm_context_time(&m->fabric, &m->rates, &m->facts, run->cp_comm, &load);
+}
+
+double amm_key_value_bytes(const amm_block_shape *x, const amm_run *run)
+{
+    const double heads = fmax(x->kv_heads / run->tp, 1.0);
+    return run->micro_batch * run->seq_len / run->cp * heads * (x->head_qk + x->head_v) *
+           amm_element_bytes(run->precision);
 }
 
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
@@ -92,8 +100,8 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double tp =
         run->tp > 1.0 ? tensor_time(m, run, split.tokens * x->hidden * env.element_bytes) : 0.0;
     const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
-    const double cp_f = context_time(m, run, x, split.tokens, t.core.forward_s, 1.0);
-    const double cp_b = context_time(m, run, x, split.tokens, t.core.backward_s, 2.0);
+    const double cp_f = context_time(m, run, x, t.core.forward_s, 1.0);
+    const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
     const double host =
         (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0)) *
         launch_seconds(m, run);
@@ -328,7 +336,8 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
     const double compute = s->forward_s + s->backward_s;
     const double replicate =
         amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * 2.0 / g.shards);
-    return run->micro_batches * (comm - hidden + fmax(hidden - compute, comm / layers)) + replicate;
+    const double beside = comm - hidden + fmax(hidden - compute, comm / layers);
+    return run->micro_batches * (run->dp_overlap ? beside : comm) + replicate;
 }
 
 /* Gradients reduced after the last backward pass (sharded gradients: after every one) and, with a
@@ -352,7 +361,9 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0);
     /* With interleaved stages all chunks but the last to finish have min(G, p) micro-batches of the
      * others to hide behind. */
-    const double passes = run->vpp > 1.0 ? fmin(run->micro_batches, run->pp) : 1.0;
+    const double passes = !run->dp_overlap ? 0.0
+                          : run->vpp > 1.0 ? fmin(run->micro_batches, run->pp)
+                                           : 1.0;
     const double hide_reduce = m->facts.dp_overlap * s->backward_s * passes;
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
@@ -417,8 +428,9 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
  * backward pass is the weights' (Qi et al. 2023, arXiv 2401.10241). */
 static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
 {
+    const amm_schedule_kind kind = (amm_schedule_kind)run->schedule;
     amm_even_pipeline even = { 0 };
-    if (!amm_schedule_splits(run->schedule) || run->pp <= 1.0) {
+    if (!amm_schedule_splits(kind) || run->pp <= 1.0) {
         return 1.0;
     }
     even.stages = even.group = run->pp;
@@ -426,10 +438,10 @@ static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
     even.micro_batches = run->micro_batches;
     even.forward_s = s->forward_s;
     even.backward_s = s->backward_s;
-    even.weight_s = 0.5 * s->backward_s;
+    even.weight_s = AMM_WEIGHT_SHARE * s->backward_s;
     const double busy = run->micro_batches * (s->forward_s + s->backward_s);
     const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
-    return fmax(0.0, amm_schedule_time(run->schedule, &even, false) - busy) / plain;
+    return fmax(0.0, amm_schedule_time(kind, &even, false) - busy) / plain;
 }
 
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)

@@ -292,6 +292,7 @@ static void read_options(reading *r, const amm_facts *facts)
     const char *dispatcher = text(r, AMM_COLUMN_moe_dispatcher);
     run->sequence_parallel =
         number(r, AMM_COLUMN_seq_parallel, 0, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
+    run->dp_overlap = 1; /* no column says otherwise */
     run->tp_overlap = number(r, AMM_COLUMN_tp_comm_overlap, 0, 0) > 0.0;
     run->graph = strcmp(graph, "full_iteration") == 0 || strcmp(graph, "on") == 0 ? 2
                  : strncmp(graph, "transformer_engine", 18) == 0 || strncmp(graph, "local", 5) == 0
@@ -310,25 +311,16 @@ static void read_options(reading *r, const amm_facts *facts)
 /* The order of passes; chunks decide between plain and interleaved 1F1B. */
 static void read_schedule(reading *r)
 {
-    static const struct {
-        const char *word;
-        amm_schedule_kind kind;
-    } words[] = { { "", AMM_SCHEDULE_1F1B },
-                  { "1f1b", AMM_SCHEDULE_1F1B },
-                  { "gpipe", AMM_SCHEDULE_GPIPE },
-                  { "zb-h1", AMM_SCHEDULE_ZB_H1 },
-                  { "zb-h2", AMM_SCHEDULE_ZB_H2 },
-                  { "interleaved", AMM_SCHEDULE_1F1B },
-                  { "interleaved-1f1b", AMM_SCHEDULE_1F1B } };
     const char *cell = text(r, AMM_COLUMN_schedule);
     amm_run *run = &r->out->run;
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(cell, words[i].word) == 0) {
-            run->schedule = run->vpp > 1.0 ? AMM_SCHEDULE_INTERLEAVED : words[i].kind;
-            return;
-        }
+    int32_t kind = AMM_SCHEDULE_1F1B;
+    if (cell[0] != '\0' && strcmp(cell, "interleaved") != 0 &&
+        strcmp(cell, "interleaved-1f1b") != 0 &&
+        !amm_choice_parse(&kind, AMM_CHOICE_SCHEDULE, cell, strlen(cell))) {
+        refuse_cell(r, AMM_COLUMN_schedule, "unknown");
     }
-    refuse_cell(r, AMM_COLUMN_schedule, "unknown");
+    kind = run->pp > 1.0 ? kind : AMM_SCHEDULE_1F1B; /* nothing to order */
+    run->schedule = run->vpp > 1.0 ? (int32_t)AMM_SCHEDULE_INTERLEAVED : kind;
 }
 
 static void read_degrees(reading *r)
@@ -360,6 +352,29 @@ static void read_degrees(reading *r)
     }
     read_schedule(r);
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
+}
+
+/* How keys and values get to the other context ranks, and whether the heads allow it. */
+static void read_context(reading *r)
+{
+    amm_run *run = &r->out->run;
+    const amm_network *n = &r->out->network;
+    const char *cell = text(r, AMM_COLUMN_cp_comm);
+    if (cell[0] != '\0' &&
+        !amm_choice_parse(&run->cp_comm, AMM_CHOICE_CP_COMM, cell, strlen(cell))) {
+        refuse_cell(r, AMM_COLUMN_cp_comm, "unknown");
+        return;
+    }
+    for (int32_t k = 0; k < r->out->part_count; k++) {
+        const double ranks =
+            amm_context_exchange_ranks(&r->out->parts[k].fabric, run->cp_comm, run->cp, run->tp);
+        for (int32_t i = 0; i < n->kind_count; i++) {
+            if (!amm_context_divides(&n->kind[i], run->tp, ranks)) {
+                refuse_cell(r, AMM_COLUMN_cp_comm, "the heads do not divide by tp x cp");
+                return;
+            }
+        }
+    }
 }
 
 /* "6-7-6-5": blocks per stage. */
@@ -519,6 +534,7 @@ amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
         read_stages(&r);
         read_fabric(&r);
         AMM_TRY(read_cluster(&r));
+        read_context(&r);
     }
     out->measured_s = number(&r, AMM_COLUMN_measured_iter_s, 0, 0);
     out->measured_bytes = number(&r, AMM_COLUMN_measured_mem_gb, 0, 0) * 1073741824.0;

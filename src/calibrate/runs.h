@@ -20,7 +20,7 @@ enum { AMM_MAX_OWNERS = 64 };
     X(seq_parallel) X(recompute) X(micro_batch) X(global_batch) X(flash_attention) \
     X(schedule) X(stage_layers) X(measured_iter_s) X(measured_mem_gb) X(oom) X(etp) \
     X(recompute_modules) X(cuda_graph) X(tp_comm_overlap) X(moe_dispatcher) \
-    X(moe_ffn_hidden) X(moe_shared_experts) X(first_k_dense) X(score) X(notes)
+    X(moe_ffn_hidden) X(moe_shared_experts) X(first_k_dense) X(cp_comm) X(score) X(notes)
 /* clang-format on */
 
 enum {

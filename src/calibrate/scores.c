@@ -26,6 +26,7 @@ static const int configuration_columns[] = {
     AMM_COLUMN_pp,
     AMM_COLUMN_dp,
     AMM_COLUMN_cp,
+    AMM_COLUMN_cp_comm,
     AMM_COLUMN_ep,
     AMM_COLUMN_etp,
     AMM_COLUMN_vpp,

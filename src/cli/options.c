@@ -100,6 +100,32 @@ static const struct argp_option space_options[] = {
            "Shared among data-parallel replicas: none, zero1 (optimizer), zero2 (and gradients), "
            "zero3 (and weights)"),
     ALIAS("data-parallel-sharding-strategy", KEY(SHARDING)),
+    OPTION("shard-group", KEY(SHARD_GROUP), "LIST",
+           "Ranks that share them: all, or a number that divides dp x cp (hybrid sharding)"),
+    OPTION("schedule", KEY(SCHEDULE), "KINDS",
+           "Order of passes: 1f1b (interleaved where vpp is above 1), gpipe, zb-h1, zb-h2"),
+    OPTION("sequence-parallel", KEY(SEQUENCE_PARALLEL), "LIST",
+           "Norms and dropouts split along the sequence: off, on"),
+    OPTION("cp-comm", KEY(CP_COMM), "LIST",
+           "How context ranks share keys and values: p2p (a ring), all_gather, a2a, a2a+p2p"),
+    ALIAS("cp-comm-type", KEY(CP_COMM)),
+    OPTION("tp-overlap", KEY(TP_OVERLAP), "LIST",
+           "Tensor-parallel transfers beside their GEMMs: off, on"),
+    ALIAS("tp-comm-overlap", KEY(TP_OVERLAP)),
+    OPTION("dp-overlap", KEY(DP_OVERLAP), "LIST",
+           "Gradients and weights sent beside compute: off, on"),
+    ALIAS("overlap-grad-reduce", KEY(DP_OVERLAP)),
+    OPTION("ep-overlap", KEY(EP_OVERLAP), "LIST",
+           "Dispatch and combine beside another micro-batch's compute: off, on"),
+    ALIAS("overlap-moe-expert-parallel-comm", KEY(EP_OVERLAP)),
+    OPTION("dispatcher", KEY(DISPATCHER), "LIST",
+           "How tokens reach their experts: alltoall; deepep: one copy per domain"),
+    ALIAS("moe-token-dispatcher-type", KEY(DISPATCHER)),
+    OPTION("graphs", KEY(GRAPHS), "LIST",
+           "CUDA graphs: none, partial (of parts of a layer), full_iteration"),
+    OPTION("attention", KEY(ATTENTION), "KERNELS",
+           "Attention kernel: torch, fused (scale, mask and softmax), flash1, flash, triton"),
+    OPTION("fused-norm", KEY(FUSED_NORM), "LIST", "Norms in one kernel: off, on"),
     OPTION("space", KEY(SPACE), "NAME",
            "launchable (default): what the runtime can start; full: everything that can be timed"),
     END,
@@ -396,7 +422,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 
 /* ---- putting a command together -------------------------------------------------------------- */
 
-enum { MAX_OPTIONS = 80 };
+enum { MAX_OPTIONS = 120 };
 
 static const struct {
     int group; /* 0: every command */

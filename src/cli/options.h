@@ -26,6 +26,17 @@
     X(VPP, "vpp")                                                                                  \
     X(RECOMPUTE, "recompute")                                                                      \
     X(SHARDING, "sharding")                                                                        \
+    X(SCHEDULE, "schedule")                                                                        \
+    X(SEQUENCE_PARALLEL, "sequence_parallel")                                                      \
+    X(CP_COMM, "cp_comm")                                                                          \
+    X(TP_OVERLAP, "tp_overlap")                                                                    \
+    X(DP_OVERLAP, "dp_overlap")                                                                    \
+    X(EP_OVERLAP, "ep_overlap")                                                                    \
+    X(DISPATCHER, "dispatcher")                                                                    \
+    X(GRAPHS, "graphs")                                                                            \
+    X(SHARD_GROUP, "shard_group")                                                                  \
+    X(ATTENTION, "attention")                                                                      \
+    X(FUSED_NORM, "fused_norm")                                                                    \
     X(SPACE, "space")
 
 enum {

@@ -11,6 +11,7 @@
 #include "formula/cost/facts.h"
 #include "formula/cost/rates.h"
 #include "formula/cost/recompute.h"
+#include "formula/cost/schedule.h"
 #include "formula/cost/shape.h"
 
 /* Documented limits: beyond them input is refused with AMM_INPUT and the limit is named. */
@@ -213,7 +214,37 @@ typedef struct amm_profile {
 
 /* ---- space and problem ----------------------------------------------------------------------- */
 
-/* Dimensions of the search. name, key in files, option, Megatron's spelling */
+/* What a run chooses besides its degrees, recomputation and sharding, known to the analytic model
+ * alone. name, key in files, option, Megatron's spelling, member of amm_run, the fact that says what
+ * plans take where nothing else is said (-1: what follows), values where there is none. */
+#define AMM_CHOICE_LIST(X)                                                                         \
+    X(SCHEDULE, "schedule", "schedule", "schedule", schedule, -1, AMM_SCHEDULE_1F1B)               \
+    X(SEQUENCE_PARALLEL, "sequence_parallel", "sequence-parallel", "sequence-parallel",            \
+      sequence_parallel, AMM_FACT_sequence_parallel, 0)                                            \
+    X(CP_COMM, "cp_comm", "cp-comm", "cp-comm-type", cp_comm, -1, AMM_CP_COMM_P2P)                 \
+    X(TP_OVERLAP, "tp_overlap", "tp-overlap", "tp-comm-overlap", tp_overlap,                       \
+      AMM_FACT_plans_tp_overlap, 0)                                                                \
+    X(DP_OVERLAP, "dp_overlap", "dp-overlap", "overlap-grad-reduce", dp_overlap, -1, 1)            \
+    X(EP_OVERLAP, "ep_overlap", "ep-overlap", "overlap-moe-expert-parallel-comm", ep_overlap,      \
+      AMM_FACT_plans_ep_overlap, 0)                                                                \
+    X(DISPATCHER, "dispatcher", "dispatcher", "moe-token-dispatcher-type", deduplicate,            \
+      AMM_FACT_plans_deduplicate, 0)                                                               \
+    X(GRAPHS, "graphs", "graphs", "graphs", graph, -1, 0)                                          \
+    X(SHARD_GROUP, "shard_group", "shard-group", "shard-group", shard_group, -1, AMM_SHARD_ALL)    \
+    X(ATTENTION, "attention", "attention", "attention", attention, AMM_FACT_attention_kernel, 0)   \
+    X(FUSED_NORM, "fused_norm", "fused-norm", "fused-norm", norm_fused, AMM_FACT_norm_fused, 0)
+
+typedef enum amm_choice {
+#define AMM_CHOICE_ENUM(name, ...) AMM_CHOICE_##name,
+    AMM_CHOICE_LIST(AMM_CHOICE_ENUM)
+#undef AMM_CHOICE_ENUM
+        AMM_CHOICE_COUNT
+} amm_choice;
+
+enum { AMM_SHARD_ALL = 0 }; /* a shard group of all ranks that could share */
+
+/* Dimensions of the search. name, key in files, option, Megatron's spelling, more of no concern here;
+ * the choices come last, in their order. */
 #define AMM_DIM_LIST(X)                                                                            \
     X(MICRO_BATCH, "micro_batch", "micro-batch", "micro-batch-size")                               \
     X(TP, "tp", "tp", "tensor-model-parallel-size")                                                \
@@ -224,13 +255,15 @@ typedef struct amm_profile {
     X(ETP, "etp", "etp", "expert-tensor-parallel-size")                                            \
     X(VPP, "vpp", "vpp", "num-virtual-stages-per-pipeline-rank")                                   \
     X(RECOMPUTE, "recompute", "recompute", "recompute-granularity")                                \
-    X(SHARDING, "sharding", "sharding", "data-parallel-sharding-strategy")
+    X(SHARDING, "sharding", "sharding", "data-parallel-sharding-strategy")                         \
+    AMM_CHOICE_LIST(X)
 
 typedef enum amm_dim {
-#define AMM_DIM_ENUM(name, key, option, megatron) AMM_DIM_##name,
+#define AMM_DIM_ENUM(name, ...) AMM_DIM_##name,
     AMM_DIM_LIST(AMM_DIM_ENUM)
 #undef AMM_DIM_ENUM
-        AMM_DIM_COUNT
+        AMM_DIM_COUNT,
+    AMM_DIM_FIRST_CHOICE = AMM_DIM_COUNT - AMM_CHOICE_COUNT
 } amm_dim;
 
 typedef struct amm_list {
@@ -338,8 +371,16 @@ enum { AMM_RECOMPUTE_CHARS = 96 };
 void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set);
 const char *amm_sharding_word(int32_t sharding);
 
+/* Choices. What plans take where nothing is said; its key in files, with '-' on the command line. */
+int32_t amm_choice_usual(amm_choice choice, const amm_runtime *runtime);
+const char *amm_choice_key(amm_choice choice);
+const char *amm_choice_option(amm_choice choice);
+/* "zb-h1", "on", "deepep", "all", "8"; false: no such word. */
+bool amm_choice_parse(int32_t *out, amm_choice choice, const char *word, size_t length);
+void amm_choice_format(char out[AMM_RECOMPUTE_CHARS], amm_choice choice, int32_t value);
+const char *amm_choice_words(amm_choice choice); /* what is allowed, for messages */
 /* Dimensions whose values are words: recompute (value = set + 1), sharding (value =
- * AMM_SHARDING_... + 1). */
+ * AMM_SHARDING_... + 1), choices (value = the choice's + 1). */
 bool amm_dim_has_words(amm_dim dim);
 const char *amm_dim_words(amm_dim dim); /* what is allowed, for messages */
 /* "launchable" or "full" */

@@ -94,21 +94,36 @@ const char *amm_sharding_word(int32_t sharding)
 
 /* ---- dimensions ------------------------------------------------------------------------------ */
 
+static bool is_choice(amm_dim dim)
+{
+    return dim >= AMM_DIM_FIRST_CHOICE;
+}
+
+static amm_choice choice_of(amm_dim dim)
+{
+    return (amm_choice)(dim - AMM_DIM_FIRST_CHOICE);
+}
+
 bool amm_dim_has_words(amm_dim dim)
 {
-    return dim == AMM_DIM_RECOMPUTE || dim == AMM_DIM_SHARDING;
+    return dim == AMM_DIM_RECOMPUTE || dim == AMM_DIM_SHARDING || is_choice(dim);
 }
 
 bool amm_dim_value_parse(int64_t *out, amm_dim dim, const char *word, size_t length)
 {
     int32_t set = 0;
     int32_t sharding = AMM_SHARDING_NONE;
+    int32_t choice = 0;
     if (dim == AMM_DIM_RECOMPUTE && amm_recompute_parse(&set, word, length)) {
         *out = set + 1;
         return true;
     }
     if (dim == AMM_DIM_SHARDING && amm_sharding_parse(&sharding, word, length)) {
         *out = sharding + 1;
+        return true;
+    }
+    if (is_choice(dim) && amm_choice_parse(&choice, choice_of(dim), word, length)) {
+        *out = (int64_t)choice + 1;
         return true;
     }
     return false;
@@ -120,6 +135,8 @@ void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t va
         amm_recompute_format(out, (int32_t)(value - 1));
     } else if (dim == AMM_DIM_SHARDING) {
         (void)snprintf(out, AMM_RECOMPUTE_CHARS, "%s", amm_sharding_word((int32_t)value - 1));
+    } else if (is_choice(dim)) {
+        amm_choice_format(out, choice_of(dim), (int32_t)(value - 1));
     } else {
         (void)snprintf(out, AMM_RECOMPUTE_CHARS, "%lld", (long long)value);
     }
@@ -127,6 +144,9 @@ void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t va
 
 const char *amm_dim_words(amm_dim dim)
 {
+    if (is_choice(dim)) {
+        return amm_choice_words(choice_of(dim));
+    }
     return dim == AMM_DIM_RECOMPUTE
                ? "none, selective, full, or core_attn, mlp, moe_act, moe, layernorm, mla_up_proj, "
                  "shared_experts joined by +"

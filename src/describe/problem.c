@@ -15,7 +15,7 @@ const char *amm_cost_model_word(amm_cost_model cost_model)
 }
 
 static const char *const dim_keys[AMM_DIM_COUNT] = {
-#define AMM_DIM_KEY(name, key, option, megatron) "space." key,
+#define AMM_DIM_KEY(name, key, ...) "space." key,
     AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
 };
@@ -220,9 +220,12 @@ static amm_status check_measured(const amm_problem_desc *problem, const char *fi
 {
     for (int d = AMM_DIM_CP; d < (int)AMM_DIM_COUNT; d++) {
         const amm_list *list = &problem->space.dims[d];
-        if (list->count > 1 || (list->count == 1 && list->values[0] != 1)) {
+        const bool choice = d >= AMM_DIM_FIRST_CHOICE;
+        if (list->count > 1 || (list->count == 1 && (choice || list->values[0] != 1))) {
             return amm_refuse(file, dim_keys[d], "not with measured layer times, allowed %s",
-                              amm_dim_has_words((amm_dim)d) ? "none" : "1");
+                              choice                          ? "what was measured: leave it out"
+                              : amm_dim_has_words((amm_dim)d) ? "none"
+                                                              : "1");
         }
     }
     return AMM_OK;

@@ -1,5 +1,7 @@
 #include "emit/emit.h"
 
+#include "search/enumerate.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -143,13 +145,14 @@ static const amm_stage_plan *fullest(const amm_plan_entry *plan)
 /* Widths of the columns whose text varies. */
 typedef struct columns {
     size_t recompute, blocks;
+    size_t choices; /* 0: all plans have the runtime's usual ones */
     bool experts, sharding;
 } columns;
 
 static columns columns_of(const amm_result *r)
 {
     const amm_problem_desc *p = &r->spec->problem;
-    columns c = { strlen("recompute"), strlen("blocks"), amm_problem_has_experts(p), false };
+    columns c = { strlen("recompute"), strlen("blocks"), 0, amm_problem_has_experts(p), false };
     for (size_t k = 0; k < r->plan_count; k++) {
         const amm_plan_entry *plan = &r->plans[k];
         char word[AMM_RECOMPUTE_CHARS];
@@ -159,6 +162,10 @@ static columns columns_of(const amm_result *r)
         amm_text_init(&text, r->context);
         emit_blocks(&text, p, plan);
         c.blocks = text.length > c.blocks ? text.length : c.blocks;
+        amm_text_discard(&text);
+        amm_text_init(&text, r->context);
+        amm_emit_choices(&text, p, &plan->config, " ");
+        c.choices = text.length > c.choices ? text.length : c.choices;
         amm_text_discard(&text);
         c.sharding = c.sharding || plan->config.sharding != r->plans[0].config.sharding ||
                      p->space.full || p->space.dims[AMM_DIM_SHARDING].count > 0;
@@ -172,6 +179,18 @@ static size_t after_degrees(const columns *c)
 {
     return (size_t)DEGREES_COLUMN + (c->experts ? (size_t)EXPERTS_WIDTH : 0) +
            (c->sharding ? (size_t)SHARDING_WIDTH : 0);
+}
+
+/* Where the text of the blocks ends. */
+static size_t after_blocks(const columns *c)
+{
+    return after_degrees(c) + c->recompute + 2 + c->blocks;
+}
+
+static size_t choices_width(const columns *c)
+{
+    const size_t head = strlen(" choices");
+    return c->choices == 0 ? 0 : 1 + (c->choices > head ? c->choices : head);
 }
 
 static void emit_plan(amm_text *out, const amm_result *r, size_t index, const columns *w)
@@ -196,13 +215,36 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     amm_text_pad(out, after_degrees(w) + w->recompute);
     amm_text_append(out, "  ");
     emit_blocks(out, p, plan);
-    amm_text_pad(out, after_degrees(w) + w->recompute + 2 + w->blocks);
+    amm_text_pad(out, after_blocks(w));
+    if (w->choices > 0) {
+        amm_text_append(out, " ");
+        amm_emit_choices(out, p, c, " ");
+        amm_text_pad(out, after_blocks(w) + choices_width(w));
+    }
     amm_text_printf(out, "  %9.4f  %6.3fx  %9.1f  %5.1f %%  %6.2f of %6.2f  %-5s %5.1f %%\n",
                     plan->time_s, plan->time_s / r->plans[0].time_s,
                     (double)p->global_batch * (double)p->model->seq_len * per_device,
                     100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
                     stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
                     amm_fit_word(plan, stage), 100.0 * plan->oom_probability);
+}
+
+/* Plans that the problem's runtime cannot start. */
+static void emit_beyond(amm_text *out, const amm_result *r)
+{
+    const amm_runtime *runtime = r->spec->problem.runtime;
+    const char *separator = "";
+    for (size_t k = 0; k < r->plan_count; k++) {
+        if (!amm_runtime_launches(runtime, &r->plans[k].config)) {
+            if (separator[0] == '\0') {
+                amm_emit_heading(out, "launch");
+                amm_text_printf(out, "%s cannot start ", runtime->name);
+            }
+            amm_text_printf(out, "%s#%zu", separator, k + 1);
+            separator = ", ";
+        }
+    }
+    amm_text_append(out, separator[0] == '\0' ? "" : "\n");
 }
 
 void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
@@ -215,13 +257,16 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
     amm_text_append(out, "  recompute");
     amm_text_pad(out, after_degrees(&w) + w.recompute);
     amm_text_append(out, "  blocks");
-    amm_text_pad(out, after_degrees(&w) + w.recompute + 2 + w.blocks);
+    amm_text_pad(out, after_blocks(&w));
+    amm_text_append(out, w.choices > 0 ? "  choices" : "");
+    amm_text_pad(out, after_blocks(&w) + choices_width(&w));
     amm_text_printf(out, "  %9s  %7s  %9s  %7s  %s\n", "s/step", "vs #1", "tok/s/GPU", "MFU",
                     "peak GiB of cap.  fits   P(OOM)");
     for (size_t k = 0; k < r->plan_count; k++) {
         emit_plan(out, r, k, &w);
     }
     amm_text_append(out, "\n");
+    emit_beyond(out, r);
 }
 
 /* ---- details --------------------------------------------------------------------------------- */

@@ -149,6 +149,21 @@ void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm
         amm_text_printf(out, ",recompute=%s", word);
     }
     amm_text_printf(out, ",sharding=%s", amm_sharding_word(c->sharding));
+    amm_emit_choices(out, problem, c, ",");
+}
+
+void amm_emit_choices(amm_text *out, const amm_problem_desc *problem, const amm_config *c,
+                      const char *before)
+{
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        const amm_choice choice = (amm_choice)k;
+        char word[AMM_RECOMPUTE_CHARS];
+        if (c->choice[k] != amm_choice_usual(choice, problem->runtime) &&
+            amm_choice_matters(choice, c)) {
+            amm_choice_format(word, choice, c->choice[k]);
+            amm_text_printf(out, "%s%s=%s", before, amm_choice_option(choice), word);
+        }
+    }
 }
 
 void amm_emit_count(amm_text *out, uint64_t value)

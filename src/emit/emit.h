@@ -59,6 +59,11 @@ int64_t amm_problem_tokens(const amm_problem_desc *problem);
 /* "tp=2,pp=4,dp=2,micro-batch=1": what amm_evaluate reads. */
 void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *config);
 
+/* ",schedule=zb-h1,tp-overlap=off" with "," before each: the choices of a problem without a profile
+ * that are not what the runtime usually does. */
+void amm_emit_choices(amm_text *out, const amm_problem_desc *problem, const amm_config *config,
+                      const char *before);
+
 /* " tp 4→8 dp 2→1": every choice that differs. */
 void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *to);
 

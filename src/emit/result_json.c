@@ -2,6 +2,7 @@
 #include "emit/emit.h"
 
 #include "io/io.h"
+#include "search/enumerate.h"
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -13,7 +14,9 @@ typedef struct writer {
     amm_layout layout;
     double best_s;
     const char *regime;
-    bool analytic, sequence_parallel;
+    bool analytic;
+    int32_t runtime_count;
+    const amm_runtime **runtimes; /* that a strategy may be launched with */
 } writer;
 
 static bool reference_mode(const writer *w)
@@ -192,12 +195,64 @@ static void write_sharding(amm_json *j, const amm_config *c)
 {
     const bool sharded = c->sharding != AMM_SHARDING_NONE;
     const int32_t ranks = c->dp * cp_of(c);
+    const int32_t group = c->choice[AMM_CHOICE_SHARD_GROUP];
+    const int32_t shard = sharded && group != AMM_SHARD_ALL ? group : ranks;
     amm_json_open_row(j, "sharding", '{');
     amm_json_string(j, "kind", amm_sharding_word(c->sharding));
-    amm_json_integer(j, "shard", sharded ? ranks : 1);
-    amm_json_integer(j, "replicate", sharded ? 1 : c->dp);
+    amm_json_integer(j, "shard", sharded ? shard : 1);
+    amm_json_integer(j, "replicate", sharded ? ranks / shard : c->dp);
     amm_json_bool(j, "reshard_after_forward", c->sharding == AMM_SHARDING_PARAMETERS);
     amm_json_close(j, '}');
+}
+
+static void write_choice(amm_json *j, const amm_config *c, amm_choice choice)
+{
+    char word[AMM_RECOMPUTE_CHARS];
+    amm_choice_format(word, choice, c->choice[choice]);
+    amm_json_string(j, amm_choice_key(choice), word);
+}
+
+/* Null where the layout has no use for it. */
+static void write_word(amm_json *j, const amm_config *c, amm_choice choice)
+{
+    if (amm_choice_matters(choice, c)) {
+        write_choice(j, c, choice);
+    } else {
+        amm_json_null(j, amm_choice_key(choice));
+    }
+}
+
+/* On, and of use in this layout. */
+static void write_switch(amm_json *j, const amm_config *c, amm_choice choice)
+{
+    amm_json_bool(j, amm_choice_key(choice),
+                  c->choice[choice] != 0 && amm_choice_matters(choice, c));
+}
+
+static void write_choices(writer *w, const amm_config *c)
+{
+    amm_json *j = &w->json;
+    if (!w->analytic) { /* inside the measured times */
+        amm_json_string(j, "schedule", "1f1b");
+        amm_json_bool(j, "sequence_parallel", false);
+        amm_json_null(j, "cp_comm");
+        amm_json_null(j, "dispatcher");
+        return;
+    }
+    if (c->vpp > 1) {
+        amm_json_string(j, "schedule", amm_schedule_kind_word(AMM_SCHEDULE_INTERLEAVED));
+    } else {
+        write_choice(j, c, AMM_CHOICE_SCHEDULE);
+    }
+    write_switch(j, c, AMM_CHOICE_SEQUENCE_PARALLEL);
+    write_word(j, c, AMM_CHOICE_CP_COMM);
+    write_word(j, c, AMM_CHOICE_DISPATCHER);
+    write_switch(j, c, AMM_CHOICE_TP_OVERLAP);
+    write_switch(j, c, AMM_CHOICE_DP_OVERLAP);
+    write_switch(j, c, AMM_CHOICE_EP_OVERLAP);
+    write_choice(j, c, AMM_CHOICE_GRAPHS);
+    write_choice(j, c, AMM_CHOICE_ATTENTION);
+    write_switch(j, c, AMM_CHOICE_FUSED_NORM);
 }
 
 static void write_degrees(writer *w, const amm_config *c)
@@ -211,10 +266,7 @@ static void write_degrees(writer *w, const amm_config *c)
     amm_json_integer(j, "vpp", w->analytic ? c->vpp : 1);
     amm_json_integer(j, "micro_batch", c->micro_batch);
     amm_json_integer(j, "micro_batches", c->micro_batches);
-    amm_json_string(j, "schedule", c->vpp > 1 ? "interleaved" : "1f1b");
-    amm_json_bool(j, "sequence_parallel", w->sequence_parallel && c->tp > 1);
-    amm_json_string(j, "cp_comm", c->cp > 1 ? "p2p" : NULL);
-    amm_json_string(j, "dispatcher", c->ep > 1 ? "alltoall" : NULL);
+    write_choices(w, c);
     write_recompute(j, c);
 }
 
@@ -318,6 +370,45 @@ static void write_fit(amm_json *j, const amm_plan_entry *plan)
     }
 }
 
+/* The problem's own runtime first, then the presets by name. */
+static amm_status find_runtimes(writer *w, amm_arena *scratch)
+{
+    const amm_runtime *own = w->result->spec->problem.runtime;
+    amm_reader reader = { .context = w->result->context, .arena = scratch, .hash = AMM_HASH_START };
+    int32_t presets = 0;
+    while (amm_preset_name(AMM_PRESET_RUNTIME, presets) != NULL) {
+        presets++;
+    }
+    w->runtimes = amm_arena_alloc(scratch, (size_t)presets + 1, sizeof *w->runtimes);
+    if (w->runtimes == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    w->runtimes[w->runtime_count++] = own;
+    for (int32_t k = 0; k < presets; k++) {
+        const char *name = amm_preset_name(AMM_PRESET_RUNTIME, k);
+        if (strcmp(name, own->name) != 0) {
+            AMM_TRY(amm_get_runtime(&reader, &w->runtimes[w->runtime_count++], name, "runtime"));
+        }
+    }
+    return AMM_OK;
+}
+
+static void write_launchable(writer *w, const amm_plan_entry *plan)
+{
+    amm_json *j = &w->json;
+    if (!w->analytic) { /* whoever measured the layers launched them */
+        amm_json_null(j, "launchable");
+        return;
+    }
+    amm_json_open_row(j, "launchable", '[');
+    for (int32_t k = 0; k < w->runtime_count; k++) {
+        if (amm_runtime_launches(w->runtimes[k], &plan->config)) {
+            amm_json_string(j, NULL, w->runtimes[k]->name);
+        }
+    }
+    amm_json_close(j, ']');
+}
+
 static void write_rates(writer *w, const amm_plan_entry *plan)
 {
     const amm_problem_desc *problem = &w->result->spec->problem;
@@ -332,7 +423,7 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     amm_json_number(j, "tflops_per_device", w->analytic ? 1e-12 * flops : (double)NAN);
     amm_json_number(j, "mfu", w->analytic ? flops / amm_problem_peak_flops(problem) : (double)NAN);
     amm_json_null(j, "cost");
-    amm_json_null(j, "launchable");
+    write_launchable(w, plan);
     amm_json_string(j, "regime", w->analytic ? amm_analytic_regime(problem, plan) : w->regime);
     amm_json_null(j, "evidence");
 }
@@ -402,6 +493,7 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
         amm_json_integer(j, "vpp", c->vpp);
         write_recompute(j, c);
         amm_json_string(j, "sharding", amm_sharding_word(c->sharding));
+        write_choices(w, c);
     }
     amm_json_close(j, '}');
     amm_json_string(j, "detail", detail.data);
@@ -496,8 +588,6 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
                  .best_s = amm_result_best_s(result),
                  .regime = amm_result_regime(result),
                  .analytic = amm_problem_is_analytic(&result->spec->problem) };
-    w.sequence_parallel =
-        w.analytic && result->spec->problem.runtime->facts[AMM_FACT_sequence_parallel].value > 0.0;
     *out = NULL;
     if ((flags & ~(int)AMM_RESULT_NO_RUN_INFO) != 0) {
         return amm_fail(AMM_INPUT, "result flags: got %d, allowed 0 or %d", flags,
@@ -505,6 +595,9 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
     }
     amm_arena_init(&scratch, result->context);
     amm_status status = amm_layout_init(&w.layout, &scratch, result->spec->problem.cluster);
+    if (status == AMM_OK && w.analytic) {
+        status = find_runtimes(&w, &scratch);
+    }
     if (status == AMM_OK) {
         amm_text_init(&text, result->context);
         amm_json_init(&w.json, &text, true);

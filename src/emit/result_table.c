@@ -248,6 +248,15 @@ void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
         amm_text_printf(out, " sharding %s→%s", amm_sharding_word(a->sharding),
                         amm_sharding_word(b->sharding));
     }
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        const amm_choice choice = (amm_choice)k;
+        if (a->choice[k] != b->choice[k] &&
+            (amm_choice_matters(choice, a) || amm_choice_matters(choice, b))) {
+            amm_choice_format(from, choice, a->choice[k]);
+            amm_choice_format(to, choice, b->choice[k]);
+            amm_text_printf(out, " %s %s→%s", amm_choice_option(choice), from, to);
+        }
+    }
 }
 
 /* The parts that differ, largest first; below a hundredth of the difference they are noise. */

@@ -351,7 +351,9 @@ static void show_profile(amm_text *out, const amm_profile *profile)
 static void emit_list(amm_text *out, amm_dim dim, const amm_list *list)
 {
     if (list->count == 0) {
-        amm_text_append(out, dim < AMM_DIM_CP ? "every divisor" : "what the runtime launches");
+        amm_text_append(out, dim < AMM_DIM_CP             ? "every divisor"
+                             : dim < AMM_DIM_FIRST_CHOICE ? "what the runtime launches"
+                                                          : "the runtime's usual one");
     }
     for (int32_t k = 0; k < list->count; k++) {
         char word[AMM_RECOMPUTE_CHARS];
@@ -364,7 +366,7 @@ static void emit_list(amm_text *out, amm_dim dim, const amm_list *list)
 static void emit_space(amm_text *out, const amm_space *space)
 {
     static const char *const words[] = {
-#define AMM_DIM_OPTION(name, key, option, megatron) option,
+#define AMM_DIM_OPTION(name, key, option, ...) option,
         AMM_DIM_LIST(AMM_DIM_OPTION)
 #undef AMM_DIM_OPTION
     };

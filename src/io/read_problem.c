@@ -1,10 +1,11 @@
 #include "describe/check.h"
 #include "io/read.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const char *const dim_keys[AMM_DIM_COUNT] = {
-#define AMM_DIM_KEY(name, key, option, megatron) key,
+#define AMM_DIM_KEY(name, key, ...) key,
     AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
 };
@@ -13,10 +14,18 @@ static const char *const dim_keys[AMM_DIM_COUNT] = {
 static amm_status read_item(const amm_value *item, amm_dim dim, int64_t *out)
 {
     const char *word = NULL;
+    char digits[24];
     if (!amm_dim_has_words(dim)) {
         return amm_value_integer(item, out, 1, AMM_MAX_BATCH);
     }
-    AMM_TRY(amm_value_text(item, &word, AMM_MAX_NAME));
+    if (dim >= AMM_DIM_FIRST_CHOICE &&
+        amm_value_is_number(item)) { /* 0 and 1 of a switch, a group of 8 */
+        AMM_TRY(amm_value_integer(item, out, 0, AMM_MAX_BATCH));
+        (void)snprintf(digits, sizeof digits, "%lld", (long long)*out);
+        word = digits;
+    } else {
+        AMM_TRY(amm_value_text(item, &word, AMM_MAX_NAME));
+    }
     return amm_dim_value_parse(out, dim, word, strlen(word))
                ? AMM_OK
                : amm_value_refuse(item, NULL, "unknown, got \"%s\", allowed %s", word,

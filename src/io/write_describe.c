@@ -354,7 +354,7 @@ void amm_write_profile(amm_json *j, const char *key, const amm_profile *profile)
 static void write_space(amm_json *j, const amm_space *space)
 {
     static const char *const keys[AMM_DIM_COUNT] = {
-#define AMM_DIM_KEY(name, key, option, megatron) key,
+#define AMM_DIM_KEY(name, key, ...) key,
         AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
     };

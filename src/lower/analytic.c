@@ -28,18 +28,12 @@ static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
     a->room_bytes = amm_usable_bytes((double)device->memory_bytes, problem->memory_margin, 0.0);
 }
 
-/* What no strategy chooses: facts of the runtime, and the problem's own. */
+/* What no strategy chooses: the problem's own. */
 static void set_run(amm_analytic *a, const amm_problem_desc *problem)
 {
-    const amm_facts *f = &a->machine.facts;
     amm_run *run = &a->run;
     run->devices = a->machine.fabric.devices;
     run->seq_len = (double)problem->model->seq_len;
-    run->attention = (int)f->attention_kernel;
-    run->norm_fused = f->norm_fused > 0.0;
-    run->tp_overlap = f->plans_tp_overlap > 0.0;
-    run->ep_overlap = f->plans_ep_overlap > 0.0;
-    run->deduplicate = f->plans_deduplicate > 0.0;
     (void)amm_precision_parse(&run->precision, problem->precision); /* checked with the problem */
 }
 
@@ -108,6 +102,57 @@ amm_status amm_analytic_init(amm_lowered *lowered)
     return AMM_OK;
 }
 
+void amm_config_usual(amm_config *out, const amm_runtime *runtime)
+{
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        out->choice[k] = amm_choice_usual((amm_choice)k, runtime);
+    }
+}
+
+bool amm_choice_matters(amm_choice choice, const amm_config *c)
+{
+    switch (choice) {
+    case AMM_CHOICE_SCHEDULE:
+        return c->pp > 1;
+    case AMM_CHOICE_SEQUENCE_PARALLEL:
+        return c->tp > 1;
+    case AMM_CHOICE_TP_OVERLAP: /* it overlaps the gathers of sequence parallelism */
+        return c->tp > 1 && c->choice[AMM_CHOICE_SEQUENCE_PARALLEL] != 0;
+    case AMM_CHOICE_CP_COMM:
+        return c->cp > 1;
+    case AMM_CHOICE_DP_OVERLAP:
+        return c->dp * c->cp > 1;
+    case AMM_CHOICE_EP_OVERLAP:
+    case AMM_CHOICE_DISPATCHER:
+        return c->ep > 1;
+    case AMM_CHOICE_SHARD_GROUP:
+        return c->dp * c->cp > 1 && c->sharding != AMM_SHARDING_NONE;
+    case AMM_CHOICE_GRAPHS:
+    case AMM_CHOICE_ATTENTION:
+    case AMM_CHOICE_FUSED_NORM:
+    case AMM_CHOICE_COUNT:
+        break;
+    }
+    return true;
+}
+
+/* What the choices mean for this layout: one of no use here is off. */
+static void settle_choices(amm_run *out, const amm_config *c)
+{
+    const int32_t group = c->choice[AMM_CHOICE_SHARD_GROUP];
+    if (c->pp == 1) {
+        out->schedule = AMM_SCHEDULE_1F1B;
+    }
+    if (c->vpp > 1) {
+        out->schedule = AMM_SCHEDULE_INTERLEAVED;
+    }
+    out->sequence_parallel = out->sequence_parallel && c->tp > 1;
+    out->shard_group = group == AMM_SHARD_ALL ? out->dp * out->cp : (double)group;
+    if (c->sharding == AMM_SHARDING_NONE) {
+        out->shard_group = 1.0;
+    }
+}
+
 void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *c,
                    const int32_t *stage_blocks)
 {
@@ -119,13 +164,15 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *c,
     out->ep = c->ep;
     out->etp = c->etp;
     out->vpp = c->vpp;
-    out->schedule = c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B;
     out->micro_batch = (double)c->micro_batch;
     out->micro_batches = (double)c->micro_batches;
     out->sharding = c->sharding;
-    out->shard_group = c->sharding == AMM_SHARDING_NONE ? 1.0 : out->dp * out->cp;
     out->recompute = c->recompute;
-    out->sequence_parallel = a->machine.facts.sequence_parallel > 0.0 && c->tp > 1;
+#define AMM_CHOICE_SET(name, key, option, megatron, member, fact, usual)                           \
+    out->member = c->choice[AMM_CHOICE_##name];
+    AMM_CHOICE_LIST(AMM_CHOICE_SET)
+#undef AMM_CHOICE_SET
+    settle_choices(out, c);
     out->stage_blocks = stage_blocks;
 }
 
@@ -189,6 +236,9 @@ amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer
     key.micro_batch = c->micro_batch;
     key.recompute = c->recompute;
     key.sharding = c->sharding;
+    memcpy(key.choice, c->choice, sizeof key.choice);
+    key.choice[AMM_CHOICE_SCHEDULE] = AMM_SCHEDULE_1F1B; /* of the pipeline, not of a layer */
+    key.choice[AMM_CHOICE_DP_OVERLAP] = key.choice[AMM_CHOICE_SHARD_GROUP] = 0;
     amm_layer_class **list =
         &a->classes[amm_hash(AMM_HASH_START, &key, sizeof key) % AMM_ROW_BUCKETS];
     for (amm_layer_class *x = *list; x != NULL; x = x->next) {

@@ -187,7 +187,9 @@ typedef struct row_key {
     double rate;   /* END: seconds per parameter; BOUNDARY: bytes/s */
     uint32_t mask; /* TIME, WINDOW */
     int32_t stage; /* WINDOW: that many micro-batches in flight decide, so the stage is in it */
-    int32_t dp, cp, ep, etp, recompute, sharding; /* analytic model */
+    /* analytic model */
+    int32_t dp, cp, ep, etp, recompute, sharding;
+    int32_t choice[AMM_CHOICE_COUNT];
 } row_key;
 
 struct amm_row {
@@ -370,6 +372,7 @@ static void analytic_key(row_key *key, row_kind kind, const amm_config *c)
     key->etp = c->etp;
     key->recompute = c->recompute;
     key->sharding = c->sharding;
+    memcpy(key->choice, c->choice, sizeof key->choice);
     key->micro_batches = kind == ROW_TIME || kind == ROW_END ? 0 : c->micro_batches;
 }
 

@@ -18,6 +18,7 @@ typedef struct amm_config {
     int32_t cp, ep, etp, vpp;
     int32_t recompute; /* set of AMM_RECOMPUTE_... */
     int32_t sharding;  /* AMM_SHARDING_... */
+    int32_t choice[AMM_CHOICE_COUNT];
 } amm_config;
 
 /* Where the ranks of a strategy live: rank = t + tp d + tp dp p, tensor fastest. */
@@ -127,6 +128,10 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *config
                    const int32_t *stage_blocks);
 amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
                               const amm_config *config);
+/* Every choice as the runtime usually has it. */
+void amm_config_usual(amm_config *out, const amm_runtime *runtime);
+/* False: the choice changes nothing here (tensor-parallel overlap at tp 1 …). */
+bool amm_choice_matters(amm_choice choice, const amm_config *config);
 /* Layers -> blocks of each stage, and the even cut (blocks as equal as they can be, larger first, or
  * the ends one less: amm_stage_blocks). */
 void amm_blocks_of_cuts(const amm_analytic *a, int32_t *blocks, const int32_t *cuts,

@@ -6,7 +6,8 @@
 
 bool amm_analytic_is_direct(const amm_config *c)
 {
-    return c->pp == 1 || c->vpp > 1;
+    return c->pp == 1 || c->vpp > 1 ||
+           amm_schedule_splits((amm_schedule_kind)c->choice[AMM_CHOICE_SCHEDULE]);
 }
 
 void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out, const amm_config *c,
@@ -48,7 +49,7 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
         c.micro_batch = b;
         c.micro_batches = samples / b;
         if (samples % b != 0 ||
-            amm_space_reject(lowered->problem, &lowered->layout, &c) != AMM_ACCEPTED) {
+            amm_strategy_reject(lowered->problem, &lowered->layout, &c, true) != AMM_ACCEPTED) {
             continue;
         }
         amm_analytic_short(lowered, &cost, &c, cuts);

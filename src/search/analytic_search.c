@@ -91,7 +91,9 @@ static amm_status look_at_all(search *s)
         }
         index++;
         const amm_rejection reason =
-            amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
+            amm_space_repeats(&s->space, &config)
+                ? AMM_REJECT_REPEATED
+                : amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
         if (amm_count_config(s->result, reason)) {
             AMM_TRY(look(s, &config));
         }

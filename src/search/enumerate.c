@@ -135,13 +135,18 @@ static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_d
     return problem->space.full ? listed(arena, out, all, 3) : listed(arena, out, &usual, 1);
 }
 
+static bool is_analytic(const amm_problem_desc *problem)
+{
+    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+}
+
 /* Values of a dimension that the space leaves open. */
 static amm_status default_values(amm_arena *arena, amm_list *out, const amm_problem_desc *problem,
                                  amm_dim dim)
 {
     static const int64_t one = 1;
     const int64_t devices = problem->cluster->device_count;
-    const bool analytic = problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+    const bool analytic = is_analytic(problem);
     if (dim == AMM_DIM_MICRO_BATCH) {
         return divisors(arena, out, problem->global_batch);
     }
@@ -165,11 +170,32 @@ static amm_status default_values(amm_arena *arena, amm_list *out, const amm_prob
 
 /* ---- indices --------------------------------------------------------------------------------- */
 
-static const amm_dim radix_dims[AMM_RADIX_COUNT] = {
+static const amm_dim radix_dims[AMM_RADIX_FIXED] = {
     AMM_DIM_MICRO_BATCH, AMM_DIM_TP,  AMM_DIM_DP,        AMM_DIM_CP,      AMM_DIM_EP,
     AMM_DIM_ETP,         AMM_DIM_VPP, AMM_DIM_RECOMPUTE, AMM_DIM_SHARDING
 };
 enum { DEGREES = 4 }; /* digits that decide with the devices what pp is */
+
+/* A digit for every choice of several values; one value alone is the same in all configs. */
+static void add_choices(amm_space_range *out, const amm_problem_desc *problem)
+{
+    memset(&out->usual, 0, sizeof out->usual);
+    if (!is_analytic(problem)) {
+        return;
+    }
+    amm_config_usual(&out->usual, problem->runtime);
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        const amm_list *list = &problem->space.dims[AMM_DIM_FIRST_CHOICE + k];
+        if (list->count == 1) {
+            out->usual.choice[k] = (int32_t)(list->values[0] - 1);
+        } else if (list->count > 1) {
+            out->radix[out->digits] = list->count;
+            out->values[out->digits] = list->values;
+            out->choice_of[out->digits++] = (amm_choice)k;
+            out->inner *= (uint64_t)list->count;
+        }
+    }
+}
 
 amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem)
 {
@@ -177,7 +203,8 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
     out->batch = problem->global_batch;
     out->dropped = 0;
     out->inner = 1;
-    for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
+    out->digits = AMM_RADIX_FIXED;
+    for (int32_t i = 0; i < (int32_t)AMM_RADIX_FIXED; i++) {
         const amm_dim dim = radix_dims[i];
         amm_list list = problem->space.dims[dim];
         if (list.count == 0) {
@@ -191,8 +218,9 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
         out->values[i] = list.values;
         out->inner *= i < DEGREES ? 1 : (uint64_t)list.count;
     }
+    add_choices(out, problem);
     out->pp = problem->space.dims[AMM_DIM_PP];
-    out->count = amm_index_count(out->radix, AMM_RADIX_COUNT);
+    out->count = amm_index_count(out->radix, out->digits);
     return out->count > 0 ? AMM_OK : amm_fail(AMM_LIMIT, "the space has no index in 63 bits");
 }
 
@@ -208,10 +236,15 @@ static bool wanted(const amm_list *list, int64_t value)
 
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index)
 {
-    int32_t digits[AMM_RADIX_COUNT];
-    int64_t value[AMM_RADIX_COUNT];
-    amm_index_decode(digits, index, space->radix, AMM_RADIX_COUNT);
-    for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
+    int32_t digits[AMM_RADIX_FIXED];
+    int64_t value[AMM_RADIX_FIXED];
+    uint64_t rest = index;
+    for (int32_t i = AMM_RADIX_FIXED; i < space->digits; i++) {
+        rest /= (uint64_t)space->radix[i];
+    }
+    /* A number of digits known here: the loop is unrolled. */
+    amm_index_decode(digits, rest, space->radix, AMM_RADIX_FIXED);
+    for (int32_t i = 0; i < (int32_t)AMM_RADIX_FIXED; i++) {
         value[i] = space->values[i][digits[i]];
     }
     const int64_t used = value[1] * value[2] * value[3]; /* each divides the devices, below 2^21 */
@@ -219,7 +252,7 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
         !wanted(&space->pp, space->devices / used)) {
         return false;
     }
-    memset(out, 0, sizeof *out);
+    *out = space->usual;
     out->index = index;
     out->micro_batch = value[0];
     out->tp = (int32_t)value[1];
@@ -232,7 +265,28 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
     out->sharding = (int32_t)value[8] - 1;
     out->pp = (int32_t)(space->devices / used);
     out->micro_batches = space->batch / value[2] / value[0]; /* exact unless rejected */
+    rest = index;
+    for (int32_t i = space->digits - 1; i >= (int32_t)AMM_RADIX_FIXED; i--) {
+        const int64_t one = space->values[i][rest % (uint64_t)space->radix[i]];
+        out->choice[space->choice_of[i]] = (int32_t)one - 1;
+        rest /= (uint64_t)space->radix[i];
+    }
     return true;
+}
+
+bool amm_space_repeats(const amm_space_range *space, const amm_config *c)
+{
+    for (int32_t i = AMM_RADIX_FIXED; i < space->digits; i++) {
+        const amm_choice choice = space->choice_of[i];
+        const int32_t value = c->choice[choice];
+        const int32_t first = (int32_t)space->values[i][0] - 1;
+        const bool all =
+            choice == AMM_CHOICE_SHARD_GROUP && first == AMM_SHARD_ALL && value == c->dp * c->cp;
+        if (value != first && (all || !amm_choice_matters(choice, c))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 uint64_t amm_space_skip(const amm_space_range *space, uint64_t index)
@@ -283,34 +337,56 @@ static bool key_heads_divide(const amm_model *model, int32_t tp)
     return true;
 }
 
-/* An interleaved schedule: equal chunks, and micro-batches in rounds of pp. */
+/* Equal chunks, with the ends as they are or as a block each. */
 static bool interleaves(const amm_config *c, int32_t blocks)
 {
     const int64_t chunks = (int64_t)c->pp * c->vpp;
-    return c->pp > 1 && c->micro_batches % c->pp == 0 &&
-           (blocks % chunks == 0 || (blocks + 2) % chunks == 0);
+    return blocks % chunks == 0 || (blocks + 2) % chunks == 0;
 }
 
-/* What the runtime can start. Parameters gathered layer by layer leave no room for a pipeline in any
- * known runtime. */
-static bool launchable(const amm_problem_desc *problem, const amm_config *c)
+/* GPipe and the zero-bubble schedules have one chunk per stage. The latter fill their bubble with the
+ * weight passes of enough micro-batches only (formula/cost/schedule.h). */
+static bool schedules(const amm_config *c)
 {
-    const amm_constant *facts = problem->runtime->facts;
-    const struct {
-        int32_t fact, degree;
-    } needs[] = { { AMM_FACT_runs_tp, c->tp },
-                  { AMM_FACT_runs_pp, c->pp },
-                  { AMM_FACT_runs_vpp, c->vpp },
-                  { AMM_FACT_runs_cp, c->cp },
-                  { AMM_FACT_runs_ep, c->ep } };
-    bool known = c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
-    for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
-        known = known && (needs[i].degree == 1 || facts[needs[i].fact].value > 0.0);
-    }
-    return known || problem->space.full;
+    const int32_t kind = c->choice[AMM_CHOICE_SCHEDULE];
+    const int64_t least = kind == AMM_SCHEDULE_ZB_H1   ? c->pp
+                          : kind == AMM_SCHEDULE_ZB_H2 ? 2 * (int64_t)c->pp - 1
+                                                       : 1;
+    return c->pp == 1 || kind == AMM_SCHEDULE_1F1B || (c->vpp == 1 && c->micro_batches >= least);
 }
 
-static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+/* Context ranks that exchange heads need whole ones, of queries and of keys. */
+static bool heads_exchange(const amm_problem_desc *problem, const amm_config *c)
+{
+    const amm_model *model = problem->model;
+    const amm_fabric fabric = { .devices = problem->cluster->device_count,
+                                .domain = problem->cluster->nodes[0].device_count };
+    const double ranks =
+        amm_context_exchange_ranks(&fabric, c->choice[AMM_CHOICE_CP_COMM], c->cp, c->tp);
+    for (int32_t l = 0; l < model->layer_count && ranks > 1.0; l++) {
+        if (model->layers[l].kind == AMM_LAYER_BLOCK &&
+            !amm_context_divides(&model->layers[l].shape, c->tp, ranks)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool groups_divide(const amm_config *c)
+{
+    const int32_t group = c->choice[AMM_CHOICE_SHARD_GROUP];
+    return group == AMM_SHARD_ALL || !amm_choice_matters(AMM_CHOICE_SHARD_GROUP, c) ||
+           (int64_t)c->dp * c->cp % group == 0;
+}
+
+/* Rounds of pp micro-batches and a layer for every chunk: the least that interleaving needs. */
+static bool has_rounds(const amm_config *c, int32_t blocks)
+{
+    return c->pp > 1 && c->micro_batches % c->pp == 0 && (int64_t)c->pp * c->vpp <= blocks + 2;
+}
+
+/* What the formulas have no meaning for. */
+static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_config *c)
 {
     const amm_model *model = problem->model;
     const int32_t blocks = block_count(model);
@@ -330,10 +406,44 @@ static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_
     if (ranks % ((int64_t)c->ep * c->etp) != 0) {
         return AMM_REJECT_EXPERT_MESH;
     }
-    if (c->vpp > 1 && !interleaves(c, blocks)) {
+    if (c->vpp > 1 && !has_rounds(c, blocks)) {
         return AMM_REJECT_INTERLEAVED;
     }
-    return launchable(problem, c) ? AMM_ACCEPTED : AMM_REJECT_LAUNCH;
+    if (!schedules(c)) {
+        return AMM_REJECT_SCHEDULE;
+    }
+    if (!heads_exchange(problem, c)) {
+        return AMM_REJECT_CP_COMM;
+    }
+    return groups_divide(c) ? AMM_ACCEPTED : AMM_REJECT_SHARD_GROUP;
+}
+
+static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+{
+    const amm_rejection reason = reject_untimed(problem, c);
+    if (reason != AMM_ACCEPTED) {
+        return reason;
+    }
+    if (c->vpp > 1 && !interleaves(c, block_count(problem->model))) {
+        return AMM_REJECT_INTERLEAVED;
+    }
+    return problem->space.full || amm_runtime_launches(problem->runtime, c) ? AMM_ACCEPTED
+                                                                            : AMM_REJECT_LAUNCH;
+}
+
+amm_rejection amm_strategy_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                                  const amm_config *config, bool stages_given)
+{
+    const amm_rejection reason = amm_space_reject(problem, layout, config);
+    const bool beyond = reason == AMM_REJECT_LAUNCH || reason == AMM_REJECT_TOPOLOGY ||
+                        (reason == AMM_REJECT_INTERLEAVED && stages_given);
+    if (!is_analytic(problem) || !beyond) {
+        return reason;
+    }
+    if (!heads_divide(problem->model, config->tp)) {
+        return AMM_REJECT_HEADS;
+    }
+    return reject_untimed(problem, config);
 }
 
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,

@@ -43,7 +43,8 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
                                    amm_plan_entry *out)
 {
     const amm_config *c = &strategy->config;
-    const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, c);
+    const amm_rejection reason =
+        amm_strategy_reject(lowered->problem, &lowered->layout, c, strategy->stage_layers != NULL);
     if (reason != AMM_ACCEPTED) {
         return amm_fail(AMM_INPUT, "strategy '%s': %s", text, amm_rejection_sentence(reason));
     }

@@ -27,7 +27,7 @@ static bool balance(amm_config *c, const int32_t *changed, bool up)
     return false;
 }
 
-/* The k-th change of a config: degrees up and down, micro-batch up and down, chunks, recomputation.
+/* The k-th of CHANGES to a config: degrees up and down, micro-batch up and down, chunks, recomputation.
  * 1: changed, 0: does not apply, -1: no more. */
 static int change(amm_config *c, int k)
 {
@@ -72,6 +72,24 @@ static int change(amm_config *c, int k)
         return -1;
     }
 }
+enum { CHANGES = 13 }; /* of the above */
+
+/* The k-th value of a choice that the space lists beside others. */
+static int change_choice(amm_config *c, const amm_space *space, int k)
+{
+    for (int choice = 0; choice < (int)AMM_CHOICE_COUNT; choice++) {
+        const amm_list *list = &space->dims[AMM_DIM_FIRST_CHOICE + choice];
+        if (list->count > 1 && k >= list->count) {
+            k -= list->count;
+        } else if (list->count > 1) {
+            const int32_t value = (int32_t)list->values[k] - 1;
+            const bool other = value != c->choice[choice];
+            c->choice[choice] = value;
+            return other && amm_choice_matters((amm_choice)choice, c) ? 1 : 0;
+        }
+    }
+    return -1;
+}
 
 static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cuts,
                            amm_neighbour *out, const amm_config *config)
@@ -99,7 +117,8 @@ amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered)
     int changed = 0;
     for (int k = 0; changed >= 0 && result->neighbour_count < AMM_MAX_NEIGHBOURS; k++) {
         amm_config c = result->plans[0].config;
-        changed = change(&c, k);
+        changed =
+            k < CHANGES ? change(&c, k) : change_choice(&c, &lowered->problem->space, k - CHANGES);
         if (changed == 1) {
             amm_neighbour *n = &result->neighbours[result->neighbour_count];
             AMM_TRY(evaluate(result, lowered, cuts, n, &c));
@@ -117,10 +136,19 @@ static double far(double a, double b)
     return fabs(log2(a) - log2(b));
 }
 
+static double choices_apart(const amm_config *a, const amm_config *b)
+{
+    double count = 0.0;
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        count += a->choice[k] != b->choice[k] ? 1.0 : 0.0;
+    }
+    return count;
+}
+
 static double distance(const amm_config *a, const amm_config *b)
 {
-    return far(a->tp, b->tp) + far(a->pp, b->pp) + far(a->dp, b->dp) + far(a->cp, b->cp) +
-           far(a->ep, b->ep) + far(a->etp, b->etp) + far(a->vpp, b->vpp) +
+    return choices_apart(a, b) + far(a->tp, b->tp) + far(a->pp, b->pp) + far(a->dp, b->dp) +
+           far(a->cp, b->cp) + far(a->ep, b->ep) + far(a->etp, b->etp) + far(a->vpp, b->vpp) +
            far((double)a->micro_batch, (double)b->micro_batch) +
            (a->recompute != b->recompute ? 1.0 : 0.0) + (a->sharding != b->sharding ? 1.0 : 0.0);
 }

@@ -27,7 +27,13 @@ struct amm_spec {
     X(EXPERT_MESH, "expert-mesh", "ep x etp does not divide tp x cp x dp")                         \
     X(INTERLEAVED, "interleaved-uneven",                                                           \
       "vpp needs equal chunks of blocks and micro-batches in rounds of pp")                        \
-    X(LAUNCH, "not-launchable", "zero2 and zero3 do not go with a pipeline")                       \
+    X(SCHEDULE, "schedule",                                                                        \
+      "gpipe and zero-bubble schedules take one chunk per stage, zb-h1 pp, zb-h2 2 pp - 1 "        \
+      "micro-batches")                                                                             \
+    X(CP_COMM, "cp-comm", "the heads do not divide by tp x the context ranks that exchange them")  \
+    X(SHARD_GROUP, "shard-group", "the shard group does not divide dp x cp")                       \
+    X(REPEATED, "no-effect", "a choice that changes nothing in this layout")                       \
+    X(LAUNCH, "not-launchable", "the runtime cannot start it, or zero2 or zero3 with a pipeline")  \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")

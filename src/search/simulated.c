@@ -29,7 +29,8 @@ static double transfer_seconds(const amm_analytic *a, const amm_config *c)
     return amm_transfer_seconds(&a->network, &a->machine, &run);
 }
 
-/* Into [3][chunks of all stages]: forward passes, backward passes, transfers. */
+/* Into [4][chunks of all stages]: forward passes, backward passes, transfers, the weights' part of
+ * backward passes: half, as in amm_step_time. */
 static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a,
                          const amm_config *c)
 {
@@ -45,6 +46,7 @@ static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a
         seconds[s] = a->stages.stage[s].forward_s;
         seconds[count + s] = a->stages.stage[s].backward_s;
         seconds[2 * count + s] = held_s;
+        seconds[3 * count + s] = AMM_WEIGHT_SHARE * a->stages.stage[s].backward_s;
     }
 }
 
@@ -57,20 +59,24 @@ amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
         return amm_fail(AMM_LIMIT, "schedule: %d chunks exceed %d", count, AMM_MAX_STAGES);
     }
     int32_t *blocks = amm_arena_alloc(arena, (size_t)count, sizeof *blocks);
-    double *seconds = amm_arena_alloc(arena, (size_t)count * 3, sizeof *seconds);
+    double *seconds = amm_arena_alloc(arena, (size_t)count * 4, sizeof *seconds);
     if (blocks == NULL || seconds == NULL) {
         return AMM_NO_MEMORY;
     }
     share_blocks(blocks, lowered->analytic, plan);
     fill_seconds(seconds, blocks, lowered->analytic, c);
-    const amm_schedule_input in = { .kind =
-                                        c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B,
+    amm_run run;
+    amm_lower_run(&run, lowered->analytic, c, NULL);
+    const amm_schedule_kind kind = (amm_schedule_kind)run.schedule;
+    const bool split = amm_schedule_splits(kind);
+    const amm_schedule_input in = { .kind = kind,
                                     .transfer = AMM_TRANSFER_BLOCKING,
                                     .stages = c->pp,
                                     .chunks = c->vpp,
                                     .micro_batches = (int32_t)c->micro_batches,
                                     .forward_s = seconds,
                                     .backward_s = seconds + count,
+                                    .weight_s = split ? seconds + 3 * (size_t)count : NULL,
                                     .transfer_s = seconds + 2 * (size_t)count };
     *out = in;
     return AMM_OK;

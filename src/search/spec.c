@@ -189,7 +189,7 @@ static const key keys[] = { { "model", set_model, AMM_DIM_COUNT },
                             { "cost_model", set_cost_model, AMM_DIM_COUNT },
                             { "memory_margin", set_memory_margin, AMM_DIM_COUNT },
                             { "space", set_space, AMM_DIM_COUNT },
-#define AMM_DIM_KEY(name, key, option, megatron) { key, set_dim, AMM_DIM_##name },
+#define AMM_DIM_KEY(name, key, ...) { key, set_dim, AMM_DIM_##name },
                             AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
 };
@@ -215,14 +215,17 @@ static uint64_t hash_change(const change *c, uint64_t before)
     return hash;
 }
 
+/* ", micro_batch, tp, … " */
+#define DIM_WORD(name, key, ...) ", " key
+#define DIM_WORDS                AMM_DIM_LIST(DIM_WORD)
+
 amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
 {
     const key *found = find_key(name);
     if (found == NULL) {
         return amm_fail(AMM_INPUT,
                         "key: got '%.64s', allowed model, cluster, runtime, profile, precision, "
-                        "global_batch, seq_len, cost_model, memory_margin, space, tp, dp, pp, "
-                        "micro_batch, cp, ep, etp, vpp, recompute, sharding",
+                        "global_batch, seq_len, cost_model, memory_margin, space" DIM_WORDS,
                         name);
     }
     if (value == NULL) {

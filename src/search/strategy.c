@@ -95,7 +95,13 @@ static const char *const keys[] = {
     DEGREE_LIST(DEGREE_KEY)
 #undef DEGREE_KEY
         "recompute",
-    "sharding", "stage-layers", "placement", "tp-term"
+    "sharding",
+    "stage-layers",
+    "placement",
+    "tp-term",
+#define CHOICE_KEY(name, key, option, ...) option,
+    AMM_CHOICE_LIST(CHOICE_KEY)
+#undef CHOICE_KEY
 };
 enum {
     MICRO_BATCH = 3,
@@ -105,7 +111,8 @@ enum {
     STAGE_LAYERS,
     PLACEMENT,
     TP_TERM,
-    KEYS
+    FIRST_CHOICE,
+    KEYS = FIRST_CHOICE + AMM_CHOICE_COUNT
 }; /* positions in keys */
 static_assert(sizeof keys / sizeof keys[0] == KEYS, "a name for every key");
 
@@ -163,11 +170,17 @@ static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
     }
     if (dim == AMM_DIM_RECOMPUTE) {
         p->out->config.recompute = (int32_t)n - 1;
+    } else if (dim >= AMM_DIM_FIRST_CHOICE) {
+        p->out->config.choice[dim - AMM_DIM_FIRST_CHOICE] = (int32_t)n - 1;
     } else {
         p->out->config.sharding = (int32_t)n - 1;
     }
     return AMM_OK;
 }
+
+/* "schedule, sequence-parallel, … " */
+#define CHOICE_WORD(name, key, option, ...) option ", "
+#define CHOICE_WORDS                        AMM_CHOICE_LIST(CHOICE_WORD)
 
 static amm_status item(parsing *p, slice key, slice value)
 {
@@ -181,6 +194,9 @@ static amm_status item(parsing *p, slice key, slice value)
     }
     if (analytic(p) && (known == RECOMPUTE || known == SHARDING)) {
         return words(p, known == RECOMPUTE ? AMM_DIM_RECOMPUTE : AMM_DIM_SHARDING, key, value);
+    }
+    if (analytic(p) && known >= FIRST_CHOICE) {
+        return words(p, (amm_dim)(AMM_DIM_FIRST_CHOICE + known - FIRST_CHOICE), key, value);
     }
     if (known == STAGE_LAYERS) {
         const int32_t room = p->problem->model->layer_count;
@@ -212,12 +228,12 @@ static amm_status item(parsing *p, slice key, slice value)
         p->out->explicit_tp = is(value, "explicit");
         return AMM_OK;
     }
-    return amm_fail(AMM_INPUT,
-                    "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
-                    (int)key.length, key.at, (int)value.length, value.at,
-                    amp           ? "placement, tp-term=profile|explicit"
-                    : analytic(p) ? "cp, ep, etp, vpp, recompute, sharding, stage-layers"
-                                  : "stage-layers");
+    return amm_fail(
+        AMM_INPUT, "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
+        (int)key.length, key.at, (int)value.length, value.at,
+        amp           ? "placement, tp-term=profile|explicit"
+        : analytic(p) ? "cp, ep, etp, vpp, recompute, sharding, " CHOICE_WORDS "stage-layers"
+                      : "stage-layers");
 }
 
 static amm_status check(const parsing *p)
@@ -281,6 +297,9 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
     out->config.tp = out->config.pp = out->config.dp = 1;
     out->config.micro_batch = 1;
     out->config.cp = out->config.ep = out->config.etp = out->config.vpp = 1;
+    if (analytic(&p)) {
+        amm_config_usual(&out->config, problem->runtime);
+    }
     if (analytic(&p) && problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0) {
         out->config.sharding = AMM_SHARDING_OPTIMIZER;
     }

@@ -58,6 +58,33 @@ same "$out" "$scratch/short.json"
 run 0 plan "${llama[@]}" --sharding no_shard,optim --top 3
 has "$out" " shard "
 
+# The choices of a run: options in both spellings, the column of the unusual ones, what explain says.
+run 0 plan "${llama[@]}" --pp 4 --tp-overlap off,on --cp-comm a2a,p2p --schedule 1f1b,gpipe \
+    --space full --top 4 --json --no-run-info
+cp "$out" choices.json
+run 0 plan "${llama[@]}" --pp 4 --tp-comm-overlap off,on --cp-comm-type a2a,p2p --schedule gpipe,1f1b \
+    --space full --top 4 --json --no-run-info
+cp "$out" spelled.json
+for text in '"schedule": "' '"tp_overlap": true' '"launchable": ["megatron-core"' '"no-effect": '; do
+    has choices.json "$text"
+done
+python3 - choices.json spelled.json << 'END' || fail "spellings"
+import json, sys
+a, b = (json.load(open(name)) for name in sys.argv[1:])
+sys.exit(a["plans"] != b["plans"] or a["search"] != b["search"] or not a["plans"])
+END
+run 0 plan "${llama[@]}" --pp 4 --schedule gpipe --graphs partial --space full --top 3
+for text in "  choices" "schedule=gpipe graphs=partial" "launch   megatron-core cannot start #1, #2, #3"; do
+    has "$out" "$text"
+done
+run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,schedule=zb-h1,tp-overlap=off --json
+cp "$out" zb.json
+has zb.json '"schedule": "zb-h1"'
+has zb.json '"launchable": ["generic"]'
+run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,schedule=zb-h1,tp_overlap=0,dp-overlap=on
+has "$out" "schedule=zb-h1,tp-overlap=off"
+if grep -q "dp-overlap" "$out"; then fail "the usual is told"; fi
+
 # Experts, everything that can be timed, fewest nodes.
 run 0 plan --model mixtral-8x7b --cluster 4xdgx-h100 --seq-length 4096 --global-batch-size 256 --json
 cp "$out" experts.json
@@ -122,6 +149,13 @@ mistake "ep x etp does not divide" explain --model mixtral-8x7b --cluster dgx-h1
 mistake "equal nodes of one device type" plan --model gpt2 --global-batch-size 64 \
     --cluster '1xdgx-h100+1xdgx-a100'
 mistake 'not with measured layer times, allowed 1' plan amp-homogeneous --cp 2
+mistake 'graphs: unknown, got "some", allowed none, partial, full_iteration' plan "${llama[@]}" \
+    --graphs some
+mistake "schedule: unknown, got 'zb', allowed 1f1b, gpipe, zb-h1, zb-h2" explain "${llama[@]}" \
+    --strategy tp=8,pp=8,schedule=zb
+mistake "one chunk per stage" explain "${llama[@]}" --strategy tp=8,pp=4,vpp=2,dp=2,schedule=gpipe
+mistake 'not with measured layer times, allowed what was measured' plan amp-homogeneous \
+    --schedule 1f1b
 mistake 'not with measured layer times, allowed none' plan amp-homogeneous --recompute full
 cat > device.json << 'END'
 {"format": "ammeter-cluster", "version": 1, "name": "c", "nodes": [{"intra": "1GB", "inter": "1GB",
@@ -143,7 +177,7 @@ has "$out" "sizes lie outside the measured ones"
 
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \
-        explained.json none.json << 'END' || fail "results and their schema"
+        explained.json none.json choices.json zb.json << 'END' || fail "results and their schema"
 import json, math, sys
 import jsonschema
 schema = json.load(open(sys.argv[1]))

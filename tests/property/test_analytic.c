@@ -43,6 +43,12 @@ static const char *const runtimes[] = { "megatron-core", "megatron-lm-2021", "ge
                                         "llm-foundry" };
 static const char *const batches[] = { "8", "12", "16", "48" };
 
+static const char *const schedules[] = { "gpipe", "1f1b,zb-h1", "zb-h2", "1f1b,gpipe" };
+static const char *const choices[][2] = { { "tp_overlap", "off,on" }, { "dp_overlap", "off" },
+                                          { "shard_group", "all,2" }, { "cp_comm", "p2p,a2a" },
+                                          { "graphs", "partial" },    { "sequence_parallel", "on" },
+                                          { "attention", "fused" },   { "dispatcher", "deepep" } };
+
 #define PICK(array, seed)                                                                          \
     (array)[amm_random_range(seed, 0, (int32_t)(sizeof(array) / sizeof(array)[0]) - 1)]
 
@@ -67,6 +73,11 @@ static amm_spec *random_spec(uint64_t *seed)
     set(spec, "micro_batch", "1,2,4");
     if (amm_random_range(seed, 0, 3) == 0) {
         set(spec, "space", "full");
+    }
+    if (amm_random_range(seed, 0, 2) == 0) {
+        set(spec, "schedule", PICK(schedules, seed));
+        const char *const *more = PICK(choices, seed);
+        set(spec, more[0], more[1]);
     }
     return spec;
 }
@@ -123,7 +134,7 @@ static double brute_force(const amm_spec *spec)
         }
         b.cuts[0] = 0;
         b.cuts[c.pp] = b.lowered.analytic->layers;
-        if (c.vpp > 1) {
+        if (amm_analytic_is_direct(&c)) {
             amm_even_cuts(&b.lowered, b.cuts, &c);
             try_cuts(&b, &c);
         } else {

@@ -8,7 +8,7 @@
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 42, ROOM = 16384 };
+enum { COLUMNS = 43, ROOM = 16384 };
 
 /* A run that is understood: column and usual cell. */
 static const char *const usual[COLUMNS][2] = {
@@ -52,6 +52,7 @@ static const char *const usual[COLUMNS][2] = {
     { "recompute_modules", "" },
     { "first_k_dense", "" },
     { "moe_ffn_hidden", "" },
+    { "cp_comm", "" },
     { "score", "1" },
     { "notes", "" },
 };
@@ -240,6 +241,10 @@ static const char *const refusals[][2] = {
     { "stage_layers=4-x", "stage_layers: does not list the layers" },
     { "cluster=nowhere-x9", "cluster: unknown" },
     { "measured_iter_s=soon", "measured_iter_s: not a number in range" },
+    { "cp_comm=ring", "cp_comm: unknown" },
+    { "cp=2|tp=2|dp=1|cp_comm=a2a|heads=16|kv_heads=2",
+      "cp_comm: the heads do not divide by tp x cp" },
+    { "cp=2|tp=2|dp=1|cp_comm=all_gather|heads=16|kv_heads=2", "" },
     { "measured_iter_s=-1", "measured_iter_s: not a number in range" },
 };
 

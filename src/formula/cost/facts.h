@@ -65,6 +65,16 @@
     X(runs_vpp, 0, 1, 1, "1: it has interleaved pipeline stages")                                  \
     X(runs_cp, 0, 1, 1, "1: it has context parallelism")                                           \
     X(runs_ep, 0, 1, 1, "1: it has expert parallelism")                                            \
+    X(runs_sharding, 0, 3, 3, "what it can shard: 1 optimizer, 2 and gradients, 3 and parameters") \
+    X(runs_gpipe, 0, 1, 0, "1: it has the GPipe schedule")                                         \
+    X(runs_zero_bubble, 0, 1, 0, "1: it has the zero-bubble schedules")                            \
+    X(runs_sequence_parallel, 0, 1, 0, "1: it has sequence parallelism")                           \
+    X(runs_cp_comm, 0, 1, 0, "1: its context ranks can also gather and exchange heads")            \
+    X(runs_tp_overlap, 0, 1, 0, "1: it can overlap tensor-parallel transfers")                     \
+    X(runs_ep_overlap, 0, 1, 0, "1: it can overlap dispatch and combine")                          \
+    X(runs_deduplicate, 0, 1, 0, "1: it has a dispatcher that sends one copy per domain")          \
+    X(runs_graphs, 0, 1, 0, "1: it can capture CUDA graphs")                                       \
+    X(runs_shard_group, 0, 1, 0, "1: a part of the data-parallel ranks can share the states")      \
     X(plans_sharding, 0, 3, 1, "what plans shard: 1 optimizer, 2 and gradients, 3 and parameters") \
     X(plans_tp_overlap, 0, 1, 0, "1: plans overlap tensor-parallel transfers with their GEMMs")    \
     X(plans_ep_overlap, 0, 1, 0, "1: plans overlap dispatch and combine")                          \
@@ -101,6 +111,20 @@ enum {
     AMM_ATTENTION_LIST(AMM_ATTENTION_ENUM)
 #undef AMM_ATTENTION_ENUM
         AMM_ATTENTION_COUNT
+};
+
+/* How context-parallel ranks exchange keys and values (context.h). name, word */
+#define AMM_CP_COMM_LIST(X)                                                                        \
+    X(P2P, "p2p")               /* a ring */                                                       \
+    X(ALL_GATHER, "all_gather") /* whole keys and values on every rank */                          \
+    X(A2A, "a2a")               /* heads for tokens */                                             \
+    X(A2A_P2P, "a2a+p2p")       /* heads for tokens inside a domain, a ring over domains */
+
+enum {
+#define AMM_CP_COMM_ENUM(name, word) AMM_CP_COMM_##name,
+    AMM_CP_COMM_LIST(AMM_CP_COMM_ENUM)
+#undef AMM_CP_COMM_ENUM
+        AMM_CP_COMM_COUNT
 };
 
 /* Number format of the block's linear layers. name, word, bits of their products */
