@@ -117,18 +117,19 @@ enum {
         AMM_CP_COMM_COUNT
 };
 
-/* Number format of the block's linear layers. name, word, bits of their products */
+/* Number format of the block's linear layers. name, word, bits of their products, peak of them
+ * (AMM_PEAK_LIST) */
 #define AMM_PRECISION_LIST(X)                                                                      \
-    X(FP32, "fp32", 32)                                                                            \
-    X(TF32, "tf32", 19)                                                                            \
-    X(FP16, "fp16", 16)                                                                            \
-    X(BF16, "bf16", 16)                                                                            \
-    X(FP8, "fp8", 8)     /* one scale per tensor, delayed or current */                            \
-    X(MXFP8, "mxfp8", 8) /* one scale per 32 elements */                                           \
-    X(NVFP4, "nvfp4", 4)
+    X(FP32, "fp32", 32, flops_fp32)                                                                \
+    X(TF32, "tf32", 19, flops_tf32)                                                                \
+    X(FP16, "fp16", 16, flops_16bit)                                                               \
+    X(BF16, "bf16", 16, flops_16bit)                                                               \
+    X(FP8, "fp8", 8, flops_8bit)     /* one scale per tensor, delayed or current */                \
+    X(MXFP8, "mxfp8", 8, flops_8bit) /* one scale per 32 elements */                               \
+    X(NVFP4, "nvfp4", 4, flops_4bit)
 
 enum {
-#define AMM_PRECISION_ENUM(name, word, bits) AMM_PRECISION_##name,
+#define AMM_PRECISION_ENUM(name, word, bits, peak) AMM_PRECISION_##name,
     AMM_PRECISION_LIST(AMM_PRECISION_ENUM)
 #undef AMM_PRECISION_ENUM
         AMM_PRECISION_COUNT

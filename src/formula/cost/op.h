@@ -23,23 +23,27 @@ AMM_FN double amm_traffic_time(const amm_rates *r, double bytes)
     return bytes / (r->hbm_bytes_per_s * r->memory_efficiency);
 }
 
-/* Peak of matrix products in a number format; what an 8-bit or narrower format gains over its
- * nominal speed-up of 16 bit is scaled by low_precision_share. */
-AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
+/* AMM_PEAK_...: the datasheet's figure for matrix products in a number format. */
+AMM_FN int amm_precision_peak(int precision)
 {
-    switch (precision) {
-    case AMM_PRECISION_FP32:
-        return r->flops_fp32;
-    case AMM_PRECISION_TF32:
-        return r->flops_tf32;
-    case AMM_PRECISION_FP8:
-    case AMM_PRECISION_MXFP8:
-        return r->flops_8bit * r->low_precision_share;
-    case AMM_PRECISION_NVFP4:
-        return r->flops_4bit * r->low_precision_share;
-    default:
-        return r->flops_16bit;
+#define AMM_PRECISION_PEAK(name, word, bits, peak)                                                 \
+    if (precision == AMM_PRECISION_##name) {                                                       \
+        return AMM_PEAK_##peak;                                                                    \
     }
+    AMM_PRECISION_LIST(AMM_PRECISION_PEAK)
+#undef AMM_PRECISION_PEAK
+    return AMM_PEAK_flops_16bit;
+}
+
+AMM_FN double amm_nominal_peak(const amm_rates *r, int precision)
+{
+#define AMM_PRECISION_PEAK(name, word, bits, peak)                                                 \
+    if (precision == AMM_PRECISION_##name) {                                                       \
+        return r->peak;                                                                            \
+    }
+    AMM_PRECISION_LIST(AMM_PRECISION_PEAK)
+#undef AMM_PRECISION_PEAK
+    return r->flops_16bit;
 }
 
 /* FP32 and TF32 train on 4-byte elements; every other format keeps 2-byte activations. */
@@ -57,6 +61,14 @@ AMM_FN int amm_precision_is_narrow(int precision)
 {
     return precision == AMM_PRECISION_FP8 || precision == AMM_PRECISION_MXFP8 ||
            precision == AMM_PRECISION_NVFP4;
+}
+
+/* Peak that matrix products can reach; what an 8-bit or narrower format gains over its nominal
+ * speed-up of 16 bit is scaled by low_precision_share. */
+AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
+{
+    return amm_nominal_peak(r, precision) *
+           (amm_precision_is_narrow(precision) ? r->low_precision_share : 1.0);
 }
 
 /* Devices with 8-bit matrix units (Hopper and later) want kernels written for them. */
