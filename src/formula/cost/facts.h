@@ -9,6 +9,7 @@
     X(gradient_bytes_fp16, 1, 8, 4, "bytes of a gradient, kept and reduced, in fp16 training")     \
     X(gradient_bytes_bf16, 1, 8, 4, "bytes of a gradient, kept and reduced, in bf16 training")     \
     X(gradient_copy_bytes_bf16, 0, 4, 0, "a second copy of it that is kept but not reduced, bf16") \
+    X(gradient_copy_bytes_fp16, 0, 4, 0, "the optimizer's wider copy of them, for its step, fp16") \
     X(distributed_optimizer, 0, 1, 0, "1: plain data parallelism shards the optimizer (ZeRO-1)")   \
     X(vocabulary_parallel_loss, 0, 1, 1, "1: logits stay sharded by tp, 0: gathered")              \
     X(loss_traffic_bytes, 4, 120, 32, "traffic per logit, loss forward and backward")              \
