@@ -274,6 +274,30 @@ static void peaks(void **state)
                      r.flops_4bit * r.low_precision_share);
 }
 
+/* At m = x, n and k large, half the rate; twice the m where the format is twice as fast. */
+static void half_size(void **state)
+{
+    amm_rates r = { 0 };
+    amm_facts facts = { 0 };
+    amm_op_env env = { 0 };
+    (void)state;
+    r.flops_16bit = 1e12;
+    r.flops_8bit = 1.5e12; /* no hopper_gemm_rate */
+    r.gemm_efficiency = r.low_precision_share = r.memory_efficiency = 1.0;
+    r.hbm_bytes_per_s = 1e30;
+    r.gemm_half_size = 100.0;
+    env.rates = &r;
+    env.facts = &facts;
+    env.element_bytes = 2.0;
+    env.precision = AMM_PRECISION_FP8;
+    const double n = 64e12; /* its own faces do not count */
+    assert_close(amm_gemm_time(&env, AMM_PRECISION_BF16, 100.0, n, n),
+                 2.0 * (2.0 * 100.0 * n * n / 1e12), 1e-9, 0);
+    assert_close(amm_gemm_time(&env, AMM_PRECISION_FP8, 150.0, n, n),
+                 2.0 * (2.0 * 150.0 * n * n / 1.5e12), 1e-9, 0);
+    assert_close(amm_grouped_share(&env, 150.0), 2.0, tight, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,7 +305,7 @@ int main(void)
         cmocka_unit_test(expert_tensor),   cmocka_unit_test(hybrid_experts),
         cmocka_unit_test(hybrid_agrees),   cmocka_unit_test(end_parameters),
         cmocka_unit_test(end_activations), cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(peaks),
+        cmocka_unit_test(peaks),           cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

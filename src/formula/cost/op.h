@@ -82,6 +82,13 @@ AMM_FN int amm_is_multiple(double x, double of)
     return fmod(x, of) == 0.0;
 }
 
+/* gemm_half_size is that of 16-bit products. A tile starts and ends in as many seconds in any format,
+ * which are more products where these are faster. */
+AMM_FN double amm_half_size(const amm_rates *r, int precision)
+{
+    return r->gemm_half_size * amm_nominal_peak(r, precision) / r->flops_16bit;
+}
+
 /* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with every
  * size (a tile's edges, its start and its end cost time that no product is made in); sizes that are
  * no multiple of 64 elements lose a further factor. */
@@ -91,7 +98,7 @@ AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, doub
     const double peak = amm_matrix_peak(r, precision);
     const int aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
     const double rate = peak * r->gemm_efficiency /
-                        (1.0 + r->gemm_half_size * (1.0 / m + 1.0 / n + 1.0 / k)) *
+                        (1.0 + amm_half_size(r, precision) * (1.0 / m + 1.0 / n + 1.0 / k)) *
                         (aligned ? 1.0 : r->unaligned_efficiency) *
                         (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
     const double bytes = env->element_bytes * (m * k + k * n + m * n);
@@ -121,7 +128,7 @@ AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, double m
  * saturates with the rows of a group. */
 AMM_FN double amm_grouped_share(const amm_op_env *env, double rows)
 {
-    return 1.0 + env->rates->gemm_half_size / rows;
+    return 1.0 + amm_half_size(env->rates, env->precision) / rows;
 }
 
 typedef struct amm_pass_time {
