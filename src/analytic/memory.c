@@ -12,6 +12,8 @@ static amm_states states_of(const amm_machine *m, const amm_run *run)
     const int wide = run->precision <= AMM_PRECISION_TF32;
     amm_states s = amm_states_of(wide ? AMM_STATES_FP32 : AMM_STATES_BF16_FP32);
     s.gradients = wide ? s.gradients : gradients;
+    s.gradient_copy =
+        run->precision == AMM_PRECISION_FP16 ? m->facts.gradient_copy_bytes_fp16 : 0.0;
     s.weights += amm_precision_is_narrow(run->precision) ? m->facts.narrow_weight_bytes : 0.0;
     return s;
 }
@@ -26,7 +28,6 @@ typedef struct stage_content {
 static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage,
                        const int32_t *blocks)
 {
-    const double table = n->vocab * n->hidden / run->tp;
     const int last = stage == (int32_t)run->pp - 1;
     int32_t count = 0;
     memset(out, 0, sizeof *out);
@@ -39,9 +40,7 @@ static void content_of(stage_content *out, const amm_network *n, const amm_run *
         count += out->blocks[k];
     }
     out->block = count > 0 ? (out->dense + out->expert) / count : 0.0;
-    out->dense +=
-        (stage == 0 ? table : 0.0) +
-        (last && (run->pp > 1.0 || !n->tied) ? table * (1.0 + n->prediction_layers) : 0.0);
+    out->dense += amm_end_parameters(n, run, stage == 0, last);
 }
 
 static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
@@ -102,6 +101,29 @@ static void add_activations(amm_ledger *out, const amm_network *n, const amm_mac
     }
 }
 
+/* The embedding keeps the indices of its rows and a dropout mask for every micro-batch in flight; the
+ * head what enters its norm and its GEMM, and the logits. Backward follows forward at once there,
+ * unless all forward passes come first. */
+static void add_ends(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run, int32_t stage)
+{
+    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const double own = run->sequence_parallel ? tokens / run->tp : tokens;
+    const double shards = m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0;
+    const double heads = (run->schedule == AMM_SCHEDULE_GPIPE ? run->micro_batches : 1.0) *
+                         (1.0 + n->prediction_layers);
+    const amm_block_shape *x = &n->kind[n->kind_of[n->block_count - 1]];
+    const double mask = x->norm_vectors > 1.0 ? m->facts.dropout_mask_bytes : 0.0;
+    if (stage == 0) {
+        out->activations +=
+            in_flight(run, stage) * amm_embedding_kept_bytes(tokens, own * n->hidden, mask);
+    }
+    if (stage == (int32_t)run->pp - 1) {
+        out->activations += heads * 2.0 * own * n->hidden * amm_element_bytes(run->precision);
+        out->logits = heads * amm_logit_bytes(tokens, n->vocab, m->facts.logit_bytes, shards);
+    }
+}
+
 /* Groups of more than one rank that a device belongs to. */
 static double communicators(const amm_run *run)
 {
@@ -111,30 +133,27 @@ static double communicators(const amm_run *run)
 void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
                        const amm_run *run, int32_t stage, const int32_t *blocks)
 {
-    const double ranks = run->dp * run->cp;
-    const double z = amm_shards(run, ranks);
-    const double ze = run->sharding == AMM_SHARDING_NONE ? 1.0 : amm_expert_ranks(run);
-    const int by_gradients = run->sharding >= AMM_SHARDING_GRADIENTS;
-    const int by_weights = run->sharding >= AMM_SHARDING_PARAMETERS;
     const amm_states states = states_of(m, run);
+    const double ranks = run->dp * run->cp;
+    const amm_state_bytes dense =
+        amm_sharded_bytes(&states, AMM_OPTIMIZER_ADAM, run->sharding, amm_shards(run, ranks));
+    const amm_state_bytes expert =
+        amm_sharded_bytes(&states, AMM_OPTIMIZER_ADAM, run->sharding, amm_expert_shards(run));
     stage_content c;
     memset(out, 0, sizeof *out);
     content_of(&c, n, run, stage, blocks);
     out->stage = stage;
-    out->weights =
-        states.weights * (c.dense / (by_weights ? z : 1.0) + c.expert / (by_weights ? ze : 1.0));
-    out->gradients = states.gradients *
-                     (c.dense / (by_gradients ? z : 1.0) + c.expert / (by_gradients ? ze : 1.0));
-    out->optimizer = (states.master + amm_optimizer_state_bytes(AMM_OPTIMIZER_ADAM)) *
-                     (c.dense / z + c.expert / ze);
+    out->weights = dense.weights * c.dense + expert.weights * c.expert;
+    out->gradients = dense.gradients * c.dense + expert.gradients * c.expert;
+    out->optimizer = dense.optimizer * c.dense + expert.optimizer * c.expert;
     add_activations(out, n, m, run, &c, stage);
-    if (by_weights) { /* the layer in use and the one prefetched */
-        out->gathered = c.block * (2.0 * states.gathered + states.gradients);
+    add_ends(out, n, m, run, stage);
+    if (run->sharding >= AMM_SHARDING_PARAMETERS) { /* the layer in use and the one prefetched */
+        out->gathered = amm_gathered_bytes(&states, 2.0 * c.block, c.block);
     }
-    if (stage == (int32_t)run->pp - 1) {
-        out->logits = run->micro_batch * run->seq_len / run->cp * n->vocab * m->facts.logit_bytes /
-                      (m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0);
-    }
+    /* The optimizer's copy of the gradients comes when the activations are gone. */
+    const double copy = dense.gradient_copy * c.dense + expert.gradient_copy * c.expert;
+    out->working += fmax(0.0, copy - out->activations - out->working - out->gathered - out->logits);
     const double moving = out->activations + out->working + out->gathered + out->logits;
     out->reserve = moving * (m->facts.fragmentation - 1.0);
     out->context = m->facts.context_share * m->memory_bytes +

@@ -21,7 +21,7 @@ static const char *parallelism(const amm_run *run)
 static int precision_bits(int precision)
 {
     static const int bits[AMM_PRECISION_COUNT] = {
-#define AMM_BITS(name, word, bits) bits,
+#define AMM_BITS(name, word, bits, peak) bits,
         AMM_PRECISION_LIST(AMM_BITS)
 #undef AMM_BITS
     };

@@ -38,13 +38,20 @@ void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_mach
 void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
                    const amm_run *run);
 
+/* Parameters at the ends that one tensor rank of the first and of the last stage holds: tables, learned
+ * positions (whole on every rank), the final norm; on the last stage a copy of a tied table, and of
+ * the embedding's for extra prediction layers. */
+double amm_end_parameters(const amm_network *n, const amm_run *run, int first, int last);
+
 /* Seconds at the end of a step that data parallelism adds for a stage; its optimizer step. */
 double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s);
 
-/* Data-parallel ranks of one expert; ranks among which `ranks` of them share their states. */
+/* Data-parallel ranks of one expert; ranks among which `ranks` of them, or those of an expert, share
+ * their states. */
 double amm_expert_ranks(const amm_run *run);
 double amm_shards(const amm_run *run, double ranks);
+double amm_expert_shards(const amm_run *run);
 
 /* One transfer of a micro-batch between stages, one way. */
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);

@@ -32,13 +32,25 @@ static double launch_seconds(const amm_machine *m, const amm_run *run)
 }
 
 /* Tensor parallelism: an all-reduce after attention and after the feed-forward each way; with
- * sequence parallelism an all-gather and a reduce-scatter of the same volume instead. */
-static double tensor_time(const amm_machine *m, const amm_run *run, double bytes)
+ * sequence parallelism an all-gather and a reduce-scatter of the same volume instead. Routed experts
+ * have groups of their own (expert_time); shared ones are a feed-forward like any other. */
+static double tensor_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                          double bytes)
 {
     const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
     const double once = amm_all_reduce_time(&m->fabric, &m->rates, &g, bytes);
+    const double parts = x->ffn > 0.0 || x->shared_ffn > 0.0 ? 2.0 : 1.0;
     const int hidden = run->tp_overlap && run->sequence_parallel && g.inside >= run->tp;
-    return 2.0 * once * (hidden ? 1.0 - m->facts.tp_overlap : 1.0);
+    return parts * once * (hidden ? 1.0 - m->facts.tp_overlap : 1.0);
+}
+
+/* Experts cut over `etp` ranks: the tokens that they received are gathered before, and the parts of
+ * their outputs reduced and scattered after the experts. */
+static double expert_tensor_time(const amm_machine *m, const amm_run *run, double copy_bytes)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->etp, 1.0);
+    const double bytes = copy_bytes * run->etp * m->facts.expert_imbalance;
+    return 2.0 * amm_gather_time(&m->fabric, &m->rates, &g, bytes);
 }
 
 /* Experts: dispatch and combine, once each way and pass. */
@@ -56,7 +68,8 @@ static double expert_time(const amm_machine *m, const amm_run *run, const amm_bl
                            : x->top_k * far_share;
     const double once =
         amm_all_to_all_time(&m->fabric, &m->rates, &g, local, own_tokens * token * hit);
-    return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0);
+    return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0) +
+           expert_tensor_time(m, run, own_tokens * token * x->top_k);
 }
 
 /* Context parallelism beside the attention core of one pass; `times` as in amm_context_load. */
@@ -98,7 +111,7 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const amm_block_time t = amm_block_times(&env, x, &split);
     const double own = run->sequence_parallel ? split.tokens / run->tp : split.tokens;
     const double tp =
-        run->tp > 1.0 ? tensor_time(m, run, split.tokens * x->hidden * env.element_bytes) : 0.0;
+        run->tp > 1.0 ? tensor_time(m, run, x, split.tokens * x->hidden * env.element_bytes) : 0.0;
     const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
     const double cp_f = context_time(m, run, x, t.core.forward_s, 1.0);
     const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
@@ -148,22 +161,46 @@ void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *
         m->facts.vocabulary_parallel_loss > 0.0
             ? 0.0
             : amm_gather_time(&m->fabric, &m->rates, &g, tokens * vocab * env.element_bytes);
+    /* The input of a sharded vocabulary is gathered; its gradient is reduced over the shards beside
+     * the weight-gradient GEMM. */
+    const double input = tokens * n->hidden * env.element_bytes;
+    const double half =
+        run->sequence_parallel ? amm_gather_time(&m->fabric, &m->rates, &g, input) : 0.0;
+    const double beside = amm_gemm_time(&env, env.precision, n->hidden, vocab / run->tp, tokens) *
+                          m->rates.weight_gradient_slowdown;
+    const double reduce = fmax(0.0, amm_all_reduce_time(&m->fabric, &m->rates, &g, input) - beside);
     out->forward_s = amm_linear_forward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
-                     gather + loss / 3.0 + norm + host;
+                     gather + half + loss / 3.0 + norm + host;
     out->backward_s = amm_linear_backward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
-                      loss * 2.0 / 3.0 + norm + host +
+                      loss * 2.0 / 3.0 + norm + host + reduce +
                       (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
 }
 
 void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
                         const amm_run *run)
 {
-    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const double element = amm_element_bytes(run->precision);
+    const double values = run->micro_batch * run->seq_len / run->cp * n->hidden;
     const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
     const double host = 5.0 * m->rates.launch_s * m->facts.host_scale;
-    out->forward_s = amm_traffic_time(&m->rates, tokens * n->hidden * 8.0) + host +
-                     amm_all_reduce_time(&m->fabric, &m->rates, &g, tokens * n->hidden * 2.0);
-    out->backward_s = amm_traffic_time(&m->rates, tokens * n->hidden * 8.0) + host;
+    const double rows = amm_traffic_time(&m->rates, values * 4.0 * element);
+    /* Every rank looks up the words that it holds. */
+    const double half = amm_gather_time(&m->fabric, &m->rates, &g, values * element);
+    const double whole = amm_all_reduce_time(&m->fabric, &m->rates, &g, values * element);
+    out->forward_s = rows + host + (run->sequence_parallel ? half : whole);
+    out->backward_s = rows + host + (run->sequence_parallel ? half : 0.0);
+}
+
+double amm_end_parameters(const amm_network *n, const amm_run *run, int first, int last)
+{
+    const double table = n->vocab * n->hidden / run->tp;
+    const double norm = amm_norm_parameters(n->kind[n->kind_count - 1].norm_vectors, n->hidden);
+    double sum = first ? table + n->positions * n->hidden : 0.0;
+    if (last) {
+        sum += norm + (!n->tied || run->pp > 1.0 ? table : 0.0) +
+               (n->prediction_layers > 0.0 && run->pp > 1.0 ? table : 0.0);
+    }
+    return sum;
 }
 
 /* ---- stages ---------------------------------------------------------------------------------- */
@@ -248,8 +285,8 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
         if (i == 0) {
             s->forward_s += embedding.forward_s;
             s->backward_s += embedding.backward_s;
-            s->parameters += n->vocab * n->hidden / run->tp;
         }
+        s->parameters += amm_end_parameters(n, run, i == 0, last);
         if (last) {
             const amm_block_seconds *x = &kind[n->kind_of[n->block_count - 1]];
             const int k = n->kind_of[n->block_count - 1];
@@ -258,9 +295,6 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             s->expert_parameters += extra * n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
-            if (!n->tied || out->count > 1) {
-                s->parameters += n->vocab * n->hidden / run->tp;
-            }
             s->blocks += extra;
         }
         s->backward_s += accumulation_s(m, run, s);
@@ -288,18 +322,27 @@ double amm_shards(const amm_run *run, double ranks)
     return run->sharding == AMM_SHARDING_NONE ? 1.0 : fmin(run->shard_group, ranks);
 }
 
-/* The groups of a stage's data-parallel ranks: all of them, those that share the states, and those
+/* Hybrid sharding cuts the data-parallel ranks into instances that each hold everything. Those of
+ * experts are cut into as many: Megatron-Core's expert data-parallel groups by
+ * num_distributed_optimizer_instances, FSDP's meshes by their replicate dimension. */
+double amm_expert_shards(const amm_run *run)
+{
+    const double all = run->dp * run->cp;
+    const double instances = all / amm_shards(run, all);
+    return run->sharding == AMM_SHARDING_NONE ? 1.0 : fmax(1.0, amm_expert_ranks(run) / instances);
+}
+
+/* The groups of a stage's data-parallel ranks: those that share the states, and those
  * that hold the same share (hybrid sharding; one rank where the states are shared by all). */
 typedef struct data_groups {
-    amm_group all, shard, replicate;
+    amm_group shard, replicate;
     double shards;
 } data_groups;
 
-static data_groups groups_of(const amm_machine *m, const amm_run *run, double ranks, double stride)
+static data_groups groups_of(const amm_machine *m, double ranks, double shards, double stride)
 {
     data_groups g;
-    g.shards = amm_shards(run, ranks);
-    g.all = amm_group_of(&m->fabric, ranks, stride);
+    g.shards = shards;
     g.shard = amm_group_of(&m->fabric, g.shards, stride);
     g.replicate = amm_group_of(&m->fabric, ranks / g.shards, stride * g.shards);
     return g;
@@ -312,11 +355,15 @@ static double reduce_seconds(const amm_machine *m, const data_groups *g, double 
            amm_all_reduce_time(&m->fabric, &m->rates, &g->replicate, bytes / g->shards);
 }
 
-/* Experts have their own data-parallel ranks, shared as widely as the dense ones. */
+static data_groups dense_groups_of(const amm_machine *m, const amm_run *run)
+{
+    const double ranks = run->dp * run->cp;
+    return groups_of(m, ranks, amm_shards(run, ranks), run->tp);
+}
+
 static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
 {
-    const double ranks = amm_expert_ranks(run);
-    return groups_of(m, run, ranks, run->ep * run->etp);
+    return groups_of(m, amm_expert_ranks(run), amm_expert_shards(run), run->ep * run->etp);
 }
 
 /* Sharded layer by layer (ZeRO-3, FSDP): gathers in both passes and a reduction per micro-batch
@@ -324,18 +371,21 @@ static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
  * once per step. */
 static double sharded_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    const data_groups g = groups_of(m, run, run->dp * run->cp, run->tp);
+    const data_groups g = dense_groups_of(m, run);
     const data_groups e = expert_groups_of(m, run);
+    const double element = amm_element_bytes(run->precision);
     const double layers = fmax(s->blocks, 1.0);
     const double once =
         layers *
-        (amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * 2.0 / layers) +
-         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0 / layers));
+        (amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * element / layers) +
+         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * element / layers));
     const double comm = 3.0 * once;
     const double hidden = comm * m->facts.fsdp_overlap;
     const double compute = s->forward_s + s->backward_s;
-    const double replicate =
-        amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * 2.0 / g.shards);
+    const double replicate = amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate,
+                                                 s->parameters * element / g.shards) +
+                             amm_all_reduce_time(&m->fabric, &m->rates, &e.replicate,
+                                                 s->expert_parameters * element / e.shards);
     const double beside = comm - hidden + fmax(hidden - compute, comm / layers);
     return run->micro_batches * (run->dp_overlap ? beside : comm) + replicate;
 }
@@ -351,14 +401,15 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     if (run->sharding == AMM_SHARDING_PARAMETERS) {
         return sharded_exposed(m, run, s);
     }
-    const data_groups g = groups_of(m, run, run->dp * run->cp, run->tp);
+    const data_groups g = dense_groups_of(m, run);
     const data_groups e = expert_groups_of(m, run);
     const double grad = gradient_bytes(m, run);
     const double reduce = reduce_seconds(m, &g, s->parameters * grad) +
                           reduce_seconds(m, &e, s->expert_parameters * grad);
+    const double element = amm_element_bytes(run->precision);
     const double gather =
-        amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * 2.0) +
-        amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * 2.0);
+        amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * element) +
+        amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * element);
     /* With interleaved stages all chunks but the last to finish have min(G, p) micro-batches of the
      * others to hide behind. */
     const double passes = !run->dp_overlap ? 0.0
@@ -377,8 +428,7 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
 double amm_optimizer_seconds(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const double share = amm_shards(run, run->dp * run->cp);
-    const double expert_share = run->sharding == AMM_SHARDING_NONE ? 1.0 : amm_expert_ranks(run);
-    const double own = s->parameters / share + s->expert_parameters / expert_share;
+    const double own = s->parameters / share + s->expert_parameters / amm_expert_shards(run);
     /* Weights in the training format are written whole, unless they are sharded themselves. */
     const double whole =
         run->sharding == AMM_SHARDING_PARAMETERS ? own : s->parameters + s->expert_parameters;
@@ -444,6 +494,23 @@ static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
     return fmax(0.0, amm_schedule_time(kind, &even, false) - busy) / plain;
 }
 
+/* A table of which first and last stage have a copy each: their gradients are added up once all
+ * others are reduced, while nothing else runs (Megatron-LM finalize_model_grads; Shoeybi et al.
+ * 2019). Extra prediction layers have a copy of the embedding. */
+static double tied_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    const amm_group ends = { 2.0, m->fabric.devices > m->fabric.domain ? 1.0 : 2.0 };
+    /* The stages between are idle: their devices leave the NICs of a shared domain alone. */
+    amm_fabric fabric = m->fabric;
+    fabric.domain = fmin(fabric.domain, run->tp * run->cp * run->dp);
+    const double shards =
+        run->sharding >= AMM_SHARDING_GRADIENTS ? amm_shards(run, run->dp * run->cp) : 1.0;
+    const double bytes = n->vocab * n->hidden / run->tp * gradient_bytes(m, run) / shards;
+    return run->pp > 1.0 && (n->tied || n->prediction_layers > 0.0)
+               ? amm_all_reduce_time(&fabric, &m->rates, &ends, bytes)
+               : 0.0;
+}
+
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     amm_stages stages;
@@ -481,7 +548,9 @@ void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_netwo
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp * bubble_share(run, s);
     out->pp_s = 2.0 * transfer * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
-    out->other_s = m->facts.step_host_s;
+    out->other_s =
+        m->facts.step_host_s + fmax(tied_seconds(n, stages->stage[0].machine, run),
+                                    tied_seconds(n, stages->stage[stages->count - 1].machine, run));
     out->time_s = out->compute_s + out->tp_s + out->cp_s + out->ep_s + out->bubble_s + out->pp_s +
                   out->dp_s + out->optimizer_s + out->other_s;
     out->flops = amm_model_flops(n, run);

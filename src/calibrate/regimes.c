@@ -16,19 +16,13 @@ static const char *const class_words[AMM_PRECISION_CLASS_COUNT] = {
 
 /* ---- list ------------------------------------------------------------------------------------ */
 
-/* The format has products of its own, not those of the next wider one. */
-static bool computes_in(const amm_device *device, int class)
-{
-    const double *peaks = device->peaks;
-    switch (class) {
-    case AMM_BITS_8:
-        return peaks[AMM_PEAK_flops_8bit] > peaks[AMM_PEAK_flops_16bit];
-    case AMM_BITS_4:
-        return peaks[AMM_PEAK_flops_4bit] > peaks[AMM_PEAK_flops_8bit];
-    default:
-        return true;
-    }
-}
+/* Number format that stands for a class. */
+static const int class_precision[AMM_PRECISION_CLASS_COUNT] = {
+    [AMM_BITS_32] = AMM_PRECISION_FP32,
+    [AMM_BITS_16] = AMM_PRECISION_FP16,
+    [AMM_BITS_8] = AMM_PRECISION_FP8,
+    [AMM_BITS_4] = AMM_PRECISION_NVFP4,
+};
 
 static bool is_of(const amm_device *device, const char *family)
 {
@@ -62,7 +56,7 @@ static amm_status add(amm_regimes *out, amm_arena *arena, const amm_device *devi
 static amm_status add_device(amm_regimes *out, amm_arena *arena, const amm_device *device)
 {
     for (int class = AMM_BITS_16; class < AMM_PRECISION_CLASS_COUNT; class ++) {
-        if (computes_in(device, class)) {
+        if (amm_device_computes_in(device, class_precision[class])) {
             AMM_TRY(add(out, arena, device, class));
         }
     }

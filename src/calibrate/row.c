@@ -126,6 +126,9 @@ static void read_network(reading *r)
     const double dense_first = whole(r, AMM_COLUMN_first_k_dense, 0, 0);
     n->hidden = block.hidden;
     n->vocab = whole(r, AMM_COLUMN_vocab, 1, 51200);
+    /* GPT and its kin share the table (Radford et al. 2019), gated networks do not; presets decide
+     * for themselves. */
+    n->tied = block.gated <= 0.0;
     n->prediction_layers = strstr(text(r, AMM_COLUMN_notes), "mtp=1") != NULL;
     if (r->out->reason != NULL || layers > AMM_MAX_LAYERS || dense_first > layers) {
         refuse_cell(r, AMM_COLUMN_layers, "out of range");

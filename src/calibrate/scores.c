@@ -105,26 +105,7 @@ static int yes_or_no(const char *cell)
 /* Nominal FLOP/s of all devices in the run's number format. */
 static double peak(const amm_run_row *row)
 {
-    const double *peaks = row->device->peaks;
-    double one = peaks[AMM_PEAK_flops_16bit];
-    switch (row->run.precision) {
-    case AMM_PRECISION_FP32:
-        one = peaks[AMM_PEAK_flops_fp32];
-        break;
-    case AMM_PRECISION_TF32:
-        one = peaks[AMM_PEAK_flops_tf32];
-        break;
-    case AMM_PRECISION_FP8:
-    case AMM_PRECISION_MXFP8:
-        one = peaks[AMM_PEAK_flops_8bit];
-        break;
-    case AMM_PRECISION_NVFP4:
-        one = peaks[AMM_PEAK_flops_4bit];
-        break;
-    default:
-        break;
-    }
-    return one * row->run.devices;
+    return row->device->peaks[amm_precision_peak(row->run.precision)] * row->run.devices;
 }
 
 static amm_status read_scored(amm_scored *out, const amm_scores *scores)

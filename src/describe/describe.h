@@ -323,6 +323,8 @@ void amm_named_defaults(amm_constant *out, const amm_named *table, int32_t count
 /* The analytic model's numbers as its formulas take them. */
 void amm_device_rates(amm_rates *out, const amm_device *device);
 void amm_runtime_facts(amm_facts *out, const amm_runtime *runtime);
+/* Whether a device has matrix units for a number format (AMM_PRECISION_...), as its peaks tell. */
+bool amm_device_computes_in(const amm_device *device, int precision);
 bool amm_block_shape_same(const amm_block_shape *a, const amm_block_shape *b);
 /* Every figure and the name. */
 bool amm_layer_same(const amm_layer *a, const amm_layer *b);

@@ -104,6 +104,26 @@ amm_status amm_device_check(const amm_device *device, const char *file)
     return check_constant(&device->inter_efficiency, file, "inter_efficiency", 0.001, 4);
 }
 
+/* 4 bits and shared scales came with Blackwell, 8 bits with Hopper, bf16 and tf32 with Ampere: a
+ * format that a device has is faster than the next wider one. */
+bool amm_device_computes_in(const amm_device *device, int precision)
+{
+    const double *peak = device->peaks;
+    switch (precision) {
+    case AMM_PRECISION_NVFP4:
+    case AMM_PRECISION_MXFP8:
+        return peak[AMM_PEAK_flops_4bit] > peak[AMM_PEAK_flops_8bit];
+    case AMM_PRECISION_FP8:
+        return peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
+    case AMM_PRECISION_BF16:
+    case AMM_PRECISION_TF32:
+        return peak[AMM_PEAK_flops_tf32] > peak[AMM_PEAK_flops_fp32] ||
+               peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
+    default:
+        return true;
+    }
+}
+
 amm_status amm_runtime_check(const amm_runtime *runtime, const char *file)
 {
     enum { MAX_BYTES = 4096 };

@@ -199,7 +199,7 @@ amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, cons
 bool amm_precision_parse(int *out, const char *label)
 {
     static const char *const words[AMM_PRECISION_COUNT] = {
-#define AMM_PRECISION_WORD(name, word, bits) word,
+#define AMM_PRECISION_WORD(name, word, bits, peak) word,
         AMM_PRECISION_LIST(AMM_PRECISION_WORD)
 #undef AMM_PRECISION_WORD
     };

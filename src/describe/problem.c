@@ -120,21 +120,11 @@ static amm_status check_shapes(const amm_problem_desc *problem, const char *file
     return AMM_OK;
 }
 
-/* A number format needs matrix units that know it: 4 bits and shared scales came with Blackwell, 8
- * bits with Hopper, bf16 and tf32 with Ampere. The peaks tell. */
 static amm_status check_format(const amm_problem_desc *problem, const char *file)
 {
-    const double *peak = problem->cluster->types[0]->peaks;
     int precision = 0;
-    bool known = amm_precision_parse(&precision, problem->precision);
-    if (precision == AMM_PRECISION_NVFP4 || precision == AMM_PRECISION_MXFP8) {
-        known = peak[AMM_PEAK_flops_4bit] > peak[AMM_PEAK_flops_8bit];
-    } else if (precision == AMM_PRECISION_FP8) {
-        known = peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
-    } else if (precision == AMM_PRECISION_BF16 || precision == AMM_PRECISION_TF32) {
-        known = peak[AMM_PEAK_flops_tf32] > peak[AMM_PEAK_flops_fp32] ||
-                peak[AMM_PEAK_flops_8bit] > peak[AMM_PEAK_flops_16bit];
-    }
+    const bool known = amm_precision_parse(&precision, problem->precision) &&
+                       amm_device_computes_in(problem->cluster->types[0], precision);
     return known ? AMM_OK
                  : amm_refuse(file, "precision",
                               "no matrix units for it, got %s on device \"%s\", allowed a "

@@ -1,4 +1,5 @@
 #include "emit/emit.h"
+#include "formula/cost/op.h"
 
 #include "search/enumerate.h"
 
@@ -32,15 +33,9 @@ bool amm_problem_has_experts(const amm_problem_desc *problem)
 
 double amm_problem_peak_flops(const amm_problem_desc *problem)
 {
-    static const int peak_of[AMM_PRECISION_COUNT] = {
-        [AMM_PRECISION_FP32] = AMM_PEAK_flops_fp32,  [AMM_PRECISION_TF32] = AMM_PEAK_flops_tf32,
-        [AMM_PRECISION_FP16] = AMM_PEAK_flops_16bit, [AMM_PRECISION_BF16] = AMM_PEAK_flops_16bit,
-        [AMM_PRECISION_FP8] = AMM_PEAK_flops_8bit,   [AMM_PRECISION_MXFP8] = AMM_PEAK_flops_8bit,
-        [AMM_PRECISION_NVFP4] = AMM_PEAK_flops_4bit,
-    };
     int precision = AMM_PRECISION_BF16;
     (void)amm_precision_parse(&precision, problem->precision);
-    return problem->cluster->types[0]->peaks[peak_of[precision]];
+    return problem->cluster->types[0]->peaks[amm_precision_peak(precision)];
 }
 
 /* ---- header ---------------------------------------------------------------------------------- */

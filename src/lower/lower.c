@@ -111,7 +111,7 @@ static double kept_bytes(const amm_layer *x, const amm_config *config)
         return amm_block_kept_bytes(b, s, amm_block_keys(&x->shape, s), h,
                                     amm_block_active_ffn(&x->shape), x->shape.heads, config->tp);
     case AMM_LAYER_EMBEDDING:
-        return amm_embedding_kept_bytes(b, s, h);
+        return amm_embedding_kept_bytes(b * s, b * s * h, 1.0);
     default:
         return b * (double)x->kept_bytes;
     }
@@ -128,7 +128,7 @@ amm_memory amm_lower_layer_memory(const amm_lowered *lowered, int32_t layer, int
     m.activation_bytes = kept_bytes(x, config) *
                          amm_in_flight_1f1b((double)config->micro_batches, config->pp, stage);
     if (x->kind == AMM_LAYER_HEAD) {
-        m.logit_bytes = amm_logit_bytes((double)config->micro_batch, (double)x->tokens,
+        m.logit_bytes = amm_logit_bytes((double)config->micro_batch * (double)x->tokens,
                                         (double)x->vocab, runtime->logit_bytes, config->tp);
     }
     return m;

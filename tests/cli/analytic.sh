@@ -73,7 +73,7 @@ import json, sys
 a, b = (json.load(open(name)) for name in sys.argv[1:])
 sys.exit(a["plans"] != b["plans"] or a["search"] != b["search"] or not a["plans"])
 END
-run 0 plan "${llama[@]}" --pp 4 --schedule gpipe --graphs partial --space full --top 3
+run 0 plan "${llama[@]}" --global-batch-size 64 --pp 4 --schedule gpipe --graphs partial --space full --top 3
 for text in "  choices" "schedule=gpipe graphs=partial" "launch   megatron-core cannot start #1, #2, #3"; do
     has "$out" "$text"
 done

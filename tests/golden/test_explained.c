@@ -64,6 +64,8 @@ static void write_end(amm_json *j, const amm_network *n, const char *kind)
     amm_json_integer(j, "vocab", (int64_t)n->vocab);
     if (strcmp(kind, "head") == 0) {
         amm_json_bool(j, "tied", n->tied);
+    } else {
+        amm_json_integer(j, "positions", (int64_t)n->positions);
     }
     amm_json_close(j, '}');
 }
@@ -113,7 +115,7 @@ static void write_cluster(amm_json *j, const amm_run_row *row)
 static void write_problem(amm_text *out, const amm_runs *runs, const amm_run_row *row)
 {
     static const char *const precisions[AMM_PRECISION_COUNT] = {
-#define WORD(name, word, bits) word,
+#define WORD(name, word, ...) word,
         AMM_PRECISION_LIST(WORD)
 #undef WORD
     };

@@ -241,10 +241,10 @@ static void memory_of_a_layer(void **state)
     const amm_memory block = amm_lower_layer_memory(&lowered, 1, 1, &c);
     assert_close(block.static_bytes, 6976.0, 1e-15, 0);
     assert_close(block.activation_bytes, 3 * 64 * 24.5, 1e-15, 0);
-    /* Embedding: (32 + 4) * 8 parameters, 3 b s h kept. */
+    /* Embedding: (32 + 4) * 8 parameters; an index of 8 bytes per token and a mask of b s h. */
     const amm_memory embedding = amm_lower_layer_memory(&lowered, 0, 0, &c);
     assert_close(embedding.static_bytes, 288 * 8.0, 1e-15, 0);
-    assert_close(embedding.activation_bytes, 4 * 3 * 64.0, 1e-15, 0);
+    assert_close(embedding.activation_bytes, 4 * (8 * 8.0 + 64.0), 1e-15, 0);
     /* Head: a copy of the table under a pipeline; b s V * 6 / 2 of logits, once. */
     const amm_memory head = amm_lower_layer_memory(&lowered, 3, 3, &c);
     assert_close(head.static_bytes, 256 * 8.0, 1e-15, 0);

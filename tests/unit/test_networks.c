@@ -59,6 +59,8 @@ static const struct {
     { "mpt-30b", 30e9, 1e9 },
     { "mpt-70b", 65e9, 1e9 },
     { "internlm-7b", 7.3e9, 0.1e9 },
+    { "nemotron3-8b", 8.5e9, 0.1e9 },   /* 7.5 and two tables of 0.5 */
+    { "nemotron3-22b", 21.3e9, 0.1e9 }, /* 18.1 and two tables of 0.8 */
     { "nemotron4-15b", 15.6e9, 0.1e9 }, /* 12.5 + 3.2 in its table 1 */
     { "nemotron4-340b", 341e9, 1e9 },   /* 331.6 + 9.4 in its table 1 */
 };

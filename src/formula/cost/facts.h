@@ -9,6 +9,7 @@
     X(gradient_bytes_fp16, 1, 8, 4, "bytes of a gradient, kept and reduced, in fp16 training")     \
     X(gradient_bytes_bf16, 1, 8, 4, "bytes of a gradient, kept and reduced, in bf16 training")     \
     X(gradient_copy_bytes_bf16, 0, 4, 0, "a second copy of it that is kept but not reduced, bf16") \
+    X(gradient_copy_bytes_fp16, 0, 4, 0, "the optimizer's wider copy of them, for its step, fp16") \
     X(distributed_optimizer, 0, 1, 0, "1: plain data parallelism shards the optimizer (ZeRO-1)")   \
     X(vocabulary_parallel_loss, 0, 1, 1, "1: logits stay sharded by tp, 0: gathered")              \
     X(loss_traffic_bytes, 4, 120, 32, "traffic per logit, loss forward and backward")              \
@@ -127,18 +128,19 @@ enum {
         AMM_CP_COMM_COUNT
 };
 
-/* Number format of the block's linear layers. name, word, bits of their products */
+/* Number format of the block's linear layers. name, word, bits of their products, peak of them
+ * (AMM_PEAK_LIST) */
 #define AMM_PRECISION_LIST(X)                                                                      \
-    X(FP32, "fp32", 32)                                                                            \
-    X(TF32, "tf32", 19)                                                                            \
-    X(FP16, "fp16", 16)                                                                            \
-    X(BF16, "bf16", 16)                                                                            \
-    X(FP8, "fp8", 8)     /* one scale per tensor, delayed or current */                            \
-    X(MXFP8, "mxfp8", 8) /* one scale per 32 elements */                                           \
-    X(NVFP4, "nvfp4", 4)
+    X(FP32, "fp32", 32, flops_fp32)                                                                \
+    X(TF32, "tf32", 19, flops_tf32)                                                                \
+    X(FP16, "fp16", 16, flops_16bit)                                                               \
+    X(BF16, "bf16", 16, flops_16bit)                                                               \
+    X(FP8, "fp8", 8, flops_8bit)     /* one scale per tensor, delayed or current */                \
+    X(MXFP8, "mxfp8", 8, flops_8bit) /* one scale per 32 elements */                               \
+    X(NVFP4, "nvfp4", 4, flops_4bit)
 
 enum {
-#define AMM_PRECISION_ENUM(name, word, bits) AMM_PRECISION_##name,
+#define AMM_PRECISION_ENUM(name, word, bits, peak) AMM_PRECISION_##name,
     AMM_PRECISION_LIST(AMM_PRECISION_ENUM)
 #undef AMM_PRECISION_ENUM
         AMM_PRECISION_COUNT

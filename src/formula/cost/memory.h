@@ -99,36 +99,42 @@ AMM_FN double amm_optimizer_state_bytes(int optimizer)
     return 0.0;
 }
 
-/* Weights, gradients and optimizer states of one parameter on one rank of `shards`. */
-AMM_FN double amm_static_bytes_per_parameter(int states, int optimizer, int sharding, double shards)
+/* Of one parameter on one rank: what stays there from step to step, and the copy of its gradient
+ * that the optimizer makes for its step. */
+typedef struct amm_state_bytes {
+    double weights, gradients, optimizer, gradient_copy;
+} amm_state_bytes;
+
+AMM_FN amm_state_bytes amm_sharded_bytes(const amm_states *x, int optimizer, int sharding,
+                                         double shards)
 {
-    const amm_states x = amm_states_of(states);
     const double z = sharding >= AMM_SHARDING_OPTIMIZER ? shards : 1.0;
-    const double gradient_z = sharding >= AMM_SHARDING_GRADIENTS ? shards : 1.0;
-    const double weight_z = sharding >= AMM_SHARDING_PARAMETERS ? shards : 1.0;
-    return x.weights / weight_z + x.gradients / gradient_z +
-           (x.master + x.gradient_copy + amm_optimizer_state_bytes(optimizer)) / z;
+    amm_state_bytes out;
+    out.weights = x->weights / (sharding >= AMM_SHARDING_PARAMETERS ? shards : 1.0);
+    out.gradients = x->gradients / (sharding >= AMM_SHARDING_GRADIENTS ? shards : 1.0);
+    out.optimizer = (x->master + amm_optimizer_state_bytes(optimizer)) / z;
+    out.gradient_copy = x->gradient_copy / z;
+    return out;
 }
 
 /* Sharded parameters: whole weights of the layers that are in use or prefetched; the backward pass
- * holds the gradients of a layer, whole and in the same type, until they are reduced. */
-AMM_FN double amm_gathered_bytes(int states, double weights, double gradients)
+ * holds the gradients of a layer, whole and in the type in which they are reduced. */
+AMM_FN double amm_gathered_bytes(const amm_states *x, double weights, double gradients)
 {
-    return (weights + gradients) * amm_states_of(states).gathered;
+    return weights * x->gathered + gradients * x->gradients;
 }
 
-/* Kept by the embedding per micro-batch in flight: 16-bit output and the dropout's one-byte
- * mask. */
-AMM_FN double amm_embedding_kept_bytes(double batch, double tokens, double hidden)
+/* Kept by the embedding per micro-batch in flight: an index of 8 bytes per token, and the dropout's
+ * mask. Its output is the input that the first block keeps. */
+AMM_FN double amm_embedding_kept_bytes(double tokens, double elements, double mask_bytes)
 {
-    return 3.0 * batch * tokens * hidden;
+    return 8.0 * tokens + mask_bytes * elements;
 }
 
 /* Logits and the loss on them, once: the head's backward follows its forward at once. */
-AMM_FN double amm_logit_bytes(double batch, double tokens, double vocab, double bytes_per_logit,
-                              double tp)
+AMM_FN double amm_logit_bytes(double tokens, double vocab, double bytes_per_logit, double shards)
 {
-    return batch * tokens * vocab * bytes_per_logit / tp;
+    return tokens * vocab * bytes_per_logit / shards;
 }
 
 /* What a stage may use of a device: its memory less the margin, less what the context holds. */

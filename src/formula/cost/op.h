@@ -23,23 +23,27 @@ AMM_FN double amm_traffic_time(const amm_rates *r, double bytes)
     return bytes / (r->hbm_bytes_per_s * r->memory_efficiency);
 }
 
-/* Peak of matrix products in a number format; what an 8-bit or narrower format gains over its
- * nominal speed-up of 16 bit is scaled by low_precision_share. */
-AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
+/* AMM_PEAK_...: the datasheet's figure for matrix products in a number format. */
+AMM_FN int amm_precision_peak(int precision)
 {
-    switch (precision) {
-    case AMM_PRECISION_FP32:
-        return r->flops_fp32;
-    case AMM_PRECISION_TF32:
-        return r->flops_tf32;
-    case AMM_PRECISION_FP8:
-    case AMM_PRECISION_MXFP8:
-        return r->flops_8bit * r->low_precision_share;
-    case AMM_PRECISION_NVFP4:
-        return r->flops_4bit * r->low_precision_share;
-    default:
-        return r->flops_16bit;
+#define AMM_PRECISION_PEAK(name, word, bits, peak)                                                 \
+    if (precision == AMM_PRECISION_##name) {                                                       \
+        return AMM_PEAK_##peak;                                                                    \
     }
+    AMM_PRECISION_LIST(AMM_PRECISION_PEAK)
+#undef AMM_PRECISION_PEAK
+    return AMM_PEAK_flops_16bit;
+}
+
+AMM_FN double amm_nominal_peak(const amm_rates *r, int precision)
+{
+#define AMM_PRECISION_PEAK(name, word, bits, peak)                                                 \
+    if (precision == AMM_PRECISION_##name) {                                                       \
+        return r->peak;                                                                            \
+    }
+    AMM_PRECISION_LIST(AMM_PRECISION_PEAK)
+#undef AMM_PRECISION_PEAK
+    return r->flops_16bit;
 }
 
 /* FP32 and TF32 train on 4-byte elements; every other format keeps 2-byte activations. */
@@ -59,6 +63,14 @@ AMM_FN int amm_precision_is_narrow(int precision)
            precision == AMM_PRECISION_NVFP4;
 }
 
+/* Peak that matrix products can reach; what an 8-bit or narrower format gains over its nominal
+ * speed-up of 16 bit is scaled by low_precision_share. */
+AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
+{
+    return amm_nominal_peak(r, precision) *
+           (amm_precision_is_narrow(precision) ? r->low_precision_share : 1.0);
+}
+
 /* Devices with 8-bit matrix units (Hopper and later) want kernels written for them. */
 AMM_FN int amm_is_hopper(const amm_rates *r)
 {
@@ -70,6 +82,13 @@ AMM_FN int amm_is_multiple(double x, double of)
     return fmod(x, of) == 0.0;
 }
 
+/* gemm_half_size is that of 16-bit products. A tile starts and ends in as many seconds in any format,
+ * which are more products where these are faster. */
+AMM_FN double amm_half_size(const amm_rates *r, int precision)
+{
+    return r->gemm_half_size * amm_nominal_peak(r, precision) / r->flops_16bit;
+}
+
 /* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with every
  * size (a tile's edges, its start and its end cost time that no product is made in); sizes that are
  * no multiple of 64 elements lose a further factor. */
@@ -79,7 +98,7 @@ AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, doub
     const double peak = amm_matrix_peak(r, precision);
     const int aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
     const double rate = peak * r->gemm_efficiency /
-                        (1.0 + r->gemm_half_size * (1.0 / m + 1.0 / n + 1.0 / k)) *
+                        (1.0 + amm_half_size(r, precision) * (1.0 / m + 1.0 / n + 1.0 / k)) *
                         (aligned ? 1.0 : r->unaligned_efficiency) *
                         (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
     const double bytes = env->element_bytes * (m * k + k * n + m * n);
@@ -109,7 +128,7 @@ AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, double m
  * saturates with the rows of a group. */
 AMM_FN double amm_grouped_share(const amm_op_env *env, double rows)
 {
-    return 1.0 + env->rates->gemm_half_size / rows;
+    return 1.0 + amm_half_size(env->rates, env->precision) / rows;
 }
 
 typedef struct amm_pass_time {

@@ -47,13 +47,6 @@ AMM_FN double amm_in_flight_interleaved(double micro_batches, double stages, dou
                 2.0 * (stages - 1.0 - stage) + (chunks - 1.0) * group + 1.0);
 }
 
-/* Held until the backward pass of the inputs; times 1 for ZB-H1, 2 for ZB-H2. */
-AMM_FN double amm_in_flight_zb_inputs(double micro_batches, double stages, double stage,
-                                      double times)
-{
-    return fmin(micro_batches, times * (stages - 1.0 - stage) + 1.0);
-}
-
 /* Held until the weight pass: the same on every stage. Qi et al., section 2.3: p and 2p - 1. */
 AMM_FN double amm_in_flight_zb(double micro_batches, double stages, double times)
 {
@@ -193,56 +186,6 @@ AMM_FN double amm_schedule_time(amm_schedule_kind kind, const amm_even_pipeline 
 AMM_FN double amm_unexposed_hops(double stages, double transfer_s, double exposed)
 {
     return 2.0 * (stages - 1.0) * (1.0 - exposed) * transfer_s;
-}
-
-/* Whether amm_schedule_time is exact here: the conditions above. */
-AMM_FN bool amm_schedule_time_exact(amm_schedule_kind kind, const amm_even_pipeline *in,
-                                    bool blocking)
-{
-    const double p = in->stages;
-    const double w = amm_schedule_splits(kind) ? in->weight_s : 0.0;
-    const double e = p > 1.0 ? in->transfer_s : 0.0;
-    const bool hidden = e <= fmin(in->forward_s, in->backward_s - w);
-    const bool silent = !(blocking && e > 0.0);
-    switch (kind) {
-    case AMM_SCHEDULE_1F1B:
-        return blocking || hidden;
-    case AMM_SCHEDULE_INTERLEAVED:
-        return hidden && (silent || (in->group <= p && fmod(in->micro_batches, p) <= 0.0));
-    case AMM_SCHEDULE_ZB_H1:
-        return silent && hidden && in->micro_batches >= p && 2.0 * e <= w;
-    case AMM_SCHEDULE_ZB_H2:
-        return silent && hidden && in->micro_batches >= 2.0 * p - 1.0;
-    case AMM_SCHEDULE_GPIPE:
-    case AMM_SCHEDULE_COUNT:
-        break;
-    }
-    return true;
-}
-
-/* ---- 1F1B, unequal stages --------------------------------------------------------------------- */
-
-/* Seconds per micro-batch of a long 1F1B iteration: stage_s[p] forward + backward, transfer_s[p-1] one
- * way. Overlapped: a micro-batch that goes from stage i to j and back lets stage i go on j - i + 1
- * micro-batches later, so max over i <= j of (sum of t_i..t_j + 2 sum of e_i..e_(j-1)) / (j - i + 1).
- * Blocking: a stage's own work and sends, max t_i + e_(i-1) + e_i. Ours; exact in the limit. */
-AMM_FN double amm_period_1f1b(const double *stage_s, const double *transfer_s, int stages,
-                              bool blocking)
-{
-    double period = 0.0;
-    for (int i = 0; i < stages; i++) {
-        const double after = i < stages - 1 ? transfer_s[i] : 0.0;
-        double sum = stage_s[i];
-        if (blocking) {
-            sum += (i > 0 ? transfer_s[i - 1] : 0.0) + after;
-        }
-        period = fmax(period, sum);
-        for (int j = i + 1; j < stages && !blocking; j++) {
-            sum += 2.0 * transfer_s[j - 1] + stage_s[j];
-            period = fmax(period, sum / (j - i + 1));
-        }
-    }
-    return period;
 }
 
 #endif

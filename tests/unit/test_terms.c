@@ -1,0 +1,311 @@
+/* Terms of a step and of the memory ledger that single collectives and tables make, by hand. */
+#include "test_support.h"
+
+#include "analytic/stage.h"
+#include <math.h>
+#include <string.h>
+
+static const double tight = 1e-12;
+static const uint8_t kind_of[8] = { 0 };
+
+typedef struct bench {
+    amm_network network;
+    amm_machine machine;
+    amm_run run;
+} bench;
+
+/* Every device sends 100 bytes/s into the network; links inside domains and matrix units cost next
+ * to nothing. Eight blocks, 10 wide, 40 words; t 2, p 4, D 2 on 16 devices in domains of 4. */
+static bench start(void)
+{
+    bench b = { 0 };
+    amm_constant facts[AMM_FACT_COUNT];
+    amm_named_defaults(facts, amm_fact_table, AMM_FACT_COUNT);
+#define TAKE(name, low, high, usual, what) b.machine.facts.name = facts[AMM_FACT_##name].value;
+    AMM_FACT_LIST(TAKE)
+#undef TAKE
+    amm_rates *r = &b.machine.rates;
+    r->flops_fp32 = r->flops_tf32 = r->flops_16bit = r->flops_8bit = r->flops_4bit = 1e15;
+    r->hbm_bytes_per_s = 1e15;
+    r->gemm_efficiency = r->weight_gradient_slowdown = r->unaligned_efficiency = 1.0;
+    r->attention_efficiency = r->memory_efficiency = r->scaleup_efficiency = 1.0;
+    r->low_precision_share = r->network_efficiency = 1.0;
+    r->scaleup_bytes_per_s = 1e15;
+    b.machine.fabric = (amm_fabric){ 16.0, 4.0, 1e15, 0.0, 400.0, 1.0 };
+    b.machine.memory_bytes = 1e6;
+    b.network.hidden = 10.0;
+    b.network.vocab = 40.0;
+    b.network.tied = 1;
+    b.network.block_count = 8;
+    b.network.kind_count = 1;
+    b.network.kind_of = kind_of;
+    amm_block_shape *x = &b.network.kind[0];
+    x->hidden = 10.0;
+    x->heads = x->kv_heads = 2.0;
+    x->head_qk = x->head_v = 5.0;
+    x->ffn = 40.0;
+    x->norm_vectors = 2.0;
+    amm_network_finish(&b.network);
+    b.run.devices = 16.0;
+    b.run.tp = b.run.dp = 2.0;
+    b.run.pp = 4.0;
+    b.run.cp = b.run.ep = b.run.etp = b.run.vpp = b.run.micro_batch = 1.0;
+    b.run.micro_batches = 8.0;
+    b.run.seq_len = 20.0;
+    b.run.schedule = AMM_SCHEDULE_1F1B;
+    b.run.shard_group = 1.0;
+    b.run.attention = AMM_ATTENTION_FLASH;
+    b.run.precision = AMM_PRECISION_BF16;
+    b.run.norm_fused = 1;
+    return b;
+}
+
+static double other_s(const bench *b)
+{
+    amm_step step;
+    amm_step_time(&step, &b->network, &b->machine, &b->run);
+    return step.other_s - b->machine.facts.step_host_s;
+}
+
+static amm_ledger stage_of(const bench *b, int32_t stage)
+{
+    amm_ledger out;
+    amm_stage_memory(&out, &b->network, &b->machine, &b->run, stage);
+    return out;
+}
+
+/* 40 x 10 / 2 gradients of 4 bytes between two ranks: 800 bytes each way at 100 bytes/s. */
+static void tied_table(void **state)
+{
+    bench b = start();
+    (void)state;
+    assert_close(other_s(&b), 8.0, tight, 0);
+    b.run.sharding = AMM_SHARDING_OPTIMIZER; /* whole gradients still */
+    b.run.shard_group = 2.0;
+    assert_close(other_s(&b), 8.0, tight, 0);
+    b.run.sharding = AMM_SHARDING_GRADIENTS; /* each rank its half */
+    assert_close(other_s(&b), 4.0, tight, 0);
+    b.run.sharding = AMM_SHARDING_NONE;
+    b.run.tp = 1.0; /* two devices of a domain send, and have its NICs for themselves: twice the
+                       bytes, twice the rate */
+    b.run.pp = 8.0;
+    assert_close(other_s(&b), 8.0, tight, 0);
+    b.run.pp = 1.0;
+    assert_close(other_s(&b), 0.0, 0, 0);
+    b = start();
+    b.network.tied = 0;
+    assert_close(other_s(&b), 0.0, 0, 0);
+    b.network.prediction_layers = 1.0; /* reads the embedding on the last stage */
+    assert_close(other_s(&b), 8.0, tight, 0);
+    b = start();
+    b.machine.fabric.domain = 16.0; /* no network */
+    assert_close(other_s(&b), 800e-15 * pow(1.0 + 1e15 / 6e3 / 800.0, 0.42), 0, 1e-12);
+}
+
+/* Dense: two all-reduces of 20 x 10 x 2 bytes over two ranks, 400 bytes each across the network. */
+static void tensor_parts(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    amm_block_shape x = b.network.kind[0];
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0, tight, 0);
+    x.ffn = 0.0; /* experts: attention's alone */
+    x.experts = 4.0;
+    x.top_k = 2.0;
+    x.expert_ffn = 40.0;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0, tight, 0);
+    assert_close(out.ep_s, 0.0, 0, 0);
+    x.shared_ffn = 40.0; /* and those of the shared experts */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0, tight, 0);
+}
+
+/* Ranks of an expert hold 10 tokens each; two copies of both ranks' tokens, 800 bytes, are gathered
+ * and scattered again each way: 400 bytes cross at 100 bytes/s, four times. */
+static void expert_tensor(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.run.sequence_parallel = 1;
+    b.run.etp = 2.0;
+    amm_block_shape x = b.network.kind[0];
+    x.ffn = 0.0;
+    x.experts = 4.0;
+    x.top_k = 2.0;
+    x.expert_ffn = 40.0;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.ep_s, 4 * 4.0, tight, 0);
+    b.machine.facts.expert_imbalance = 1.5; /* the busiest rank's */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.ep_s, 4 * 6.0, tight, 0);
+    b.run.recompute = AMM_RECOMPUTE_MOE;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.ep_s, 6 * 6.0, tight, 0);
+}
+
+/* 32 data-parallel ranks, shared by 8: four instances. Experts over 8 ranks each have 32 / 4 = 8
+ * expert-data ranks with t = 2, ε = 8: two of them share. */
+static void hybrid_experts(void **state)
+{
+    bench b = start();
+    (void)state;
+    b.run.dp = 32.0;
+    b.run.ep = 8.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    b.run.shard_group = 8.0;
+    assert_close(amm_expert_ranks(&b.run), 8.0, 0, 0);
+    assert_close(amm_expert_shards(&b.run), 2.0, 0, 0);
+    b.run.shard_group = 32.0; /* one instance: all of them */
+    assert_close(amm_expert_shards(&b.run), 8.0, 0, 0);
+    b.run.shard_group = 2.0; /* more instances than expert ranks */
+    assert_close(amm_expert_shards(&b.run), 1.0, 0, 0);
+    b.run.sharding = AMM_SHARDING_NONE;
+    assert_close(amm_expert_shards(&b.run), 1.0, 0, 0);
+}
+
+/* Time and memory count the same shares: the optimizer's traffic over that of whole states is the
+ * share of its bytes. */
+static void hybrid_agrees(void **state)
+{
+    bench b = start();
+    amm_stage_seconds s = { 0 };
+    (void)state;
+    b.run.pp = 1.0;
+    b.run.dp = 32.0;
+    b.run.ep = 8.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    b.run.shard_group = 8.0;
+    s.expert_parameters = 1e6;
+    const double shared = amm_optimizer_seconds(&b.machine, &b.run, &s);
+    b.run.shard_group = 2.0;
+    assert_close(amm_optimizer_seconds(&b.machine, &b.run, &s) / shared, 2.0, tight, 0);
+    amm_block_shape *x = &b.network.kind[0];
+    x->experts = 8.0;
+    x->top_k = 1.0;
+    x->expert_ffn = 1e6; /* nothing else counts */
+    x->ffn = 0.0;
+    amm_network_finish(&b.network);
+    const double whole = stage_of(&b, 0).optimizer;
+    b.run.shard_group = 8.0;
+    assert_close(whole / stage_of(&b, 0).optimizer, 2.0, 1e-4, 0);
+}
+
+/* Tables 400 / 2, positions 20 x 10 whole, norm 2 x 10. */
+static void end_parameters(void **state)
+{
+    bench b = start();
+    (void)state;
+    b.network.positions = 20.0;
+    assert_close(amm_end_parameters(&b.network, &b.run, 1, 0), 200.0 + 200.0, 0, 0);
+    assert_close(amm_end_parameters(&b.network, &b.run, 0, 1), 20.0 + 200.0, 0, 0);
+    assert_close(amm_end_parameters(&b.network, &b.run, 0, 0), 0.0, 0, 0);
+    b.network.prediction_layers = 1.0; /* needs the embedding too; its head is the model's */
+    assert_close(amm_end_parameters(&b.network, &b.run, 0, 1), 20.0 + 400.0, 0, 0);
+    b.run.pp = 1.0; /* tied and on one stage: one table */
+    assert_close(amm_end_parameters(&b.network, &b.run, 1, 1), 400.0 + 20.0, 0, 0);
+}
+
+/* First stage, 4 in flight: indices 8 x 20, masks 20 x 10 each. Last: 20 x 10 values of 2 bytes before
+ * norm and head. */
+static void end_activations(void **state)
+{
+    bench b = start();
+    (void)state;
+    const double block = stage_of(&b, 1).activations / 3.0; /* three micro-batches in flight */
+    assert_close(stage_of(&b, 0).activations, 4 * block + 4 * (160.0 + 200.0), tight, 0);
+    assert_close(stage_of(&b, 3).activations, block + 2 * 400.0, tight, 0);
+    const double logits = stage_of(&b, 3).logits;
+    assert_close(logits, 20 * 40 * b.machine.facts.logit_bytes / 2, tight, 0);
+    b.run.sequence_parallel = 1; /* masks and what enters norm and head are divided */
+    const double cut = stage_of(&b, 1).activations / 3.0;
+    assert_close(stage_of(&b, 0).activations, 4 * cut + 4 * (160.0 + 100.0), tight, 0);
+    assert_close(stage_of(&b, 3).activations, cut + 2 * 200.0, tight, 0);
+    b.run.schedule = AMM_SCHEDULE_GPIPE; /* all eight before the first backward pass */
+    assert_close(stage_of(&b, 3).activations, 8 * cut + 8 * 2 * 200.0, tight, 0);
+    assert_close(stage_of(&b, 3).logits, 8 * logits, tight, 0);
+}
+
+/* The copy counts where it is more than what the step holds besides. */
+static void gradient_copy(void **state)
+{
+    bench b = start();
+    (void)state;
+    b.run.precision = AMM_PRECISION_FP16;
+    b.run.seq_len = 1.0;
+    b.machine.facts.gradient_copy_bytes_fp16 = 0.0;
+    const amm_ledger none = stage_of(&b, 1);
+    b.machine.facts.gradient_copy_bytes_fp16 = 4.0;
+    const amm_ledger copy = stage_of(&b, 1);
+    const double parameters = 2.0 * b.network.kind_parameters[0] / 2.0;
+    assert_close(copy.working, 4.0 * parameters - none.activations, tight, 0);
+    b.run.seq_len = 20000.0; /* activations are gone when it is made */
+    assert_close(stage_of(&b, 1).working, none.working, tight, 0);
+    b.run.precision = AMM_PRECISION_BF16;
+    b.run.seq_len = 1.0;
+    assert_close(stage_of(&b, 1).working, none.working, tight, 0);
+}
+
+/* One table of peaks. */
+static void peaks(void **state)
+{
+    amm_rates r = { 0 };
+    amm_device device = { 0 };
+    (void)state;
+    for (int k = 0; k < AMM_PEAK_COUNT; k++) {
+        device.peaks[k] = k + 1.0;
+    }
+    amm_named_defaults(device.rates, amm_rate_table, AMM_RATE_COUNT);
+    amm_device_rates(&r, &device);
+    for (int p = 0; p < AMM_PRECISION_COUNT; p++) {
+        assert_same_bits(amm_nominal_peak(&r, p), device.peaks[amm_precision_peak(p)]);
+    }
+    assert_int_equal(amm_precision_peak(AMM_PRECISION_TF32), AMM_PEAK_flops_tf32);
+    assert_int_equal(amm_precision_peak(AMM_PRECISION_MXFP8), AMM_PEAK_flops_8bit);
+    assert_same_bits(amm_matrix_peak(&r, AMM_PRECISION_BF16), r.flops_16bit);
+    assert_same_bits(amm_matrix_peak(&r, AMM_PRECISION_NVFP4),
+                     r.flops_4bit * r.low_precision_share);
+}
+
+/* At m = x, n and k large, half the rate; twice the m where the format is twice as fast. */
+static void half_size(void **state)
+{
+    amm_rates r = { 0 };
+    amm_facts facts = { 0 };
+    amm_op_env env = { 0 };
+    (void)state;
+    r.flops_16bit = 1e12;
+    r.flops_8bit = 1.5e12; /* no hopper_gemm_rate */
+    r.gemm_efficiency = r.low_precision_share = r.memory_efficiency = 1.0;
+    r.hbm_bytes_per_s = 1e30;
+    r.gemm_half_size = 100.0;
+    env.rates = &r;
+    env.facts = &facts;
+    env.element_bytes = 2.0;
+    env.precision = AMM_PRECISION_FP8;
+    const double n = 64e12; /* its own faces do not count */
+    assert_close(amm_gemm_time(&env, AMM_PRECISION_BF16, 100.0, n, n),
+                 2.0 * (2.0 * 100.0 * n * n / 1e12), 1e-9, 0);
+    assert_close(amm_gemm_time(&env, AMM_PRECISION_FP8, 150.0, n, n),
+                 2.0 * (2.0 * 150.0 * n * n / 1.5e12), 1e-9, 0);
+    assert_close(amm_grouped_share(&env, 150.0), 2.0, tight, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tied_table),      cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(expert_tensor),   cmocka_unit_test(hybrid_experts),
+        cmocka_unit_test(hybrid_agrees),   cmocka_unit_test(end_parameters),
+        cmocka_unit_test(end_activations), cmocka_unit_test(gradient_copy),
+        cmocka_unit_test(peaks),           cmocka_unit_test(half_size),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
