@@ -42,10 +42,11 @@ typedef struct amm_run {
     int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
-    int graph;              /* 0 none, 1 parts of a layer, 2 the whole iteration */
-    int tp_overlap;         /* tensor-parallel transfers overlap their GEMMs */
-    int ep_overlap;         /* dispatch and combine overlap another micro-batch's compute */
-    int balance_parameters; /* stages cut by parameters instead of blocks */
+    const int32_t *stage_recompute; /* [pp] sets, or NULL: `recompute` in every stage */
+    int graph;                      /* 0 none, 1 parts of a layer, 2 the whole iteration */
+    int tp_overlap;                 /* tensor-parallel transfers overlap their GEMMs */
+    int ep_overlap;                 /* dispatch and combine overlap another micro-batch's compute */
+    int balance_parameters;         /* stages cut by parameters instead of blocks */
     int norm_fused;
     int deduplicate;             /* the dispatcher sends one copy per remote domain */
     const int32_t *stage_blocks; /* [pp], or NULL: even, larger stages first */

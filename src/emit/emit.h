@@ -59,6 +59,9 @@ int64_t amm_problem_tokens(const amm_problem_desc *problem);
 /* "tp=2,pp=4,dp=2,micro-batch=1": what amm_evaluate reads. */
 void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *config);
 
+/* "none", "full", "2xfull/none" where stages differ, "auto" where they are still to choose. */
+void amm_emit_recompute(amm_text *out, const amm_config *config);
+
 /* " tp 4→8 dp 2→1": every choice that differs. */
 void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *to);
 

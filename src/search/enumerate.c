@@ -127,6 +127,39 @@ static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_prob
     return listed(arena, out, values, sizeof values / sizeof values[0]);
 }
 
+static bool is_analytic(const amm_problem_desc *problem)
+{
+    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+}
+
+bool amm_space_chooses(const amm_problem_desc *problem)
+{
+    return is_analytic(problem) && problem->space.dims[AMM_DIM_RECOMPUTE].count != 1 &&
+           (problem->space.full ||
+            problem->runtime->facts[AMM_FACT_recompute_per_stage].value > 0.0);
+}
+
+amm_status amm_space_choices(amm_lowered *lowered)
+{
+    amm_analytic *a = lowered->analytic;
+    amm_arena *arena = &lowered->arena;
+    amm_list list = lowered->problem->space.dims[AMM_DIM_RECOMPUTE];
+    if (list.count == 0) {
+        AMM_TRY(recompute_sets(arena, &list, lowered->problem));
+    }
+    int32_t *sets = amm_arena_alloc(arena, (size_t)list.count, sizeof *sets);
+    a->choice_classes = amm_arena_alloc(arena, (size_t)list.count, sizeof(amm_layer_class *));
+    if (sets == NULL || a->choice_classes == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < list.count; k++) {
+        sets[k] = (int32_t)list.values[k] - 1;
+    }
+    a->choices = sets;
+    a->choice_count = list.count;
+    return AMM_OK;
+}
+
 static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
 {
     const int64_t usual = 1 + (int64_t)problem->runtime->facts[AMM_FACT_plans_sharding].value;
@@ -141,7 +174,7 @@ static amm_status default_values(amm_arena *arena, amm_list *out, const amm_prob
 {
     static const int64_t one = 1;
     const int64_t devices = problem->cluster->device_count;
-    const bool analytic = problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+    const bool analytic = is_analytic(problem);
     if (dim == AMM_DIM_MICRO_BATCH) {
         return divisors(arena, out, problem->global_batch);
     }
@@ -180,7 +213,10 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
     for (int32_t i = 0; i < AMM_RADIX_COUNT; i++) {
         const amm_dim dim = radix_dims[i];
         amm_list list = problem->space.dims[dim];
-        if (list.count == 0) {
+        if (dim == AMM_DIM_RECOMPUTE && amm_space_chooses(problem)) {
+            static const int64_t open = 1 + AMM_RECOMPUTE_PER_STAGE;
+            AMM_TRY(listed(arena, &list, &open, 1));
+        } else if (list.count == 0) {
             AMM_TRY(default_values(arena, &list, problem, dim));
         } else if (dim == AMM_DIM_TP || dim == AMM_DIM_DP || dim == AMM_DIM_CP) {
             const int32_t asked = list.count;
@@ -304,6 +340,8 @@ static bool launchable(const amm_problem_desc *problem, const amm_config *c)
                   { AMM_FACT_runs_cp, c->cp },
                   { AMM_FACT_runs_ep, c->ep } };
     bool known = c->sharding < AMM_SHARDING_GRADIENTS || c->pp == 1;
+    known = known && (c->recompute != AMM_RECOMPUTE_PER_STAGE || c->pp == 1 ||
+                      facts[AMM_FACT_recompute_per_stage].value > 0.0);
     for (size_t i = 0; i < sizeof needs / sizeof needs[0]; i++) {
         known = known && (needs[i].degree == 1 || facts[needs[i].fact].value > 0.0);
     }

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts,
+                         int32_t *sets)
 {
     const amm_backend *backend = NULL;
     amm_solver solver;
@@ -22,9 +23,34 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
         if (status == AMM_OK) {
             status = backend->solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
         }
+        if (status == AMM_OK && sets != NULL && solution.feasible) {
+            amm_entry_sets(sets, &exact, entry);
+        }
     }
     amm_solver_free(&solver);
     return status;
+}
+
+/* `cuts` [pp + 1]: those of the strategy, if it has any. */
+static amm_status evaluate_analytic(amm_result *result, amm_lowered *lowered,
+                                    const amm_strategy *strategy, int32_t *cuts,
+                                    amm_plan_entry *out)
+{
+    const amm_config *c = &strategy->config;
+    const size_t stages = (size_t)c->pp;
+    double gain_s = 0.0;
+    int32_t *sets = amm_arena_alloc(&lowered->arena, stages, sizeof *sets);
+    int32_t *blocks = amm_arena_alloc(&lowered->arena, stages, sizeof *blocks);
+    if (sets == NULL || blocks == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    AMM_TRY(strategy->stage_layers == NULL
+                ? amm_analytic_cuts(lowered, c, cuts, sets)
+                : amm_analytic_choose(lowered, sets, blocks, c, cuts, &gain_s));
+    const amm_config chosen = amm_config_with_sets(c, sets);
+    AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, &chosen, cuts));
+    out->largest_micro_batch = amm_analytic_largest(lowered, &chosen, cuts);
+    return amm_analytic_simulate(out, lowered);
 }
 
 static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
@@ -41,17 +67,14 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
     if (cuts == NULL) {
         return AMM_NO_MEMORY;
     }
-    if (strategy->stage_layers == NULL) {
-        AMM_TRY(lowered->analytic != NULL ? amm_analytic_cuts(lowered, c, cuts)
-                                          : amm_best_cuts(lowered, c, cuts));
-    }
     for (int32_t p = 0; strategy->stage_layers != NULL && p < c->pp; p++) {
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];
     }
     if (lowered->analytic != NULL) {
-        AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, c, cuts));
-        out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
-        return amm_analytic_simulate(out, lowered);
+        return evaluate_analytic(result, lowered, strategy, cuts, out);
+    }
+    if (strategy->stage_layers == NULL) {
+        AMM_TRY(amm_best_cuts(lowered, c, cuts, NULL));
     }
     AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
     AMM_TRY(amm_rescore(out, &result->arena, lowered, &exact, cuts));
@@ -102,7 +125,7 @@ static amm_status evaluate_all(amm_result *result, const char *const *strategies
     amm_plan_list list = { result, 0 };
     amm_lowered lowered;
     AMM_TRY(amm_lower_init(&lowered, result->context, problem));
-    amm_status status = AMM_OK;
+    amm_status status = lowered.analytic != NULL ? amm_space_choices(&lowered) : AMM_OK;
     for (size_t k = 0; k < count && status == AMM_OK; k++) {
         amm_strategy strategy;
         amm_plan_entry plan = { 0 };

@@ -27,7 +27,9 @@ struct amm_spec {
     X(EXPERT_MESH, "expert-mesh", "ep x etp does not divide tp x cp x dp")                         \
     X(INTERLEAVED, "interleaved-uneven",                                                           \
       "vpp needs equal chunks of blocks and micro-batches in rounds of pp")                        \
-    X(LAUNCH, "not-launchable", "zero2 and zero3 do not go with a pipeline")                       \
+    X(LAUNCH, "not-launchable",                                                                    \
+      "zero2 and zero3 with a pipeline, or recompute that differs by stage where the runtime "     \
+      "sets one")                                                                                  \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")

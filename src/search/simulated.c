@@ -29,9 +29,10 @@ static double transfer_seconds(const amm_analytic *a, const amm_config *c)
     return amm_transfer_seconds(&a->network, &a->machine, &run);
 }
 
-/* Into [3][chunks of all stages]: forward passes, backward passes, transfers. */
-static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a,
-                         const amm_config *c)
+/* Into [3][chunks of all stages]: forward passes, backward passes, transfers. `sets`: what every chunk
+ * recomputes. */
+static void fill_seconds(double *seconds, const int32_t *blocks, const int32_t *sets,
+                         amm_analytic *a, const amm_config *c)
 {
     const int32_t count = c->pp * c->vpp;
     const double held_s = exposed_share(a, c) * transfer_seconds(a, c);
@@ -39,6 +40,7 @@ static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a
     amm_run run;
     amm_lower_run(&run, a, c, blocks);
     run.pp = count;
+    run.stage_recompute = sets;
     machine.facts.micro_batch_host_s /= c->vpp; /* per stage, not per chunk */
     amm_stage_costs(&a->stages, &a->network, &machine, &run);
     for (int32_t s = 0; s < count; s++) {
@@ -58,11 +60,15 @@ amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
     }
     int32_t *blocks = amm_arena_alloc(arena, (size_t)count, sizeof *blocks);
     double *seconds = amm_arena_alloc(arena, (size_t)count * 3, sizeof *seconds);
-    if (blocks == NULL || seconds == NULL) {
+    int32_t *sets = amm_arena_alloc(arena, (size_t)count, sizeof *sets);
+    if (blocks == NULL || seconds == NULL || sets == NULL) {
         return AMM_NO_MEMORY;
     }
+    for (int32_t i = 0; i < count; i++) {
+        sets[i] = amm_recompute_at(c->recompute, c->stage_recompute, i % c->pp);
+    }
     share_blocks(blocks, lowered->analytic, plan);
-    fill_seconds(seconds, blocks, lowered->analytic, c);
+    fill_seconds(seconds, blocks, sets, lowered->analytic, c);
     const amm_schedule_input in = { .kind =
                                         c->vpp > 1 ? AMM_SCHEDULE_INTERLEAVED : AMM_SCHEDULE_1F1B,
                                     .transfer = AMM_TRANSFER_BLOCKING,

@@ -106,7 +106,7 @@ mistake "space.ep: does not divide the experts, got 16, allowed divisors of 8" \
     plan --model mixtral-8x7b --cluster 4xdgx-h100 --seq-length 4096 --global-batch-size 64 --ep 16
 mistake "space.cp: 2 cp does not divide the sequence, got 4, allowed divisors of 2049" \
     plan --model llama-3-8b --cluster dgx-h100 --seq-length 4098 --global-batch-size 64 --cp 4
-mistake 'recompute: unknown, got "some", allowed none, selective, full' plan "${llama[@]}" \
+mistake 'recompute: unknown, got "some", allowed auto, or none, selective, full' plan "${llama[@]}" \
     --recompute some
 mistake 'sharding: unknown, got "zero4", allowed none, zero1' plan "${llama[@]}" --sharding zero4
 mistake "space: got 'all', allowed launchable, full" plan "${llama[@]}" --space all

@@ -65,6 +65,7 @@
     X(runs_vpp, 0, 1, 1, "1: it has interleaved pipeline stages")                                  \
     X(runs_cp, 0, 1, 1, "1: it has context parallelism")                                           \
     X(runs_ep, 0, 1, 1, "1: it has expert parallelism")                                            \
+    X(recompute_per_stage, 0, 1, 0, "1: stages of a pipeline may recompute different sets")        \
     X(plans_sharding, 0, 3, 1, "what plans shard: 1 optimizer, 2 and gradients, 3 and parameters") \
     X(plans_tp_overlap, 0, 1, 0, "1: plans overlap tensor-parallel transfers with their GEMMs")    \
     X(plans_ep_overlap, 0, 1, 0, "1: plans overlap dispatch and combine")                          \
