@@ -156,6 +156,22 @@ amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t
     return AMM_OK;
 }
 
+/* Cuts that memory had no say in come with the fastest sets: what is still short after the best that
+ * sets can do is what there is to say. */
+static amm_status choose_if_short(amm_lowered *lowered, const amm_config *c, const int32_t *cuts,
+                                  int32_t *sets)
+{
+    amm_analytic_cost cost;
+    trial t;
+    AMM_TRY(trial_open(&t, lowered, c));
+    evaluate(&t, &cost, cuts, sets);
+    if (cost.short_bytes > 0.0) {
+        AMM_TRY(try_cuts(&t, &cost, cuts));
+        take_sets(&t, sets);
+    }
+    return AMM_OK;
+}
+
 amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t *cuts,
                              int32_t *sets)
 {
@@ -167,6 +183,7 @@ amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t 
         return amm_analytic_choose(lowered, sets, t.blocks, c, cuts, &gain_s);
     }
     AMM_TRY(amm_best_cuts(lowered, c, cuts, sets));
+    AMM_TRY(choose_if_short(lowered, c, cuts, sets));
     AMM_TRY(amm_analytic_refine(lowered, cuts, sets, c));
     return amm_analytic_prefer_even(lowered, cuts, sets, c);
 }

@@ -28,8 +28,8 @@ struct amm_spec {
     X(INTERLEAVED, "interleaved-uneven",                                                           \
       "vpp needs equal chunks of blocks and micro-batches in rounds of pp")                        \
     X(LAUNCH, "not-launchable",                                                                    \
-      "zero2 and zero3 with a pipeline, or recompute that differs by stage where the runtime "     \
-      "sets one")                                                                                  \
+      "the runtime starts no pipeline with zero2 or zero3, or none whose stages recompute other "  \
+      "sets")                                                                                      \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")

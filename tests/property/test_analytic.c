@@ -241,6 +241,9 @@ static amm_spec *choosing_spec(uint64_t *seed)
     set(spec, "memory_margin", margin);
     set(spec, "space", "full");
     choose_few(spec, seed);
+    if (random_range(seed, 0, 2) == 0) { /* gradients reduced behind every micro-batch */
+        set(spec, "sharding", "zero2");
+    }
     set(spec, "pp", spec->problem.space.dims[AMM_DIM_PP].values[2] == 4 ? "2,4" : "2,3");
     return spec;
 }
@@ -308,7 +311,7 @@ static void stages_choose_the_best_sets(void **state)
     uint64_t seed = 5;
     tally sum = { 0 };
     (void)state;
-    for (int k = 0; k < 30; k++) {
+    for (int k = 0; k < 40; k++) {
         amm_spec *spec = choosing_spec(&seed);
         amm_result *result = NULL;
         amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
