@@ -71,6 +71,21 @@ has fewest.json '"nodes_given": 8'
 run 0 explain "${llama[@]}" --strategy tp=8,pp=8,micro-batch=1 --json
 cp "$out" explained.json
 has explained.json '"largest_micro_batch"'
+# Stages that recompute different sets; the hint works under a full space too.
+tight=(--model llama-3-70b --cluster 4xdgx-h100 --seq-length 8192 --global-batch-size 256)
+run 0 plan "${tight[@]}" --runtime generic --recompute auto
+sets=$(grep '▶' "$out" | grep -oE ' [0-9a-z_+]+(/[0-9a-z_+]+)+ ' | tr -d ' ')
+[[ $sets == */* ]] || fail "one set for all stages: $(cat "$out")"
+has "$out" "recompute $sets→full loses "
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+hint=$(sed -n 's/^next.*--strategy //p' "$out")
+run 0 explain "${tight[@]}" --runtime generic --strategy "$hint"
+has "$out" "recompute=$sets,"
+has "$out" "$best"
+run 0 explain "${tight[@]}" --space full --strategy tp=4,pp=8,recompute=2xfull/6xnone
+run 0 plan "${tight[@]}" --runtime generic --json
+cp "$out" mixed.json
+has mixed.json '"recompute": null'
 run 4 plan --model megatron-1t --cluster 1xdgx-a100 --global-batch-size 16 --json
 cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
@@ -111,6 +126,10 @@ mistake 'recompute: unknown, got "some", allowed auto, or none, selective, full'
 mistake 'sharding: unknown, got "zero4", allowed none, zero1' plan "${llama[@]}" --sharding zero4
 mistake "space: got 'all', allowed launchable, full" plan "${llama[@]}" --space all
 mistake "recompute: unknown, got 'half'" explain "${llama[@]}" --strategy tp=8,pp=8,recompute=half
+mistake "recompute: got sets of 3 stages, allowed one set or 8" explain "${llama[@]}" \
+    --strategy tp=8,pp=8,recompute=2xfull/none
+mistake "none whose stages recompute other sets" explain "${llama[@]}" \
+    --strategy tp=8,pp=8,recompute=2xfull/6xnone
 mistake "allowed a product of 64 devices" explain "${llama[@]}" --strategy tp=8,pp=8,cp=2
 mistake "explain: --trace takes one --strategy, got 2" explain "${llama[@]}" --trace step.json \
     --strategy tp=8,pp=8 --strategy tp=8,dp=8
@@ -143,7 +162,7 @@ has "$out" "sizes lie outside the measured ones"
 
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \
-        explained.json none.json << 'END' || fail "results and their schema"
+        explained.json mixed.json none.json << 'END' || fail "results and their schema"
 import json, math, sys
 import jsonschema
 schema = json.load(open(sys.argv[1]))
