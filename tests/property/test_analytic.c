@@ -475,11 +475,13 @@ static void plan_with(failing_allocator *memory, int64_t fail_at)
     assert_int_equal(amm_context_create(&context, &options), AMM_OK);
     memory->fail_at = fail_at < 0 ? -1 : memory->calls + fail_at;
     amm_status status = amm_spec_create(&spec, context, NULL);
-    const char *const keys[][2] = { { "model", models[1] },
+    const char *const keys[][2] = { { "model", models[0] },
                                     { "cluster", clusters[1] },
                                     { "global_batch", "8" },
                                     { "micro_batch", "1" },
-                                    { "pp", "4" } };
+                                    { "pp", "4" },
+                                    { "runtime", "generic" },
+                                    { "memory_margin", "0.5" } };
     for (size_t k = 0; status == AMM_OK && k < sizeof keys / sizeof keys[0]; k++) {
         status = amm_spec_set(spec, keys[k][0], keys[k][1]);
     }
@@ -495,6 +497,7 @@ static void plan_with(failing_allocator *memory, int64_t fail_at)
         status = amm_result_table(result, &text, 1);
     }
     assert_true(status == AMM_OK || status == AMM_NO_MEMORY);
+    assert_true(status != AMM_OK || result->plans[0].config.stage_recompute != NULL);
     assert_true(fail_at >= 0 || status == AMM_OK);
     amm_text_free(context, text);
     amm_result_free(result);
