@@ -65,8 +65,8 @@ static void build(bench_case *b, uint64_t *seed, int32_t layers, int32_t stages,
                 b->first[s][k][j] = i;
             }
             const int32_t row = 2 * (devices == 2 ? s % 2 : 0) + k;
-            const amm_solve_entry entry = { b->t[row], b->u[row], b->d[row / 2], 5000.0,
-                                            b->first[s][k] };
+            const amm_solve_entry entry = { b->t[row], b->u[row],      b->d[row / 2],
+                                            5000.0,    b->first[s][k], NULL };
             b->entries[s][k] = entry;
         }
         b->stages[s].entry_count = 2;

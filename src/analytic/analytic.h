@@ -43,6 +43,7 @@ typedef struct amm_run {
     int sharding;       /* AMM_SHARDING_... */
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
+    const int32_t *stage_recompute; /* [pp] sets, or NULL: `recompute` in every stage */
     int32_t cp_comm; /* AMM_CP_COMM_..., where cp > 1 */
     int graph;       /* 0 none, 1 parts of a layer, 2 the whole iteration */
     int tp_overlap;  /* tensor-parallel transfers overlap their GEMMs */

@@ -43,7 +43,8 @@ static void content_of(stage_content *out, const amm_network *n, const amm_run *
     out->dense += amm_end_parameters(n, run, stage == 0, last);
 }
 
-static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
+static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                                 int32_t stage)
 {
     const int fused = run->attention >= AMM_ATTENTION_FLASH1;
     amm_kept_input in = amm_kept_input_of(x, run->micro_batch * run->seq_len / run->cp,
@@ -55,7 +56,7 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.norm_copy_bytes = run->norm_fused ? 0.0 : m->facts.unfused_norm_kept_bytes;
     in.activation_fused = m->facts.activation_fused;
     in.value_is_view = m->facts.joint_projection;
-    in.recompute = run->recompute;
+    in.recompute = amm_recompute_at(run->recompute, run->stage_recompute, stage);
     in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
     in.element_bytes = amm_element_bytes(run->precision);
     in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
@@ -92,7 +93,7 @@ static void add_activations(amm_ledger *out, const amm_network *n, const amm_mac
 {
     for (int32_t k = 0; k < n->kind_count; k++) {
         if (c->blocks[k] > 0) {
-            const amm_kept_input in = kept_input(m, run, &n->kind[k]);
+            const amm_kept_input in = kept_input(m, run, &n->kind[k], stage);
             const amm_kept kept = amm_kept_block(&in);
             out->activations += c->blocks[k] * kept.total * in_flight(run, stage);
             out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale +

@@ -4,7 +4,8 @@
 
 #include "analytic/analytic.h"
 
-/* One block and micro-batch on one rank. Communication is contained in forward_s + backward_s. */
+/* One block and micro-batch on one rank that recomputes `run->recompute`. Communication is contained
+ * in forward_s + backward_s. */
 typedef struct amm_block_seconds {
     double forward_s, backward_s; /* backward with recomputation */
     double tp_s, cp_s, ep_s;

@@ -258,16 +258,21 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     amm_pass_time embedding;
     amm_pass_time head;
     int32_t next = 0;
+    amm_run own = *run; /* with the recomputation of the stage */
     memset(out, 0, sizeof *out);
-    for (int32_t k = 0; k < n->kind_count; k++) {
-        amm_block_cost(&kind[k], m, run, &n->kind[k]);
-    }
     amm_embedding_cost(&embedding, n, m, run);
     amm_head_cost(&head, n, m, run);
     out->count = (int32_t)run->pp;
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
         const int last = i == out->count - 1;
+        const int set = amm_recompute_at(run->recompute, run->stage_recompute, i);
+        if (i == 0 || set != own.recompute) {
+            own.recompute = set;
+            for (int32_t k = 0; k < n->kind_count; k++) {
+                amm_block_cost(&kind[k], m, &own, &n->kind[k]);
+            }
+        }
         s->machine = m;
         const int32_t blocks = amm_stage_blocks(n, run, i);
         for (int32_t b = 0; b < blocks && next < n->block_count; b++, next++) {

@@ -155,9 +155,26 @@ static double item(const double *table, int32_t l)
     return table == NULL ? 0.0 : table[l + 1] - table[l];
 }
 
-static bool in_order(const amm_solve_entry *x, const amm_solve_entry *after, int32_t layers)
+/* Seconds of the first stage up to j, with what it pays for ending there. */
+static double first_stage(const amm_solve_entry *x, int32_t j)
+{
+    return x->u[j] + (x->end == NULL ? 0.0 : x->end[j]);
+}
+
+/* Wherever the first stage ends, it starts at 0. */
+static bool first_in_order(const amm_solve_entry *x, const amm_solve_entry *after, int32_t layers)
 {
     bool ordered = after->rho >= x->rho;
+    for (int32_t j = 1; j <= layers && ordered; j++) {
+        ordered = after->t[j] >= x->t[j] && first_stage(after, j) >= first_stage(x, j) &&
+                  (after->d == NULL ? 0.0 : after->d[j]) >= (x->d == NULL ? 0.0 : x->d[j]);
+    }
+    return ordered;
+}
+
+static bool in_order(const amm_solve_entry *x, const amm_solve_entry *after, int32_t layers)
+{
+    bool ordered = after->rho >= x->rho && x->end == NULL && after->end == NULL;
     for (int32_t l = 0; l < layers && ordered; l++) {
         ordered = item(after->t, l) >= item(x->t, l) && item(after->u, l) >= item(x->u, l) &&
                   item(after->d, l) >= item(x->d, l);
@@ -192,11 +209,14 @@ double amm_solve_worst(const amm_solve_config *c)
     for (int32_t s = 0; s < c->stages; s++) {
         const amm_solve_stage *stage = &c->stage[s];
         sum += s + 1 < c->stages ? largest(stage->e, c->layers + 1) : 0.0;
+        double after = 0.0;
         for (int32_t k = 0; k < stage->entry_count; k++) {
             const amm_solve_entry *x = &stage->entries[k];
+            after = fmax(after, largest(x->end, c->layers + 1));
             longest = fmax(longest, x->t[c->layers]);
             end = fmax(end, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
         }
+        sum += after;
     }
     return sum + longest + end;
 }
@@ -219,8 +239,12 @@ static amm_status check(const amm_problem_builder *b, const amm_solve_config *c,
     }
     for (int32_t s = 0; s < c->stages; s++) {
         for (int32_t k = 1; k < c->stage[s].entry_count; k++) {
-            if (!in_order(&c->stage[s].entries[k - 1], &c->stage[s].entries[k], c->layers)) {
-                return amm_fail(AMM_INTERNAL, "engine: entry %d of stage %d is out of order", k, s);
+            const amm_solve_entry *x = &c->stage[s].entries[k];
+            if (!(s == 0 ? first_in_order : in_order)(x - 1, x, c->layers)) {
+                return amm_fail(AMM_LIMIT,
+                                "engine: alternative %d of stage %d is cheaper than the one before "
+                                "it for some layers only; name one with --recompute",
+                                k, s);
             }
         }
     }
@@ -229,11 +253,27 @@ static amm_status check(const amm_problem_builder *b, const amm_solve_config *c,
 
 /* ---- configs ----------------------------------------------------------------------------------- */
 
+/* The first stage starts at 0, so what it pays for its end can be part of its u. */
+static amm_status fold_end(amm_problem_builder *b, int32_t *out, const amm_solve_entry *x)
+{
+    const size_t n = (size_t)b->view.items + 1;
+    double *sum = amm_alloc(b->context, n, sizeof *sum);
+    if (sum == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t j = 1; j <= b->view.items; j++) {
+        sum[j] = first_stage(x, j);
+    }
+    const amm_status status = table_of(b, out, sum);
+    amm_release(b->context, sum);
+    return status;
+}
+
 static amm_status add_entry(amm_problem_builder *b, const amm_solve_entry *x)
 {
     amm_problem_entry one = { .rho = (float)x->rho };
     AMM_TRY(table_of(b, &one.t, x->t));
-    AMM_TRY(table_of(b, &one.u, x->u));
+    AMM_TRY(x->end == NULL ? table_of(b, &one.u, x->u) : fold_end(b, &one.u, x));
     AMM_TRY(table_of(b, &one.d, x->d));
     AMM_TRY(window_of(b, &one.window, x->first));
     amm_problem_entry *entries =
@@ -246,10 +286,13 @@ static amm_status add_entry(amm_problem_builder *b, const amm_solve_entry *x)
     return AMM_OK;
 }
 
-static amm_status add_stage(amm_problem_builder *b, const amm_solve_stage *x, bool last)
+static amm_status add_stage(amm_problem_builder *b, const amm_solve_stage *x, bool first, bool last)
 {
     amm_problem_stage one = { b->view.entry_count, x->entry_count, AMM_NO_TABLE };
     for (int32_t k = 0; k < x->entry_count; k++) {
+        if (x->entries[k].end != NULL && !first) {
+            return amm_fail(AMM_INTERNAL, "engine: a later stage has a cost for its end");
+        }
         AMM_TRY(add_entry(b, &x->entries[k]));
     }
     AMM_TRY(table_of(b, &one.e, last ? NULL : x->e));
@@ -274,7 +317,7 @@ amm_status amm_problem_add(amm_problem_builder *b, const amm_solve_config *c, ui
                                .scale = scale };
     AMM_TRY(table_of(b, &one.o, c->o));
     for (int32_t s = 0; s < c->stages; s++) {
-        AMM_TRY(add_stage(b, &c->stage[s], s + 1 == c->stages));
+        AMM_TRY(add_stage(b, &c->stage[s], s == 0, s + 1 == c->stages));
     }
     amm_problem_config *configs =
         room(b, b->view.configs, CONFIGS, (size_t)b->view.config_count, sizeof *configs);

@@ -18,7 +18,7 @@ enum {
 /* One alternative of a stage, by table number. The stage that covers items (i, j] costs
  * table[j] - table[i] of each; d and window may be AMM_NO_TABLE (0; no limit). */
 typedef struct amm_problem_entry {
-    int32_t t, u, d;
+    int32_t t, u, d; /* u of a first stage with the cost of its end, and so no sum of items */
     int32_t window; /* smallest feasible start of a stage that ends at j; j: none */
     float rho;
 } amm_problem_entry;
@@ -64,8 +64,8 @@ amm_status amm_problem_open(amm_problem_builder *out, const amm_context *context
 void amm_problem_close(amm_problem_builder *builder);
 
 /* Adds a config whose tables are ticks of 2^scale base ticks. Errors: NO_MEMORY; LIMIT: more items,
- * stages or ticks than the engine takes, or a cost that int64 cannot hold in base ticks; INTERNAL: a
- * value is no integer, or an entry is cheaper than the one before it. */
+ * stages or ticks than the engine takes, a cost that int64 cannot hold in base ticks, or entries out
+ * of order; INTERNAL: a value is no integer, or a stage but the first has an `end`. */
 amm_status amm_problem_add(amm_problem_builder *builder, const amm_solve_config *config,
                            uint64_t id, int32_t scale);
 

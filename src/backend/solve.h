@@ -15,8 +15,9 @@ typedef struct amm_solve_entry {
     const double *d; /* NULL: 0 */
     double rho;      /* >= 0 */
     const int32_t
-        *first; /* [L + 1] memory: smallest feasible start of a stage ending at j (j: none),
+        *first;        /* [L + 1] memory: smallest feasible start of a stage ending at j (j: none),
                              non-decreasing; NULL: no limit */
+    const double *end; /* [L + 1] >= 0, any order: cost of ending at j, on top of u; NULL: 0 */
 } amm_solve_entry;
 
 typedef struct amm_solve_stage {

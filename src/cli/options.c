@@ -70,6 +70,8 @@ static const struct argp_option problem_options[] = {
            "default, or amp-reference: what the AMP reference code computes"),
     OPTION("memory-margin", KEY(MEMORY_MARGIN), "SHARE",
            "Share of each device's memory to leave free, [0, 1) (default 0)"),
+    OPTION("space", KEY(SPACE), "NAME",
+           "launchable (default): what the runtime can start; full: everything that can be timed"),
     END,
 };
 
@@ -94,7 +96,8 @@ static const struct argp_option space_options[] = {
     ALIAS("num-virtual-stages-per-pipeline-rank", KEY(VPP)),
     OPTION("recompute", KEY(RECOMPUTE), "SETS",
            "What is computed again in the backward pass: none, selective, full, or modules joined "
-           "by +; several separated by commas"),
+           "by +; several separated by commas: stages may differ where the runtime starts that; "
+           "auto (default): what saves most"),
     ALIAS("recompute-granularity", KEY(RECOMPUTE)),
     OPTION("sharding", KEY(SHARDING), "KINDS",
            "Shared among data-parallel replicas: none, zero1 (optimizer), zero2 (and gradients), "
@@ -126,8 +129,6 @@ static const struct argp_option space_options[] = {
     OPTION("attention", KEY(ATTENTION), "KERNELS",
            "Attention kernel: torch, fused (scale, mask and softmax), flash1, flash, triton"),
     OPTION("fused-norm", KEY(FUSED_NORM), "LIST", "Norms in one kernel: off, on"),
-    OPTION("space", KEY(SPACE), "NAME",
-           "launchable (default): what the runtime can start; full: everything that can be timed"),
     END,
 };
 

@@ -371,6 +371,8 @@ bool amm_recompute_parse(int32_t *out, const char *word, size_t length);
 bool amm_sharding_parse(int32_t *out, const char *word, size_t length);
 enum { AMM_RECOMPUTE_CHARS = 96 };
 void amm_recompute_format(char out[AMM_RECOMPUTE_CHARS], int32_t set);
+/* In a space: all sets worth trying; in a strategy: each stage chooses among them. */
+#define AMM_RECOMPUTE_AUTO "auto"
 const char *amm_sharding_word(int32_t sharding);
 
 /* Choices. What plans take where nothing is said; its key in files, with '-' on the command line. */

@@ -170,6 +170,11 @@ amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, cons
     if (!amm_dim_has_words(dim)) {
         return amm_list_parse(arena, out, text, where);
     }
+    if (dim == AMM_DIM_RECOMPUTE && strcmp(text, AMM_RECOMPUTE_AUTO) == 0) {
+        out->values = NULL; /* as if nothing was said */
+        out->count = 0;
+        return AMM_OK;
+    }
     int64_t *values = amm_arena_alloc(arena, strlen(text) + 1, sizeof *values);
     if (values == NULL) {
         return AMM_NO_MEMORY;
@@ -182,8 +187,9 @@ amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, cons
             length--;
         }
         if (!amm_dim_value_parse(&values[count++], dim, at, length)) {
-            return amm_fail(AMM_INPUT, "%s: unknown, got \"%.*s\", allowed %s", where, (int)length,
-                            at, amm_dim_words(dim));
+            return amm_fail(AMM_INPUT, "%s: unknown, got \"%.*s\", allowed %s%s", where,
+                            (int)length, at, dim == AMM_DIM_RECOMPUTE ? "auto, or " : "",
+                            amm_dim_words(dim));
         }
         at += whole;
         if (*at == '\0') {

@@ -150,10 +150,11 @@ static columns columns_of(const amm_result *r)
     columns c = { strlen("recompute"), strlen("blocks"), 0, amm_problem_has_experts(p), false };
     for (size_t k = 0; k < r->plan_count; k++) {
         const amm_plan_entry *plan = &r->plans[k];
-        char word[AMM_RECOMPUTE_CHARS];
         amm_text text;
-        amm_recompute_format(word, plan->config.recompute);
-        c.recompute = strlen(word) > c.recompute ? strlen(word) : c.recompute;
+        amm_text_init(&text, r->context);
+        amm_emit_recompute(&text, &plan->config);
+        c.recompute = text.length > c.recompute ? text.length : c.recompute;
+        amm_text_discard(&text);
         amm_text_init(&text, r->context);
         emit_blocks(&text, p, plan);
         c.blocks = text.length > c.blocks ? text.length : c.blocks;
@@ -195,7 +196,6 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     const amm_config *c = &plan->config;
     const amm_stage_plan *stage = fullest(plan);
     const double per_device = 1.0 / plan->time_s / (double)p->cluster->device_count;
-    char word[AMM_RECOMPUTE_CHARS];
     amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
     amm_text_printf(out, "%3zu %4d %4d %4d %4d", index + 1, c->tp, c->pp, c->cp, c->dp);
     if (w->experts) {
@@ -205,8 +205,8 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     if (w->sharding) {
         amm_text_printf(out, "  %-6s", amm_sharding_word(c->sharding));
     }
-    amm_recompute_format(word, c->recompute);
-    amm_text_printf(out, "  %s", word);
+    amm_text_append(out, "  ");
+    amm_emit_recompute(out, c);
     amm_text_pad(out, after_degrees(w) + w->recompute);
     amm_text_append(out, "  ");
     emit_blocks(out, p, plan);

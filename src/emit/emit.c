@@ -127,6 +127,30 @@ int64_t amm_problem_tokens(const amm_problem_desc *problem)
     return problem->seq_len > 0 ? problem->seq_len : problem->model->seq_len;
 }
 
+void amm_emit_recompute(amm_text *out, const amm_config *c)
+{
+    char word[AMM_RECOMPUTE_CHARS];
+    if (amm_config_is_open(c)) {
+        amm_text_append(out, AMM_RECOMPUTE_AUTO);
+        return;
+    }
+    const int32_t stages = c->stage_recompute == NULL ? 1 : c->pp;
+    for (int32_t first = 0; first < stages;) {
+        const int32_t set = amm_recompute_at(c->recompute, c->stage_recompute, first);
+        int32_t end = first + 1;
+        while (end < stages && c->stage_recompute[end] == set) {
+            end++;
+        }
+        amm_recompute_format(word, set);
+        amm_text_append(out, first > 0 ? "/" : "");
+        if (end - first > 1) {
+            amm_text_printf(out, "%dx", end - first);
+        }
+        amm_text_append(out, word);
+        first = end;
+    }
+}
+
 void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm_config *c)
 {
     const struct {
@@ -144,9 +168,8 @@ void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm
         }
     }
     if (c->recompute != AMM_RECOMPUTE_NONE) {
-        char word[AMM_RECOMPUTE_CHARS];
-        amm_recompute_format(word, c->recompute);
-        amm_text_printf(out, ",recompute=%s", word);
+        amm_text_append(out, ",recompute=");
+        amm_emit_recompute(out, c);
     }
     amm_text_printf(out, ",sharding=%s", amm_sharding_word(c->sharding));
     amm_emit_choices(out, problem, c, ",");

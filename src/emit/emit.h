@@ -63,6 +63,8 @@ void amm_emit_strategy(amm_text *out, const amm_problem_desc *problem, const amm
  * that are not what the runtime usually does. */
 void amm_emit_choices(amm_text *out, const amm_problem_desc *problem, const amm_config *config,
                       const char *before);
+/* "none", "full", "2xfull/none" where stages differ, "auto" where they are still to choose. */
+void amm_emit_recompute(amm_text *out, const amm_config *config);
 
 /* " tp 4→8 dp 2→1": every choice that differs. */
 void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *to);

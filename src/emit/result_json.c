@@ -163,10 +163,15 @@ static void write_mesh(writer *w, const amm_config *c)
     amm_json_integer(&w->json, "etp", w->analytic ? c->etp : c->tp);
 }
 
-static void write_recompute(amm_json *j, const amm_config *c)
+/* A set; none: null. */
+static void write_recompute(amm_json *j, int32_t set)
 {
     char word[AMM_RECOMPUTE_CHARS];
-    amm_recompute_format(word, c->recompute);
+    if (set == AMM_RECOMPUTE_PER_STAGE) {
+        amm_json_null(j, "recompute");
+        return;
+    }
+    amm_recompute_format(word, set);
     amm_json_string(j, "recompute", word);
 }
 
@@ -182,7 +187,7 @@ static void write_strategy_stage(writer *w, const amm_plan_entry *plan, int32_t 
     amm_json_integer(j, "tp", c->tp);
     write_mesh(w, c);
     amm_json_integer(j, "dp", c->dp);
-    write_recompute(j, c);
+    write_recompute(j, amm_recompute_at(c->recompute, c->stage_recompute, stage));
     amm_json_open(j, "replicas", '[');
     for (int32_t d = 0; d < c->dp; d++) {
         write_replica(w, plan, stage, d);
@@ -267,7 +272,7 @@ static void write_degrees(writer *w, const amm_config *c)
     amm_json_integer(j, "micro_batch", c->micro_batch);
     amm_json_integer(j, "micro_batches", c->micro_batches);
     write_choices(w, c);
-    write_recompute(j, c);
+    write_recompute(j, c->recompute);
 }
 
 static void write_strategy(writer *w, const amm_plan_entry *plan)
@@ -491,7 +496,7 @@ static void write_nearest(writer *w, const amm_rejected *rejected)
     if (w->analytic) {
         write_mesh(w, c);
         amm_json_integer(j, "vpp", c->vpp);
-        write_recompute(j, c);
+        write_recompute(j, c->recompute);
         amm_json_string(j, "sharding", amm_sharding_word(c->sharding));
         write_choices(w, c);
     }

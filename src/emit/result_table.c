@@ -227,10 +227,19 @@ static void emit_change(amm_text *out, const char *word, int64_t from, int64_t t
     }
 }
 
+static bool same_recompute(const amm_config *a, const amm_config *b)
+{
+    bool same = amm_config_is_open(a) == amm_config_is_open(b);
+    const int32_t stages = a->stage_recompute == NULL && b->stage_recompute == NULL ? 1 : a->pp;
+    for (int32_t s = 0; s < stages && same && a->pp == b->pp; s++) {
+        same = amm_recompute_at(a->recompute, a->stage_recompute, s) ==
+               amm_recompute_at(b->recompute, b->stage_recompute, s);
+    }
+    return same && (a->pp == b->pp || a->recompute == b->recompute);
+}
+
 void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
 {
-    char from[AMM_RECOMPUTE_CHARS];
-    char to[AMM_RECOMPUTE_CHARS];
     emit_change(out, "tp", a->tp, b->tp);
     emit_change(out, "pp", a->pp, b->pp);
     emit_change(out, "dp", a->dp, b->dp);
@@ -239,10 +248,11 @@ void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
     emit_change(out, "ep", a->ep, b->ep);
     emit_change(out, "etp", a->etp, b->etp);
     emit_change(out, "vpp", a->vpp, b->vpp);
-    if (a->recompute != b->recompute) {
-        amm_recompute_format(from, a->recompute);
-        amm_recompute_format(to, b->recompute);
-        amm_text_printf(out, " recompute %s→%s", from, to);
+    if (!same_recompute(a, b)) {
+        amm_text_append(out, " recompute ");
+        amm_emit_recompute(out, a);
+        amm_text_append(out, "→");
+        amm_emit_recompute(out, b);
     }
     if (a->sharding != b->sharding) {
         amm_text_printf(out, " sharding %s→%s", amm_sharding_word(a->sharding),
@@ -252,6 +262,8 @@ void amm_emit_changes(amm_text *out, const amm_config *a, const amm_config *b)
         const amm_choice choice = (amm_choice)k;
         if (a->choice[k] != b->choice[k] &&
             (amm_choice_matters(choice, a) || amm_choice_matters(choice, b))) {
+            char from[AMM_RECOMPUTE_CHARS];
+            char to[AMM_RECOMPUTE_CHARS];
             amm_choice_format(from, choice, a->choice[k]);
             amm_choice_format(to, choice, b->choice[k]);
             amm_text_printf(out, " %s %s→%s", amm_choice_option(choice), from, to);

@@ -168,12 +168,39 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *c,
     out->micro_batches = (double)c->micro_batches;
     out->sharding = c->sharding;
     out->recompute = c->recompute;
+    out->stage_recompute = c->stage_recompute;
 #define AMM_CHOICE_SET(name, key, option, megatron, member, fact, usual)                           \
     out->member = c->choice[AMM_CHOICE_##name];
     AMM_CHOICE_LIST(AMM_CHOICE_SET)
 #undef AMM_CHOICE_SET
     settle_choices(out, c);
     out->stage_blocks = stage_blocks;
+}
+
+/* ---- recomputation by stage ------------------------------------------------------------------ */
+
+bool amm_config_is_open(const amm_config *c)
+{
+    return c->recompute == AMM_RECOMPUTE_PER_STAGE && c->stage_recompute == NULL;
+}
+
+int32_t amm_stage_set_count(const amm_analytic *a, const amm_config *c)
+{
+    return amm_config_is_open(c) ? a->choice_count : 1;
+}
+
+int32_t amm_stage_set(const amm_analytic *a, const amm_config *c, int32_t stage, int32_t k)
+{
+    return amm_config_is_open(c) ? a->choices[k]
+                                 : amm_recompute_at(c->recompute, c->stage_recompute, stage);
+}
+
+amm_config amm_config_with(const amm_config *c, int32_t set)
+{
+    amm_config out = *c;
+    out.recompute = set;
+    out.stage_recompute = NULL;
+    return out;
 }
 
 /* ---- layers ---------------------------------------------------------------------------------- */
@@ -290,14 +317,20 @@ void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
-                      int32_t first, int32_t end)
+/* Blocks of each kind among the layers [first, end). */
+static void count_kinds(const amm_analytic *a, int32_t *blocks, int32_t first, int32_t end)
 {
-    int32_t blocks[AMM_MAX_BLOCK_KINDS];
     for (int32_t k = 0; k < a->network.kind_count; k++) {
         const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
         blocks[k] = before[end] - before[first];
     }
+}
+
+void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
+                      int32_t first, int32_t end)
+{
+    int32_t blocks[AMM_MAX_BLOCK_KINDS];
+    count_kinds(a, blocks, first, end);
     amm_blocks_memory(out, &a->network, &a->machine, run, stage, blocks);
 }
 
@@ -307,6 +340,20 @@ static bool stage_fits(const amm_analytic *a, const amm_run *run, int32_t stage,
     amm_ledger ledger;
     amm_lower_ledger(a, &ledger, run, stage, first, end);
     return ledger.total <= a->room_bytes;
+}
+
+/* The same with any set that the stage can have. */
+static bool any_fits(const amm_analytic *a, amm_run *run, const amm_config *c, int32_t stage,
+                     int32_t first, int32_t end)
+{
+    run->stage_recompute = NULL;
+    for (int32_t k = 0; k < amm_stage_set_count(a, c); k++) {
+        run->recompute = amm_stage_set(a, c, stage, k);
+        if (stage_fits(a, run, stage, first, end)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config)
@@ -320,11 +367,11 @@ bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config)
         int32_t low = at;
         int32_t high = a->layers - (config->pp - 1 - s);
         if (s == config->pp - 1) {
-            return stage_fits(a, &run, s, at, a->layers);
+            return any_fits(a, &run, config, s, at, a->layers);
         }
         while (low < high) {
             const int32_t middle = low + (high - low + 1) / 2;
-            if (stage_fits(a, &run, s, at, middle)) {
+            if (any_fits(a, &run, config, s, at, middle)) {
                 low = middle;
             } else {
                 high = middle - 1;
@@ -338,18 +385,110 @@ bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config)
     return true;
 }
 
+amm_status amm_choice_classes(amm_lowered *lowered, const amm_config *config)
+{
+    amm_analytic *a = lowered->analytic;
+    for (int32_t k = 0; k < a->choice_count; k++) {
+        const amm_config c = amm_config_with(config, a->choices[k]);
+        AMM_TRY(amm_layer_class_of(a, &lowered->arena, &a->choice_classes[k], &c));
+    }
+    return AMM_OK;
+}
+
+/* Seconds of the layers [first, end) that a set has a say in: blocks, and those behind the head. */
+static double set_seconds(const amm_analytic *a, const amm_layer_class *x, int32_t first,
+                          int32_t end)
+{
+    double sum = end == a->layers ? stage_s(&x->head) : 0.0;
+    for (int32_t k = 0; k < a->network.kind_count; k++) {
+        const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
+        sum += (before[end] - before[first]) * (stage_s(&x->kind[k]) - stage_s(&x->empty));
+    }
+    return sum;
+}
+
+int32_t amm_fastest_set(const amm_lowered *lowered, const amm_config *config, int32_t stage,
+                        int32_t first, int32_t end)
+{
+    const amm_analytic *a = lowered->analytic;
+    amm_run run;
+    double least_s = HUGE_VAL;
+    double least_bytes = HUGE_VAL;
+    int32_t fastest = a->choices[0];
+    int32_t smallest = a->choices[0];
+    amm_lower_run(&run, a, config, NULL);
+    for (int32_t k = 0; k < a->choice_count; k++) {
+        const double seconds = set_seconds(a, a->choice_classes[k], first, end);
+        amm_ledger ledger;
+        if (seconds >= least_s) {
+            continue;
+        }
+        run.recompute = a->choices[k];
+        amm_lower_ledger(a, &ledger, &run, stage, first, end);
+        if (ledger.total <= a->room_bytes) {
+            least_s = seconds;
+            fastest = a->choices[k];
+        }
+        if (ledger.total < least_bytes) {
+            least_bytes = ledger.total;
+            smallest = a->choices[k];
+        }
+    }
+    return least_s < HUGE_VAL ? fastest : smallest;
+}
+
 /* ---- tables ---------------------------------------------------------------------------------- */
+
+/* Every layer at its fastest set: sum, maximum, and what every stage costs. */
+typedef struct fastest_layers {
+    double layers_s, longest_s, none_s;
+} fastest_layers;
+
+static fastest_layers fastest_of(const amm_analytic *a)
+{
+    const int32_t kinds = a->network.kind_count;
+    fastest_layers f = { 0.0, 0.0, 0.0 };
+    for (int32_t i = -2; i < kinds; i++) { /* embedding, head, kinds */
+        double least = HUGE_VAL;
+        for (int32_t k = 0; k < a->choice_count; k++) {
+            const amm_layer_class *x = a->choice_classes[k];
+            const amm_stage_seconds *layer = i == -2   ? &x->embedding
+                                             : i == -1 ? &x->head
+                                                       : &x->kind[i];
+            f.none_s = stage_s(&x->empty);
+            least = fmin(least, stage_s(layer) - f.none_s);
+        }
+        f.longest_s = fmax(f.longest_s, least);
+        f.layers_s +=
+            least * (i < 0 ? 1.0 : a->kinds_before[(size_t)(i + 1) * (size_t)(a->layers + 1) - 1]);
+    }
+    return f;
+}
+
+static amm_status fastest_layers_of(amm_lowered *lowered, fastest_layers *out, const amm_config *c)
+{
+    const amm_layer_class *x = NULL;
+    if (amm_config_is_open(c)) {
+        AMM_TRY(amm_choice_classes(lowered, c));
+        *out = fastest_of(lowered->analytic);
+        return AMM_OK;
+    }
+    AMM_TRY(amm_layer_class_of(lowered->analytic, &lowered->arena, &x, c));
+    out->layers_s = x->layers_s;
+    out->longest_s = x->longest_s;
+    out->none_s = stage_s(&x->empty);
+    return AMM_OK;
+}
 
 amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *c,
                               const amm_step *even)
 {
-    const amm_layer_class *x = NULL;
-    AMM_TRY(amm_layer_class_of(lowered->analytic, &lowered->arena, &x, c));
-    const double none = stage_s(&x->empty);
+    fastest_layers f;
+    AMM_TRY(fastest_layers_of(lowered, &f, c));
     const double p = c->pp;
     const double G = (double)c->micro_batches;
-    const double longest = fmax(x->longest_s, x->layers_s / p) + none;
-    *out = (G - 1.0) * longest + x->layers_s + p * none + even->pp_s + even->other_s;
+    const double longest = fmax(f.longest_s, f.layers_s / p) + f.none_s;
+    *out = (G - 1.0) * longest + f.layers_s + p * f.none_s + even->pp_s + even->other_s;
     *out *= 1.0 - 1e-12; /* summed in another order than the step */
     return AMM_OK;
 }
@@ -357,13 +496,15 @@ amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_confi
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *c)
 {
     amm_analytic *a = lowered->analytic;
+    const amm_config one = amm_config_with(c, amm_stage_set(a, c, 0, 0));
+    const amm_layer_class *x = NULL;
     amm_run run;
     amm_step even;
-    AMM_TRY(amm_layer_class_of(a, &lowered->arena, &a->current, c));
-    amm_lower_run(&run, a, c, NULL);
+    AMM_TRY(amm_layer_class_of(a, &lowered->arena, &x, &one));
+    amm_lower_run(&run, a, &one, NULL);
     amm_step_time(&even, &a->network, &a->machine, &run);
-    *out = ((double)c->micro_batches - 1.0 + c->pp) * stage_s(&a->current->empty) + even.pp_s +
-           even.other_s + amm_optimizer_seconds(&a->machine, &run, &a->current->empty);
+    *out = ((double)c->micro_batches - 1.0 + c->pp) * stage_s(&x->empty) + even.pp_s +
+           even.other_s + amm_optimizer_seconds(&a->machine, &run, &x->empty);
     return AMM_OK;
 }
 
@@ -423,16 +564,40 @@ void amm_fill_first_exposed(const amm_lowered *lowered, double *seconds, const a
     }
 }
 
+/* Stages that hold as many blocks of every kind need as many bytes: the last one that fitted and the
+ * last one that did not answer for most others. */
+typedef struct fit_memo {
+    int32_t blocks[2][AMM_MAX_BLOCK_KINDS];
+    bool known[2];
+} fit_memo;
+
+static bool fits_again(const amm_analytic *a, fit_memo *memo, const amm_run *run, int32_t stage,
+                       int32_t first, int32_t end)
+{
+    int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
+    count_kinds(a, blocks, first, end);
+    for (int answer = 0; answer < 2; answer++) {
+        if (memo->known[answer] && memcmp(memo->blocks[answer], blocks, sizeof blocks) == 0) {
+            return answer != 0;
+        }
+    }
+    const bool fits = stage_fits(a, run, stage, first, end);
+    memcpy(memo->blocks[fits], blocks, sizeof blocks);
+    memo->known[fits] = true;
+    return fits;
+}
+
 /* Smallest start for every end such that the stage fits. Bytes grow with the stage. */
 void amm_fill_window(const amm_lowered *lowered, int32_t *first, int32_t stage,
                      const amm_config *config)
 {
     const amm_analytic *a = lowered->analytic;
+    fit_memo memo = { 0 };
     amm_run run;
     int32_t i = 0;
     amm_lower_run(&run, a, config, NULL);
     for (int32_t j = 0; j <= a->layers; j++) {
-        while (i < j && !stage_fits(a, &run, stage, i, j)) {
+        while (i < j && !fits_again(a, &memo, &run, stage, i, j)) {
             i++;
         }
         first[j] = i;

@@ -178,7 +178,7 @@ double amm_lower_optimizer_s(const amm_lowered *lowered, const amm_config *confi
 typedef enum row_kind { ROW_TIME, ROW_END, ROW_BOUNDARY, ROW_WINDOW } row_kind;
 
 /* ROW_BOUNDARY of the analytic model: transfers cost the same wherever the cut is, so that only what
- * the first stage's end decides is left. */
+ * the first stage's end decides, under each set, is left: the `end` of its entries. */
 
 /* What a row depends on; zeroed before it is filled, compared as bytes. */
 typedef struct row_key {
@@ -370,7 +370,7 @@ static void analytic_key(row_key *key, row_kind kind, const amm_config *c)
     key->cp = c->cp;
     key->ep = c->ep;
     key->etp = c->etp;
-    key->recompute = c->recompute;
+    key->recompute = kind == ROW_END ? 0 : c->recompute; /* parameters are the same */
     key->sharding = c->sharding;
     memcpy(key->choice, c->choice, sizeof key->choice);
     key->micro_batches = kind == ROW_TIME || kind == ROW_END ? 0 : c->micro_batches;
@@ -411,28 +411,93 @@ static amm_status stage_rows(amm_lowered *lowered, amm_lowered_config *out, int3
     return AMM_OK;
 }
 
-static amm_status analytic_rows(amm_lowered *lowered, amm_lowered_config *out, int32_t s,
-                                bool memory, amm_solve_stage *stage, amm_solve_entry *entry)
+/* The entry of one set. */
+static amm_status analytic_entry(amm_lowered *lowered, const amm_lowered_config *out, int32_t s,
+                                 bool memory, amm_solve_entry *entry, int32_t set)
 {
     static const row_kind kinds[] = { ROW_TIME, ROW_END, ROW_WINDOW, ROW_BOUNDARY };
     const amm_row *rows[4] = { NULL };
+    const amm_config c = amm_config_with(&out->config, set);
     const bool wanted[4] = { true, true, memory, s == 0 && out->config.dp * out->config.cp > 1 };
+    AMM_TRY(
+        amm_layer_class_of(lowered->analytic, &lowered->arena, &lowered->analytic->current, &c));
     for (int k = 0; k < 4; k++) {
         row_key key;
-        key_of(&key, kinds[k], &out->config, out->scale);
-        analytic_key(&key, kinds[k], &out->config);
+        key_of(&key, kinds[k], &c, out->scale);
+        analytic_key(&key, kinds[k], &c);
         key.stage = kinds[k] == ROW_WINDOW ? s : 0;
         if (wanted[k]) {
-            AMM_TRY(get_row(lowered, &rows[k], &key, &out->config));
+            AMM_TRY(get_row(lowered, &rows[k], &key, &c));
         }
     }
+    memset(entry, 0, sizeof *entry);
     entry->t = entry->u = rows[0]->table;
     entry->d = rows[1]->table;
     entry->first = rows[2] == NULL ? NULL : rows[2]->first;
-    stage->e = rows[3] == NULL ? NULL : rows[3]->table;
-    stage->entry_count = 1;
-    stage->entries = entry;
+    entry->end = rows[3] == NULL ? NULL : rows[3]->table;
     return AMM_OK;
+}
+
+/* Whether a stage never has a reason to take `b`: wherever it starts and ends, `a` is no slower and fits
+ * if `b` does. Only the first stage, which starts at 0, has an `end`. */
+static bool dominates(const amm_solve_entry *a, const amm_solve_entry *b, int32_t layers)
+{
+    /* In seconds, what the differences of prefixes lose. */
+    const double noise = 1e-15 * b->t[layers];
+    for (int32_t j = 0; j <= layers; j++) {
+        if (j > 0 && a->t[j] - a->t[j - 1] > b->t[j] - b->t[j - 1] + noise) {
+            return false;
+        }
+        if (a->first != NULL && a->first[j] > b->first[j]) {
+            return false;
+        }
+        if (a->end != NULL && a->u[j] + a->end[j] > b->u[j] + b->end[j]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Sets of a stage as entries: cheapest of all layers first, without the dominated ones. */
+static amm_status analytic_rows(amm_lowered *lowered, amm_lowered_config *out, int32_t s,
+                                bool memory, amm_solve_stage *stage, amm_solve_entry *entries)
+{
+    const amm_analytic *a = lowered->analytic;
+    const int32_t layers = out->solve.layers;
+    int32_t *sets = out->entry_sets + (size_t)s * (size_t)out->entry_room;
+    int32_t count = 0;
+    for (int32_t k = 0; k < amm_stage_set_count(a, &out->config); k++) {
+        const int32_t set = amm_stage_set(a, &out->config, s, k);
+        amm_solve_entry entry;
+        int32_t at = count++;
+        AMM_TRY(analytic_entry(lowered, out, s, memory, &entry, set));
+        for (; at > 0 && entries[at - 1].t[layers] > entry.t[layers]; at--) {
+            entries[at] = entries[at - 1];
+            sets[at] = sets[at - 1];
+        }
+        entries[at] = entry;
+        sets[at] = set;
+    }
+    stage->entries = entries;
+    stage->entry_count = 0;
+    for (int32_t k = 0; k < count; k++) {
+        bool needed = true;
+        for (int32_t m = 0; m < stage->entry_count && needed; m++) {
+            needed = !dominates(&entries[m], &entries[k], layers);
+        }
+        if (needed) {
+            entries[stage->entry_count] = entries[k];
+            sets[stage->entry_count++] = sets[k];
+        }
+    }
+    return AMM_OK;
+}
+
+void amm_entry_sets(int32_t *sets, const amm_lowered_config *config, const int32_t *entry)
+{
+    for (int32_t s = 0; s < config->config.pp; s++) {
+        sets[s] = config->entry_sets[s * config->entry_room + entry[s]];
+    }
 }
 
 static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool memory)
@@ -450,13 +515,17 @@ static amm_status all_rows(amm_lowered *lowered, amm_lowered_config *out, bool m
 static amm_status empty_stages(amm_lowered *lowered, amm_lowered_config *out)
 {
     const size_t count = (size_t)out->config.pp;
+    const amm_analytic *a = lowered->analytic;
+    out->entry_room = a != NULL ? amm_stage_set_count(a, &out->config) : 1;
+    const size_t room = (size_t)out->entry_room;
     amm_solve_stage *stages = amm_arena_alloc(&lowered->scratch, count, sizeof *stages);
-    amm_solve_entry *entries = amm_arena_alloc(&lowered->scratch, count, sizeof *entries);
-    if (stages == NULL || entries == NULL) {
+    amm_solve_entry *entries = amm_arena_alloc(&lowered->scratch, count * room, sizeof *entries);
+    out->entry_sets = amm_arena_alloc(&lowered->scratch, count * room, sizeof *out->entry_sets);
+    if (stages == NULL || entries == NULL || out->entry_sets == NULL) {
         return AMM_NO_MEMORY;
     }
     for (size_t s = 0; s < count; s++) {
-        stages[s].entries = &entries[s];
+        stages[s].entries = &entries[s * room];
     }
     out->solve.layers = lowered->problem->model->layer_count;
     out->solve.stages = out->config.pp;

@@ -16,9 +16,12 @@ typedef struct amm_config {
     int64_t micro_batch, micro_batches;
     /* Analytic model only; with a profile 1 (or 0) and none. */
     int32_t cp, ep, etp, vpp;
-    int32_t recompute; /* set of AMM_RECOMPUTE_... */
+    int32_t recompute; /* set of AMM_RECOMPUTE_..., or AMM_RECOMPUTE_PER_STAGE */
     int32_t sharding;  /* AMM_SHARDING_... */
     int32_t choice[AMM_CHOICE_COUNT];
+    /* [pp] the sets, borrowed. NULL: `recompute` in every stage; with AMM_RECOMPUTE_PER_STAGE the
+     * stages are still to choose theirs (an open config). */
+    const int32_t *stage_recompute;
 } amm_config;
 
 /* Where the ranks of a strategy live: rank = t + tp d + tp dp p, tensor fastest. */
@@ -58,8 +61,12 @@ typedef struct amm_analytic {
     int32_t *blocks_before; /* [layers + 1] blocks among the first layers */
     int32_t *kinds_before;  /* [kinds][layers + 1] */
     amm_layer_class **classes;
-    const amm_layer_class *current; /* of the config being lowered */
-    amm_stages stages;              /* scratch */
+    const amm_layer_class *current; /* of the rows being filled */
+    /* What stages of an open config choose among, and the classes of the config at hand. */
+    int32_t choice_count;
+    const int32_t *choices;                 /* [choice_count] sets */
+    const amm_layer_class **choice_classes; /* [choice_count] */
+    amm_stages stages;                      /* scratch */
 } amm_analytic;
 typedef struct amm_lowered {
     const amm_problem_desc *problem;
@@ -90,7 +97,12 @@ typedef struct amm_lowered_config {
                        0 when exact */
     amm_links links;
     amm_solve_config solve;
+    int32_t entry_room;  /* analytic model: entries that a stage can have */
+    int32_t *entry_sets; /* [pp][entry_room] recompute set of each */
 } amm_lowered_config;
+
+/* The recompute sets [pp] of a solution's entries [pp]; analytic model. */
+void amm_entry_sets(int32_t *sets, const amm_lowered_config *config, const int32_t *entry);
 
 /* `exact`: tables in seconds; otherwise in the finest ticks that keep every sum below 2^24.
  * `memory`: false leaves the memory windows out (to say by how much something does not fit).
@@ -140,14 +152,30 @@ void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *
 /* Bytes of a stage that holds layers [first, end). */
 void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
                       int32_t first, int32_t end);
-/* Whether any partition fits, exact: stages from the first, each as long as it can be. */
+/* Whether the stages of a config are still to choose what they recompute; the sets that a stage can
+ * have: those choices, or the one it is given. */
+bool amm_config_is_open(const amm_config *config);
+int32_t amm_stage_set_count(const amm_analytic *a, const amm_config *config);
+int32_t amm_stage_set(const amm_analytic *a, const amm_config *config, int32_t stage, int32_t k);
+/* The config with one set in all stages. */
+amm_config amm_config_with(const amm_config *config, int32_t set);
+/* Makes the choices of the config's classes current: before amm_fastest_set. */
+amm_status amm_choice_classes(amm_lowered *lowered, const amm_config *config);
+/* What a stage of layers [first, end) of an open config recomputes: of the choices that fit the one
+ * with the least seconds (as in amm_stage_costs); where none fits, the one with the least bytes. Equal
+ * ones: the first. */
+int32_t amm_fastest_set(const amm_lowered *lowered, const amm_config *config, int32_t stage,
+                        int32_t first, int32_t end);
+/* Whether any partition (of an open config: with any sets) fits, exact: stages from the first, each as
+ * long as it can be. */
 bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config);
-/* A number that the step time of no partition undercuts; `even` is the step of the even cut. */
+/* A number that the step time of no partition (and no sets) undercuts; `even`: step of the even cut. */
 amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *config,
                               const amm_step *even);
-/* Makes the config's class current; the part of its time that no partition changes. */
+/* The part of a config's time that neither cuts nor sets change. */
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *config);
-/* Tables of a config without a profile (pp > 1, vpp 1), in seconds: layers [layers], what they add
+/* Tables of a config without a profile (pp > 1, vpp 1) with one set, the one of the current class, in
+ * seconds: layers [layers], what they add
  * to the optimizer [layers], what data parallelism adds when the first stage ends at a layer
  * [layers + 1], memory windows of a stage [layers + 1]. The engine's time of a partition never lies
  * above amm_step_time's, and equals it where the first stage's gradients end last. */

@@ -58,70 +58,135 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
     return largest;
 }
 
+/* Other partitions beside a given one: the scratch that they need, [stages] each. */
+typedef struct trial {
+    amm_lowered *lowered;
+    const amm_config *config;
+    int32_t *sets, *blocks;
+} trial;
+
+static amm_status trial_open(trial *out, amm_lowered *lowered, const amm_config *c)
+{
+    const size_t stages = (size_t)c->pp;
+    out->lowered = lowered;
+    out->config = c;
+    out->sets = amm_arena_alloc(&lowered->scratch, stages, sizeof *out->sets);
+    out->blocks = amm_arena_alloc(&lowered->scratch, stages, sizeof *out->blocks);
+    return out->sets == NULL || out->blocks == NULL ? AMM_NO_MEMORY : AMM_OK;
+}
+
+static void evaluate(const trial *t, amm_analytic_cost *out, const int32_t *cuts,
+                     const int32_t *sets)
+{
+    const amm_config c = amm_config_with_sets(t->config, sets);
+    amm_analytic_evaluate(t->lowered, out, t->blocks, &c, cuts);
+}
+
+/* The same with the sets that the stages would choose, in t->sets. */
+static amm_status try_cuts(const trial *t, amm_analytic_cost *out, const int32_t *cuts)
+{
+    double gain_s = 0.0;
+    AMM_TRY(amm_analytic_choose(t->lowered, t->sets, t->blocks, t->config, cuts, &gain_s));
+    evaluate(t, out, cuts, t->sets);
+    return AMM_OK;
+}
+
+static void take_sets(const trial *t, int32_t *sets)
+{
+    if (amm_config_is_open(t->config)) {
+        memcpy(sets, t->sets, (size_t)t->config->pp * sizeof *sets);
+    }
+}
+
 /* Whether moving cut s by `by` helps; then it stays moved. */
-static bool move_cut(const amm_lowered *lowered, int32_t *cuts, int32_t *blocks,
-                     const amm_config *c, int32_t s, int32_t by, amm_analytic_cost *best)
+static amm_status move_cut(const trial *t, int32_t *cuts, int32_t *sets, int32_t s, int32_t by,
+                           amm_analytic_cost *best, bool *better)
 {
     amm_analytic_cost cost;
     const int32_t to = cuts[s] + by;
     if (to <= cuts[s - 1] || to >= cuts[s + 1]) {
-        return false;
+        return AMM_OK;
     }
     cuts[s] = to;
-    amm_analytic_evaluate(lowered, &cost, blocks, c, cuts);
+    AMM_TRY(try_cuts(t, &cost, cuts));
     if (cost.short_bytes <= 0.0 && cost.step.time_s < best->step.time_s * (1.0 - 1e-12)) {
         *best = cost;
-        return true;
+        *better = true;
+        take_sets(t, sets);
+    } else {
+        cuts[s] -= by;
     }
-    cuts[s] -= by;
-    return false;
+    return AMM_OK;
 }
 
-amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_config *c)
+amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                               const amm_config *c)
 {
     amm_analytic_cost best;
-    int32_t *blocks = amm_arena_alloc(&lowered->scratch, (size_t)c->pp, sizeof *blocks);
-    if (blocks == NULL) {
-        return AMM_NO_MEMORY;
-    }
-    amm_analytic_evaluate(lowered, &best, blocks, c, cuts);
+    trial t;
+    AMM_TRY(trial_open(&t, lowered, c));
+    evaluate(&t, &best, cuts, sets);
     for (bool better = true; better;) {
         better = false;
         for (int32_t s = 1; s < c->pp; s++) {
-            better = move_cut(lowered, cuts, blocks, c, s, -1, &best) || better;
-            better = move_cut(lowered, cuts, blocks, c, s, 1, &best) || better;
+            AMM_TRY(move_cut(&t, cuts, sets, s, -1, &best, &better));
+            AMM_TRY(move_cut(&t, cuts, sets, s, 1, &best, &better));
         }
     }
     return AMM_OK;
 }
 
-amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, const amm_config *c)
+amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                                    const amm_config *c)
 {
     amm_analytic_cost given;
     amm_analytic_cost even;
+    trial t;
     int32_t *other = amm_arena_alloc(&lowered->scratch, (size_t)c->pp + 1, sizeof *other);
-    int32_t *blocks = amm_arena_alloc(&lowered->scratch, (size_t)c->pp, sizeof *blocks);
-    if (other == NULL || blocks == NULL) {
+    AMM_TRY(trial_open(&t, lowered, c));
+    if (other == NULL) {
         return AMM_NO_MEMORY;
     }
     amm_even_cuts(lowered, other, c);
-    amm_analytic_evaluate(lowered, &even, blocks, c, other);
-    amm_analytic_evaluate(lowered, &given, blocks, c, cuts);
+    evaluate(&t, &given, cuts, sets);
+    AMM_TRY(try_cuts(&t, &even, other));
     if (even.short_bytes <= 0.0 && even.step.time_s <= given.step.time_s * (1.0 + 1e-12)) {
         memcpy(cuts, other, ((size_t)c->pp + 1) * sizeof *cuts);
+        take_sets(&t, sets);
     }
     return AMM_OK;
 }
 
-amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t *cuts)
+/* Cuts that memory had no say in come with the fastest sets: what is still short after the best that
+ * sets can do is what there is to say. */
+static amm_status choose_if_short(amm_lowered *lowered, const amm_config *c, const int32_t *cuts,
+                                  int32_t *sets)
+{
+    amm_analytic_cost cost;
+    trial t;
+    AMM_TRY(trial_open(&t, lowered, c));
+    evaluate(&t, &cost, cuts, sets);
+    if (cost.short_bytes > 0.0) {
+        AMM_TRY(try_cuts(&t, &cost, cuts));
+        take_sets(&t, sets);
+    }
+    return AMM_OK;
+}
+
+amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t *cuts,
+                             int32_t *sets)
 {
     if (amm_analytic_is_direct(c)) {
+        trial t;
+        double gain_s = 0.0;
         amm_even_cuts(lowered, cuts, c);
-        return AMM_OK;
+        AMM_TRY(trial_open(&t, lowered, c));
+        return amm_analytic_choose(lowered, sets, t.blocks, c, cuts, &gain_s);
     }
-    AMM_TRY(amm_best_cuts(lowered, c, cuts));
-    AMM_TRY(amm_analytic_refine(lowered, cuts, c));
-    return amm_analytic_prefer_even(lowered, cuts, c);
+    AMM_TRY(amm_best_cuts(lowered, c, cuts, sets));
+    AMM_TRY(choose_if_short(lowered, c, cuts, sets));
+    AMM_TRY(amm_analytic_refine(lowered, cuts, sets, c));
+    return amm_analytic_prefer_even(lowered, cuts, sets, c);
 }
 
 static void set_stage(amm_stage_plan *stage, const amm_lowered *lowered, const amm_run *run,
@@ -147,15 +212,23 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
     amm_step step;
     int32_t *blocks = amm_arena_alloc(arena, (size_t)c->pp, sizeof *blocks);
     memset(out, 0, sizeof *out);
+    out->config = *c;
     out->stages = amm_arena_alloc(arena, (size_t)c->pp, sizeof *out->stages);
     if (blocks == NULL || out->stages == NULL) {
         return AMM_NO_MEMORY;
+    }
+    if (c->stage_recompute != NULL) {
+        int32_t *sets = amm_arena_alloc(arena, (size_t)c->pp, sizeof *sets);
+        if (sets == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        memcpy(sets, c->stage_recompute, (size_t)c->pp * sizeof *sets);
+        out->config.stage_recompute = sets;
     }
     amm_blocks_of_cuts(a, blocks, cuts, c->pp);
     amm_lower_run(&run, a, c, blocks);
     amm_step_time(&step, &a->network, &a->machine, &run);
     amm_stage_costs(&a->stages, &a->network, &a->machine, &run);
-    out->config = *c;
     out->time_s = step.time_s;
     out->engine_s = step.time_s;
     out->simulated_s = (double)NAN;

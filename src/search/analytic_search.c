@@ -18,7 +18,7 @@ typedef struct search {
     amm_lowered lowered;
     amm_space_range space;
     amm_solver solver;
-    int32_t *cuts, *entry, *blocks; /* [layers + 1], [layers], [layers] */
+    int32_t *cuts, *entry, *blocks, *sets; /* [layers + 1], [layers] each */
     candidate *list;
     size_t count, capacity;
     size_t found_count; /* first ones of list that are solved */
@@ -53,19 +53,22 @@ static amm_status look(search *s, const amm_config *config)
     amm_analytic_cost even;
     candidate one = { config->index, 0.0, HUGE_VAL };
     const bool direct = amm_analytic_is_direct(config);
+    double gain_s = 0.0;
     amm_even_cuts(&s->lowered, s->cuts, config);
-    amm_analytic_short(&s->lowered, &even, config, s->cuts);
+    AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, &gain_s));
+    const amm_config chosen = amm_config_with_sets(config, s->sets);
+    amm_analytic_short(&s->lowered, &even, &chosen, s->cuts);
     if (even.short_bytes > 0.0 && (direct || !amm_analytic_fits(&s->lowered, config))) {
         reject_memory(s, config, &even);
         return AMM_OK;
     }
-    amm_analytic_evaluate(&s->lowered, &even, s->blocks, config, s->cuts);
+    amm_analytic_evaluate(&s->lowered, &even, s->blocks, &chosen, s->cuts);
     if (even.short_bytes <= 0.0) {
         one.upper_s = even.step.time_s;
         amm_best_note(&s->best, one.upper_s);
     }
     if (direct) {
-        one.floor_s = even.step.time_s;
+        one.floor_s = even.step.time_s - gain_s;
         s->result->candidates_covered += 1.0;
     } else {
         AMM_TRY(amm_analytic_floor(&s->lowered, &one.floor_s, config, &even.step));
@@ -129,7 +132,9 @@ static amm_status solve_config(search *s, const amm_config *config, candidate *o
                         (unsigned long long)config->index);
     }
     s->result->resolution_s = fmax(s->result->resolution_s, ticks.unit_s);
-    amm_analytic_evaluate(&s->lowered, &cost, s->blocks, config, s->cuts);
+    amm_entry_sets(s->sets, &ticks, s->entry);
+    const amm_config chosen = amm_config_with_sets(config, s->sets);
+    amm_analytic_evaluate(&s->lowered, &cost, s->blocks, &chosen, s->cuts);
     if (cost.step.time_s < one->upper_s) { /* a config counts once among the best */
         amm_best_forget(&s->best, one->upper_s);
         amm_best_note(&s->best, cost.step.time_s);
@@ -184,18 +189,24 @@ static amm_status solve_all(search *s)
 
 /* ---- finalists ------------------------------------------------------------------------------- */
 
-/* Best cuts in seconds; `engine_s`: no partition is faster. */
+/* Best cuts and sets in seconds; `engine_s`: none are faster. */
 static amm_status best_cuts(search *s, const amm_config *config, double *engine_s)
 {
     amm_lowered_config exact;
     amm_solution solution;
     if (amm_analytic_is_direct(config)) {
+        amm_analytic_cost cost;
+        double gain_s = 0.0;
         amm_even_cuts(&s->lowered, s->cuts, config);
-        *engine_s = HUGE_VAL;
+        AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, &gain_s));
+        const amm_config chosen = amm_config_with_sets(config, s->sets);
+        amm_analytic_evaluate(&s->lowered, &cost, s->blocks, &chosen, s->cuts);
+        *engine_s = cost.step.time_s - gain_s;
         return AMM_OK;
     }
     AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, true));
     AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
+    amm_entry_sets(s->sets, &exact, s->entry);
     *engine_s = solution.total + exact.fixed_s;
     return AMM_OK;
 }
@@ -206,13 +217,20 @@ static amm_status add_plan(search *s, amm_plan_list *list, const amm_config *con
     amm_analytic_cost cost;
     double engine_s = 0.0;
     AMM_TRY(best_cuts(s, config, &engine_s));
-    amm_analytic_evaluate(&s->lowered, &cost, s->blocks, config, s->cuts);
+    amm_config chosen = amm_config_with_sets(config, s->sets);
+    amm_analytic_evaluate(&s->lowered, &cost, s->blocks, &chosen, s->cuts);
+    const bool direct = amm_analytic_is_direct(config);
     if (cost.step.time_s > engine_s * (1.0 + 1e-12)) {
-        AMM_TRY(amm_analytic_refine(&s->lowered, s->cuts, config));
+        if (!direct) {
+            AMM_TRY(amm_analytic_refine(&s->lowered, s->cuts, s->sets, config));
+        }
         *open_s = fmin(*open_s, engine_s);
     }
-    AMM_TRY(amm_analytic_prefer_even(&s->lowered, s->cuts, config));
-    AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, config, s->cuts));
+    if (!direct) {
+        AMM_TRY(amm_analytic_prefer_even(&s->lowered, s->cuts, s->sets, config));
+    }
+    chosen = amm_config_with_sets(config, s->sets);
+    AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, &chosen, s->cuts));
     plan.engine_s = fmin(engine_s, plan.time_s);
     s->result->model_gap = fmax(s->result->model_gap, plan.time_s - plan.engine_s);
     return amm_plan_list_add(list, &plan);
@@ -250,11 +268,15 @@ static amm_status open_search(search *s)
     amm_arena *arena = &s->result->arena;
     AMM_TRY(amm_lower_init(&s->lowered, s->result->context, problem));
     AMM_TRY(amm_space_open(&s->space, arena, problem));
+    AMM_TRY(amm_space_choices(&s->lowered));
     AMM_TRY(amm_best_open(&s->best, arena, s->options, s->space.count));
     s->cuts = amm_arena_alloc(arena, layers + 1, sizeof *s->cuts);
     s->entry = amm_arena_alloc(arena, layers, sizeof *s->entry);
     s->blocks = amm_arena_alloc(arena, layers, sizeof *s->blocks);
-    return s->cuts == NULL || s->entry == NULL || s->blocks == NULL ? AMM_NO_MEMORY : AMM_OK;
+    s->sets = amm_arena_alloc(arena, layers, sizeof *s->sets);
+    return s->cuts == NULL || s->entry == NULL || s->blocks == NULL || s->sets == NULL
+               ? AMM_NO_MEMORY
+               : AMM_OK;
 }
 
 amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options)

@@ -127,17 +127,45 @@ static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_prob
     return listed(arena, out, values, sizeof values / sizeof values[0]);
 }
 
+static bool is_analytic(const amm_problem_desc *problem)
+{
+    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+}
+
+bool amm_space_chooses(const amm_problem_desc *problem)
+{
+    return is_analytic(problem) && problem->space.dims[AMM_DIM_RECOMPUTE].count != 1 &&
+           (problem->space.full ||
+            problem->runtime->facts[AMM_FACT_recompute_per_stage].value > 0.0);
+}
+
+amm_status amm_space_choices(amm_lowered *lowered)
+{
+    amm_analytic *a = lowered->analytic;
+    amm_arena *arena = &lowered->arena;
+    amm_list list = lowered->problem->space.dims[AMM_DIM_RECOMPUTE];
+    if (list.count == 0) {
+        AMM_TRY(recompute_sets(arena, &list, lowered->problem));
+    }
+    int32_t *sets = amm_arena_alloc(arena, (size_t)list.count, sizeof *sets);
+    a->choice_classes = amm_arena_alloc(arena, (size_t)list.count, sizeof(amm_layer_class *));
+    if (sets == NULL || a->choice_classes == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < list.count; k++) {
+        sets[k] = (int32_t)list.values[k] - 1;
+    }
+    a->choices = sets;
+    a->choice_count = list.count;
+    return AMM_OK;
+}
+
 static amm_status shardings(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
 {
     const int64_t usual = 1 + (int64_t)problem->runtime->facts[AMM_FACT_plans_sharding].value;
     const int64_t all[] = { 1 + AMM_SHARDING_NONE, 1 + AMM_SHARDING_OPTIMIZER,
                             1 + AMM_SHARDING_PARAMETERS };
     return problem->space.full ? listed(arena, out, all, 3) : listed(arena, out, &usual, 1);
-}
-
-static bool is_analytic(const amm_problem_desc *problem)
-{
-    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
 }
 
 /* Values of a dimension that the space leaves open. */
@@ -207,7 +235,10 @@ amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_prob
     for (int32_t i = 0; i < (int32_t)AMM_RADIX_FIXED; i++) {
         const amm_dim dim = radix_dims[i];
         amm_list list = problem->space.dims[dim];
-        if (list.count == 0) {
+        if (dim == AMM_DIM_RECOMPUTE && amm_space_chooses(problem)) {
+            static const int64_t open = 1 + AMM_RECOMPUTE_PER_STAGE;
+            AMM_TRY(listed(arena, &list, &open, 1));
+        } else if (list.count == 0) {
             AMM_TRY(default_values(arena, &list, problem, dim));
         } else if (dim == AMM_DIM_TP || dim == AMM_DIM_DP || dim == AMM_DIM_CP) {
             const int32_t asked = list.count;

@@ -30,6 +30,14 @@ typedef struct amm_space_range {
  * out of these unless the space is full. */
 amm_status amm_space_open(amm_space_range *out, amm_arena *arena, const amm_problem_desc *problem);
 
+/* Whether every stage may recompute a set of its own: the runtime can launch that (or the space is full)
+ * and there is more than one set. Then the set is no digit: configs are open (amm_config_is_open). */
+bool amm_space_chooses(const amm_problem_desc *problem);
+
+/* Gives a lowered problem the sets that stages of open configs choose among: those of the space, or the
+ * default ones. */
+amm_status amm_space_choices(amm_lowered *lowered);
+
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 

@@ -2,7 +2,8 @@
 
 #include <math.h>
 
-amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts)
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts,
+                         int32_t *sets)
 {
     amm_solver solver;
     amm_lowered_config exact;
@@ -20,9 +21,34 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
         if (status == AMM_OK) {
             status = amm_solve(&solver, &solution, cuts, entry, &exact.solve, HUGE_VAL);
         }
+        if (status == AMM_OK && sets != NULL && solution.feasible) {
+            amm_entry_sets(sets, &exact, entry);
+        }
     }
     amm_solver_free(&solver);
     return status;
+}
+
+/* `cuts` [pp + 1]: those of the strategy, if it has any. */
+static amm_status evaluate_analytic(amm_result *result, amm_lowered *lowered,
+                                    const amm_strategy *strategy, int32_t *cuts,
+                                    amm_plan_entry *out)
+{
+    const amm_config *c = &strategy->config;
+    const size_t stages = (size_t)c->pp;
+    double gain_s = 0.0;
+    int32_t *sets = amm_arena_alloc(&lowered->arena, stages, sizeof *sets);
+    int32_t *blocks = amm_arena_alloc(&lowered->arena, stages, sizeof *blocks);
+    if (sets == NULL || blocks == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    AMM_TRY(strategy->stage_layers == NULL
+                ? amm_analytic_cuts(lowered, c, cuts, sets)
+                : amm_analytic_choose(lowered, sets, blocks, c, cuts, &gain_s));
+    const amm_config chosen = amm_config_with_sets(c, sets);
+    AMM_TRY(amm_analytic_rescore(out, &result->arena, lowered, &chosen, cuts));
+    out->largest_micro_batch = amm_analytic_largest(lowered, &chosen, cuts);
+    return amm_analytic_simulate(out, lowered);
 }
 
 amm_status amm_rescore_cuts(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
@@ -30,7 +56,15 @@ amm_status amm_rescore_cuts(amm_plan_entry *out, amm_arena *arena, amm_lowered *
 {
     amm_lowered_config exact;
     if (lowered->analytic != NULL) {
-        return amm_analytic_rescore(out, arena, lowered, c, cuts);
+        double gain_s = 0.0;
+        int32_t *sets = amm_arena_alloc(arena, (size_t)c->pp, sizeof *sets);
+        int32_t *blocks = amm_arena_alloc(arena, (size_t)c->pp, sizeof *blocks);
+        if (sets == NULL || blocks == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        AMM_TRY(amm_analytic_choose(lowered, sets, blocks, c, cuts, &gain_s));
+        const amm_config chosen = amm_config_with_sets(c, sets);
+        return amm_analytic_rescore(out, arena, lowered, &chosen, cuts);
     }
     AMM_TRY(amm_lower_config(lowered, &exact, c, true, false));
     AMM_TRY(amm_rescore(out, arena, lowered, &exact, cuts));
@@ -52,19 +86,16 @@ static amm_status evaluate_default(amm_result *result, amm_lowered *lowered,
     if (cuts == NULL) {
         return AMM_NO_MEMORY;
     }
-    if (strategy->stage_layers == NULL) {
-        AMM_TRY(lowered->analytic != NULL ? amm_analytic_cuts(lowered, c, cuts)
-                                          : amm_best_cuts(lowered, c, cuts));
-    }
     for (int32_t p = 0; strategy->stage_layers != NULL && p < c->pp; p++) {
         cuts[p + 1] = cuts[p] + strategy->stage_layers[p];
     }
-    AMM_TRY(amm_rescore_cuts(out, &result->arena, lowered, c, cuts));
     if (lowered->analytic != NULL) {
-        out->largest_micro_batch = amm_analytic_largest(lowered, c, cuts);
-        return amm_analytic_simulate(out, lowered);
+        return evaluate_analytic(result, lowered, strategy, cuts, out);
     }
-    return AMM_OK;
+    if (strategy->stage_layers == NULL) {
+        AMM_TRY(amm_best_cuts(lowered, c, cuts, NULL));
+    }
+    return amm_rescore_cuts(out, &result->arena, lowered, c, cuts);
 }
 
 static amm_status evaluate_amp(amm_result *result, const amm_strategy *strategy, const char *text,
@@ -110,7 +141,7 @@ static amm_status evaluate_all(amm_result *result, const char *const *strategies
     amm_plan_list list = { result, 0 };
     amm_lowered lowered;
     AMM_TRY(amm_lower_init(&lowered, result->context, problem));
-    amm_status status = AMM_OK;
+    amm_status status = lowered.analytic != NULL ? amm_space_choices(&lowered) : AMM_OK;
     for (size_t k = 0; k < count && status == AMM_OK; k++) {
         amm_strategy strategy;
         amm_plan_entry plan = { 0 };

@@ -29,6 +29,7 @@ bool amm_runtime_launches(const amm_runtime *r, const amm_config *c)
         { c->ep > 1, AMM_FACT_runs_ep },
         { c->pp > 1 && schedule == AMM_SCHEDULE_GPIPE, AMM_FACT_runs_gpipe },
         { c->pp > 1 && zero_bubble, AMM_FACT_runs_zero_bubble },
+        { c->pp > 1 && c->recompute == AMM_RECOMPUTE_PER_STAGE, AMM_FACT_recompute_per_stage },
         { turned_on(r, c, AMM_CHOICE_SEQUENCE_PARALLEL), AMM_FACT_runs_sequence_parallel },
         { extra(r, c, AMM_CHOICE_CP_COMM), AMM_FACT_runs_cp_comm },
         { turned_on(r, c, AMM_CHOICE_TP_OVERLAP), AMM_FACT_runs_tp_overlap },

@@ -27,6 +27,16 @@ static bool balance(amm_config *c, const int32_t *changed, bool up)
     return false;
 }
 
+/* One set in all stages, if it is not so already. */
+static int all_stages(amm_config *c, int32_t set)
+{
+    const bool changes = c->recompute != set;
+    *c = amm_config_with(c, set);
+    return changes;
+}
+
+enum { RECOMPUTE_CHANGE = 11 }; /* the first change that says what is recomputed */
+
 /* The k-th of CHANGES to a config: degrees up and down, micro-batch up and down, chunks, recomputation.
  * 1: changed, 0: does not apply, -1: no more. */
 static int change(amm_config *c, int k)
@@ -57,17 +67,9 @@ static int change(amm_config *c, int k)
         c->vpp = c->vpp > 1 ? 1 : 2;
         return 1;
     case 11:
-        if (c->recompute == AMM_RECOMPUTE_NONE) {
-            return 0;
-        }
-        c->recompute = AMM_RECOMPUTE_NONE;
-        return 1;
+        return all_stages(c, AMM_RECOMPUTE_NONE);
     case 12:
-        if (c->recompute == AMM_RECOMPUTE_FULL) {
-            return 0;
-        }
-        c->recompute = AMM_RECOMPUTE_FULL;
-        return 1;
+        return all_stages(c, AMM_RECOMPUTE_FULL);
     default:
         return -1;
     }
@@ -91,7 +93,17 @@ static int change_choice(amm_config *c, const amm_space *space, int k)
     return -1;
 }
 
-static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cuts,
+/* Where stages choose what they recompute, they choose anew beside every other change. */
+static int change_and_choose(amm_config *c, int k, bool chooses)
+{
+    if (chooses && k < RECOMPUTE_CHANGE) {
+        c->recompute = AMM_RECOMPUTE_PER_STAGE;
+        c->stage_recompute = NULL;
+    }
+    return change(c, k);
+}
+
+static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cuts, int32_t *sets,
                            amm_neighbour *out, const amm_config *config)
 {
     const amm_problem_desc *problem = lowered->problem;
@@ -102,26 +114,30 @@ static amm_status evaluate(amm_result *result, amm_lowered *lowered, int32_t *cu
     if (out->reason != AMM_ACCEPTED) {
         return AMM_OK;
     }
-    AMM_TRY(amm_analytic_cuts(lowered, &c, cuts));
+    AMM_TRY(amm_analytic_cuts(lowered, &c, cuts, sets));
+    c = amm_config_with_sets(&c, sets);
     return amm_analytic_rescore(&out->plan, &result->arena, lowered, &c, cuts);
 }
 
 amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered)
 {
     amm_arena *arena = &result->arena;
-    int32_t *cuts = amm_arena_alloc(arena, (size_t)lowered->analytic->layers + 1, sizeof *cuts);
+    const size_t layers = (size_t)lowered->analytic->layers;
+    const bool chooses = amm_space_chooses(lowered->problem);
+    int32_t *cuts = amm_arena_alloc(arena, layers + 1, sizeof *cuts);
+    int32_t *sets = amm_arena_alloc(arena, layers, sizeof *sets);
     result->neighbours = amm_arena_alloc(arena, AMM_MAX_NEIGHBOURS, sizeof *result->neighbours);
-    if (cuts == NULL || result->neighbours == NULL) {
+    if (cuts == NULL || sets == NULL || result->neighbours == NULL) {
         return AMM_NO_MEMORY;
     }
     int changed = 0;
     for (int k = 0; changed >= 0 && result->neighbour_count < AMM_MAX_NEIGHBOURS; k++) {
         amm_config c = result->plans[0].config;
-        changed =
-            k < CHANGES ? change(&c, k) : change_choice(&c, &lowered->problem->space, k - CHANGES);
+        changed = k < CHANGES ? change_and_choose(&c, k, chooses)
+                              : change_choice(&c, &lowered->problem->space, k - CHANGES);
         if (changed == 1) {
             amm_neighbour *n = &result->neighbours[result->neighbour_count];
-            AMM_TRY(evaluate(result, lowered, cuts, n, &c));
+            AMM_TRY(evaluate(result, lowered, cuts, sets, n, &c));
             /* What a rule forbids is told by the counts of rejections. */
             result->neighbour_count += n->reason == AMM_ACCEPTED;
         }

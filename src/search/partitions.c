@@ -26,6 +26,14 @@ static double clock_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* The best plan's config; stages that chose what they recompute may choose again. */
+static amm_config swept(const amm_result *result)
+{
+    amm_config c = result->plans[0].config;
+    c.stage_recompute = NULL;
+    return c;
+}
+
 static amm_status save(sweep *s)
 {
     char *text = NULL;
@@ -101,7 +109,8 @@ static amm_status list_partitions(sweep *s, double unit_s, double fixed_s)
 {
     amm_arena *arena = &s->result->arena;
     amm_partition_list *list = &s->result->partitions;
-    const amm_config *c = &s->result->plans[0].config;
+    const amm_config open = swept(s->result);
+    const amm_config *c = &open;
     list->items = amm_arena_alloc(arena, (size_t)s->at.top.count, sizeof *list->items);
     if (list->items == NULL) {
         return AMM_NO_MEMORY;
@@ -141,7 +150,8 @@ static amm_status run_sweep(sweep *s)
     amm_problem_builder builder;
     amm_lowered_config ticks;
     amm_partition_list *list = &s->result->partitions;
-    const amm_config *config = &s->result->plans[0].config;
+    const amm_config open = swept(s->result);
+    const amm_config *config = &open;
     AMM_TRY(amm_lower_config(s->lowered, &ticks, config, false, true));
     const double unit_s = ticks.unit_s;
     const double fixed_s = ticks.fixed_s;

@@ -57,22 +57,36 @@ typedef struct amm_analytic_cost {
     double short_bytes; /* of the stage that misses most; <= 0: fits */
     int32_t stage;
 } amm_analytic_cost;
-/* `blocks` [pp]: scratch. */
+/* `blocks` [pp]: scratch. The config is not open. */
 void amm_analytic_evaluate(const amm_lowered *lowered, amm_analytic_cost *out, int32_t *blocks,
                            const amm_config *config, const int32_t *cuts);
 /* Only the memory. */
 void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out,
                         const amm_config *config, const int32_t *cuts);
-/* Moves single cuts by a layer while that helps; for what the engine approximates. */
-amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+/* An open config with the sets [pp] of its stages, which it borrows; another config as it is. A set that
+ * all stages share is said as such. */
+amm_config amm_config_with_sets(const amm_config *config, const int32_t *sets);
+/* Sets [pp] of an open config's stages for given cuts; `blocks` [pp]: scratch. *gain_s: no sets that fit
+ * are faster by more; 0 where the choice is proven to be the best. */
+amm_status amm_analytic_choose(amm_lowered *lowered, int32_t *sets, int32_t *blocks,
+                               const amm_config *config, const int32_t *cuts, double *gain_s);
+/* Moves single cuts by a layer while that helps; for what the engine approximates. `sets`: of an open
+ * config's stages, chosen anew for every partition. */
+amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                               const amm_config *config);
 /* Of partitions that take the same time the even one is what people expect. */
-amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                                    const amm_config *config);
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                                 const amm_config *config, const int32_t *cuts);
-/* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones. */
-amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
-/* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). */
-amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts);
+/* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones; the `sets` [pp] of an
+ * open config's stages. */
+amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts,
+                             int32_t *sets);
+/* Solved: within memory; if nothing fits, as if memory did not matter (evaluate.c). `sets` NULL: no
+ * config without a profile. */
+amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t *cuts,
+                         int32_t *sets);
 
 /* The pipeline of a plan as amm_simulate takes it, arrays in `arena`: every chunk's own passes, and
  * transfers that hold their sender for the share that the runtime does not hide (simulated.c). LIMIT:

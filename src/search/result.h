@@ -33,7 +33,8 @@ struct amm_spec {
     X(CP_COMM, "cp-comm", "the heads do not divide by tp x the context ranks that exchange them")  \
     X(SHARD_GROUP, "shard-group", "the shard group does not divide dp x cp")                       \
     X(REPEATED, "no-effect", "a choice that changes nothing in this layout")                       \
-    X(LAUNCH, "not-launchable", "the runtime cannot start it, or zero2 or zero3 with a pipeline")  \
+    X(LAUNCH, "not-launchable",                                                                    \
+      "the runtime cannot start it, nor zero2, zero3 or (most) other sets by stage in a pipeline") \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
     X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")

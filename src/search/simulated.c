@@ -30,9 +30,9 @@ static double transfer_seconds(const amm_analytic *a, const amm_config *c)
 }
 
 /* Into [4][chunks of all stages]: forward passes, backward passes, transfers, the weights' part of
- * backward passes: half, as in amm_step_time. */
-static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a,
-                         const amm_config *c)
+ * backward passes: half, as in amm_step_time. `sets`: what every chunk recomputes. */
+static void fill_seconds(double *seconds, const int32_t *blocks, const int32_t *sets,
+                         amm_analytic *a, const amm_config *c)
 {
     const int32_t count = c->pp * c->vpp;
     const double held_s = exposed_share(a, c) * transfer_seconds(a, c);
@@ -40,6 +40,7 @@ static void fill_seconds(double *seconds, const int32_t *blocks, amm_analytic *a
     amm_run run;
     amm_lower_run(&run, a, c, blocks);
     run.pp = count;
+    run.stage_recompute = sets;
     machine.facts.micro_batch_host_s /= c->vpp; /* per stage, not per chunk */
     amm_stage_costs(&a->stages, &a->network, &machine, &run);
     for (int32_t s = 0; s < count; s++) {
@@ -60,11 +61,15 @@ amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
     }
     int32_t *blocks = amm_arena_alloc(arena, (size_t)count, sizeof *blocks);
     double *seconds = amm_arena_alloc(arena, (size_t)count * 4, sizeof *seconds);
-    if (blocks == NULL || seconds == NULL) {
+    int32_t *sets = amm_arena_alloc(arena, (size_t)count, sizeof *sets);
+    if (blocks == NULL || seconds == NULL || sets == NULL) {
         return AMM_NO_MEMORY;
     }
+    for (int32_t i = 0; i < count; i++) {
+        sets[i] = amm_recompute_at(c->recompute, c->stage_recompute, i % c->pp);
+    }
     share_blocks(blocks, lowered->analytic, plan);
-    fill_seconds(seconds, blocks, lowered->analytic, c);
+    fill_seconds(seconds, blocks, sets, lowered->analytic, c);
     amm_run run;
     amm_lower_run(&run, lowered->analytic, c, NULL);
     const amm_schedule_kind kind = (amm_schedule_kind)run.schedule;

@@ -81,7 +81,9 @@ typedef struct parsing {
     const char *text;
     const amm_problem_desc *problem;
     int32_t stages; /* entries of stage-layers */
-    uint32_t seen;  /* keys so far, one bit each */
+    int32_t *sets;  /* recompute sets by stage, or NULL */
+    int32_t set_count;
+    uint32_t seen; /* keys so far, one bit each */
 } parsing;
 
 /* Degrees first: key, member of amm_config. The last ones are the analytic model's. */
@@ -165,8 +167,9 @@ static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
 {
     int64_t n = 0;
     if (!amm_dim_value_parse(&n, dim, value.at, value.length)) {
-        return amm_fail(AMM_INPUT, "strategy '%s': %.*s: unknown, got '%.*s', allowed %s", p->text,
-                        (int)key.length, key.at, (int)value.length, value.at, amm_dim_words(dim));
+        return amm_fail(AMM_INPUT, "strategy '%s': %.*s: unknown, got '%.*s', allowed %s%s",
+                        p->text, (int)key.length, key.at, (int)value.length, value.at,
+                        dim == AMM_DIM_RECOMPUTE ? "auto, or " : "", amm_dim_words(dim));
     }
     if (dim == AMM_DIM_RECOMPUTE) {
         p->out->config.recompute = (int32_t)n - 1;
@@ -181,6 +184,75 @@ static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
 /* "schedule, sequence-parallel, … " */
 #define CHOICE_WORD(name, key, option, ...) option ", "
 #define CHOICE_WORDS                        AMM_CHOICE_LIST(CHOICE_WORD)
+/* "2xfull" -> 2, leaving "full"; a set without a number is one stage. False: no number of stages. */
+static bool times(slice *s, int64_t *out)
+{
+    const char *x =
+        s->length > 0 && s->at[0] >= '0' && s->at[0] <= '9' ? memchr(s->at, 'x', s->length) : NULL;
+    *out = 1;
+    if (x == NULL) {
+        return true;
+    }
+    const slice number = { s->at, (size_t)(x - s->at) };
+    s->length -= number.length + 1;
+    s->at = x + 1;
+    return integer(number, out);
+}
+
+/* recompute=2xfull/core_attn+mlp/none: one set a stage, from the first. */
+static amm_status stage_sets(parsing *p, slice key, slice value)
+{
+    const int32_t room = p->problem->model->layer_count;
+    p->sets = amm_arena_alloc(p->arena, (size_t)room, sizeof *p->sets);
+    if (p->sets == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (size_t start = 0; start <= value.length;) {
+        const char *slash = memchr(value.at + start, '/', value.length - start);
+        const size_t end = slash == NULL ? value.length : (size_t)(slash - value.at);
+        slice one = { value.at + start, end - start };
+        int64_t count = 0;
+        if (!times(&one, &count) || count > room - p->set_count) {
+            return amm_fail(
+                AMM_INPUT,
+                "strategy '%s': recompute: got '%.*s', allowed sets joined by '/', each "
+                "as SET or NxSET, for %d stages at most",
+                p->text, (int)value.length, value.at, room);
+        }
+        AMM_TRY(words(p, AMM_DIM_RECOMPUTE, key, one));
+        for (int64_t k = 0; k < count; k++) {
+            p->sets[p->set_count++] = p->out->config.recompute;
+        }
+        start = end + 1;
+    }
+    return AMM_OK;
+}
+
+static amm_status recompute(parsing *p, slice key, slice value)
+{
+    if (is(value, AMM_RECOMPUTE_AUTO)) {
+        p->out->config.recompute = AMM_RECOMPUTE_PER_STAGE;
+        return AMM_OK;
+    }
+    return stage_sets(p, key, value);
+}
+
+/* One set given is for all stages; several are for one each. */
+static amm_status check_sets(const parsing *p)
+{
+    amm_config *c = &p->out->config;
+    if (p->set_count <= 1) {
+        return AMM_OK;
+    }
+    if (p->set_count != c->pp) {
+        return amm_fail(AMM_INPUT,
+                        "strategy '%s': recompute: got sets of %d stages, allowed one set or %d",
+                        p->text, p->set_count, c->pp);
+    }
+    c->recompute = AMM_RECOMPUTE_PER_STAGE;
+    *c = amm_config_with_sets(c, p->sets);
+    return AMM_OK;
+}
 
 static amm_status item(parsing *p, slice key, slice value)
 {
@@ -192,8 +264,11 @@ static amm_status item(parsing *p, slice key, slice value)
     if (known >= 0 && known <= (analytic(p) ? LAST_DEGREE : MICRO_BATCH)) {
         return degree(p, key, value);
     }
-    if (analytic(p) && (known == RECOMPUTE || known == SHARDING)) {
-        return words(p, known == RECOMPUTE ? AMM_DIM_RECOMPUTE : AMM_DIM_SHARDING, key, value);
+    if (analytic(p) && known == RECOMPUTE) {
+        return recompute(p, key, value);
+    }
+    if (analytic(p) && known == SHARDING) {
+        return words(p, AMM_DIM_SHARDING, key, value);
     }
     if (analytic(p) && known >= FIRST_CHOICE) {
         return words(p, (amm_dim)(AMM_DIM_FIRST_CHOICE + known - FIRST_CHOICE), key, value);
@@ -263,6 +338,7 @@ static amm_status check(const parsing *p)
                         p->text, c->dp, (long long)c->micro_batch, (long long)batch);
     }
     c->micro_batches = batch / (c->dp * c->micro_batch);
+    AMM_TRY(check_sets(p));
     if (p->out->stage_layers != NULL) {
         int64_t sum = 0;
         for (int32_t s = 0; s < p->stages; s++) {
@@ -292,7 +368,7 @@ static amm_status check(const parsing *p)
 amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *text,
                               const amm_problem_desc *problem)
 {
-    parsing p = { out, arena, text, problem, 0, 0 };
+    parsing p = { .out = out, .arena = arena, .text = text, .problem = problem };
     memset(out, 0, sizeof *out);
     out->config.tp = out->config.pp = out->config.dp = 1;
     out->config.micro_batch = 1;

@@ -18,6 +18,7 @@ amm_instance_shape amm_instance_random(uint64_t *seed, int32_t most_items, int32
     x.entries = amm_random_range(seed, 1, AMM_INSTANCE_ENTRIES);
     x.with_e = amm_random_range(seed, 0, 3) != 0;
     x.with_d = amm_random_range(seed, 0, 3) != 0;
+    x.with_end = amm_random_range(seed, 0, 2) == 0;
     x.with_o = x.with_d && amm_random_range(seed, 0, 1) != 0;
     /* From too little for any cut to enough for all. */
     x.memory = amm_random_range(seed, 0, 2) == 0 ? 0 : amm_random_range(seed, 60, 250) / x.stages;
@@ -100,14 +101,21 @@ static amm_status fill_stage(amm_solve_stage *out, amm_arena *arena, const amm_i
     amm_solve_entry *entries = amm_arena_alloc(arena, (size_t)x->entries, sizeof *entries);
     int32_t *first = amm_arena_alloc(arena, (size_t)x->entries * n, sizeof *first);
     double *e = amm_arena_alloc(arena, n, sizeof *e);
-    if (entries == NULL || first == NULL || e == NULL) {
+    double *end = amm_arena_alloc(arena, n, sizeof *end);
+    if (entries == NULL || first == NULL || e == NULL || end == NULL) {
         return AMM_NO_MEMORY;
+    }
+    for (int32_t j = 0; x->with_end && s == 0 && j <= x->items; j++) {
+        end[j] = amm_random_range(seed, 0, 3 * x->cost);
     }
     for (int32_t k = 0; k < x->entries; k++) {
         fill_window(first + (size_t)k * n, x, t, s, k);
-        entries[k] = (amm_solve_entry){ t->t[class][k], t->u[class][k],
-                                        x->with_d ? t->d[class] : NULL, x->with_o ? x->cost / 2 : 0,
-                                        x->memory > 0 ? first + (size_t)k * n : NULL };
+        entries[k] = (amm_solve_entry){ .t = t->t[class][k],
+                                        .u = t->u[class][k],
+                                        .d = x->with_d ? t->d[class] : NULL,
+                                        .rho = x->with_o ? x->cost / 2 : 0,
+                                        .first = x->memory > 0 ? first + (size_t)k * n : NULL,
+                                        .end = x->with_end && s == 0 ? end : NULL };
     }
     for (int32_t j = 0; j <= x->items; j++) {
         e[j] = amm_random_range(seed, x->cost / 4, x->cost / 4 + (x->jitter > 0 ? x->cost : 0));

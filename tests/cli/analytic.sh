@@ -98,6 +98,21 @@ has fewest.json '"nodes_given": 8'
 run 0 explain "${llama[@]}" --strategy tp=8,pp=8,micro-batch=1 --json
 cp "$out" explained.json
 has explained.json '"largest_micro_batch"'
+# Stages that recompute different sets; the hint works under a full space too.
+tight=(--model llama-3-70b --cluster 4xdgx-h100 --seq-length 8192 --global-batch-size 256)
+run 0 plan "${tight[@]}" --runtime generic --recompute auto
+sets=$(grep '▶' "$out" | grep -oE ' [0-9a-z_+]+(/[0-9a-z_+]+)+ ' | tr -d ' ')
+[[ $sets == */* ]] || fail "one set for all stages: $(cat "$out")"
+has "$out" "recompute $sets→full loses "
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+hint=$(sed -n 's/^next.*--strategy //p' "$out")
+run 0 explain "${tight[@]}" --runtime generic --strategy "$hint"
+has "$out" "recompute=$sets,"
+has "$out" "$best"
+run 0 explain "${tight[@]}" --space full --strategy tp=4,pp=8,recompute=2xfull/6xnone
+run 0 plan "${tight[@]}" --runtime generic --json
+cp "$out" mixed.json
+has mixed.json '"recompute": null'
 run 4 plan --model megatron-1t --cluster 1xdgx-a100 --global-batch-size 16 --json
 cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
@@ -133,11 +148,15 @@ mistake "space.ep: does not divide the experts, got 16, allowed divisors of 8" \
     plan --model mixtral-8x7b --cluster 4xdgx-h100 --seq-length 4096 --global-batch-size 64 --ep 16
 mistake "space.cp: 2 cp does not divide the sequence, got 4, allowed divisors of 2049" \
     plan --model llama-3-8b --cluster dgx-h100 --seq-length 4098 --global-batch-size 64 --cp 4
-mistake 'recompute: unknown, got "some", allowed none, selective, full' plan "${llama[@]}" \
+mistake 'recompute: unknown, got "some", allowed auto, or none, selective, full' plan "${llama[@]}" \
     --recompute some
 mistake 'sharding: unknown, got "zero4", allowed none, zero1' plan "${llama[@]}" --sharding zero4
 mistake "space: got 'all', allowed launchable, full" plan "${llama[@]}" --space all
 mistake "recompute: unknown, got 'half'" explain "${llama[@]}" --strategy tp=8,pp=8,recompute=half
+mistake "recompute: got sets of 3 stages, allowed one set or 8" explain "${llama[@]}" \
+    --strategy tp=8,pp=8,recompute=2xfull/none
+run 0 explain "${llama[@]}" --strategy tp=8,pp=8,recompute=2xfull/6xnone
+has "$out" "megatron-core cannot start #1"
 mistake "allowed a product of 64 devices" explain "${llama[@]}" --strategy tp=8,pp=8,cp=2
 mistake "explain: --trace takes one --strategy, got 2" explain "${llama[@]}" --trace step.json \
     --strategy tp=8,pp=8 --strategy tp=8,dp=8
@@ -177,7 +196,7 @@ has "$out" "sizes lie outside the measured ones"
 
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \
-        explained.json none.json choices.json zb.json << 'END' || fail "results and their schema"
+        explained.json mixed.json none.json choices.json zb.json << 'END' || fail "results and their schema"
 import json, math, sys
 import jsonschema
 schema = json.load(open(sys.argv[1]))

@@ -59,6 +59,19 @@ static void set(amm_spec *spec, const char *key, const char *value)
     }
 }
 
+/* Few sets and stages where every stage chooses its own, so that brute force can try them all. */
+static void choose_few(amm_spec *spec, uint64_t *seed)
+{
+    static const char *const lists[][2] = { { "none,full", "1,2,4" },
+                                            { "core_attn,full", "1,2,4" },
+                                            { "none,mlp,full", "1,2,3" },
+                                            { "none,moe_act+layernorm,moe,full", "1,2,3" } };
+    const int32_t k = amm_random_range(seed, 0, 3);
+    set(spec, "recompute", lists[k][0]);
+    set(spec, "pp", lists[k][1]);
+    set(spec, "micro_batch", "1,2");
+}
+
 static amm_spec *random_spec(uint64_t *seed)
 {
     static const char *const margins[] = { "0", "0.3", "0.6", "0.8", "0.85" };
@@ -79,6 +92,9 @@ static amm_spec *random_spec(uint64_t *seed)
         const char *const *more = PICK(choices, seed);
         set(spec, more[0], more[1]);
     }
+    if (amm_space_chooses(&spec->problem)) {
+        choose_few(spec, seed);
+    }
     return spec;
 }
 
@@ -86,24 +102,52 @@ static amm_spec *random_spec(uint64_t *seed)
 
 typedef struct brute {
     amm_lowered lowered;
-    double best_s;
-    int32_t cuts[64], blocks[64];
+    double best_s, uniform_s; /* with any sets, with one set in all stages */
+    int32_t cuts[64], blocks[64], sets[64];
 } brute;
 
-/* The partition in b->cuts by the whole-step functions alone. */
-static void try_cuts(brute *b, const amm_config *c)
+/* The partition in b->cuts, with what its stages recompute, by the whole-step functions alone. */
+static void try_sets(brute *b, const amm_config *c)
 {
     const amm_analytic *a = b->lowered.analytic;
+    const amm_config one = amm_config_with_sets(c, b->sets);
     amm_run run;
     amm_step step;
     amm_ledger ledger;
-    amm_blocks_of_cuts(a, b->blocks, b->cuts, c->pp);
-    amm_lower_run(&run, a, c, b->blocks);
+    amm_lower_run(&run, a, &one, b->blocks);
     amm_step_memory(&ledger, &a->network, &a->machine, &run);
     if (ledger.total <= a->room_bytes) {
         amm_step_time(&step, &a->network, &a->machine, &run);
         b->best_s = fmin(b->best_s, step.time_s);
+        b->uniform_s = one.stage_recompute == NULL ? fmin(b->uniform_s, step.time_s) : b->uniform_s;
     }
+}
+
+/* Every set that fits in this stage, with those of the stages before it. */
+static void all_sets(brute *b, const amm_config *c, int32_t stage)
+{
+    const amm_analytic *a = b->lowered.analytic;
+    if (stage == c->pp || !amm_config_is_open(c)) {
+        try_sets(b, c);
+        return;
+    }
+    for (int32_t k = 0; k < a->choice_count; k++) {
+        const amm_config one = amm_config_with(c, a->choices[k]);
+        amm_run run;
+        amm_ledger ledger;
+        amm_lower_run(&run, a, &one, b->blocks);
+        amm_stage_memory(&ledger, &a->network, &a->machine, &run, stage);
+        if (ledger.total <= a->room_bytes) {
+            b->sets[stage] = a->choices[k];
+            all_sets(b, c, stage + 1);
+        }
+    }
+}
+
+static void try_cuts(brute *b, const amm_config *c)
+{
+    amm_blocks_of_cuts(b->lowered.analytic, b->blocks, b->cuts, c->pp);
+    all_sets(b, c, 0);
 }
 
 static void all_cuts(brute *b, const amm_config *c, int32_t stage)
@@ -119,29 +163,42 @@ static void all_cuts(brute *b, const amm_config *c, int32_t stage)
     }
 }
 
-static double brute_force(const amm_spec *spec)
+static void brute_open(brute *b, amm_space_range *space, const amm_problem_desc *problem)
 {
-    brute b = { .best_s = HUGE_VAL };
+    b->best_s = b->uniform_s = HUGE_VAL;
+    assert_int_equal(amm_lower_init(&b->lowered, test_context(), problem), AMM_OK);
+    assert_int_equal(amm_space_open(space, &b->lowered.arena, problem), AMM_OK);
+    assert_int_equal(amm_space_choices(&b->lowered), AMM_OK);
+}
+
+static void brute_config(brute *b, const amm_config *c)
+{
+    b->cuts[0] = 0;
+    b->cuts[c->pp] = b->lowered.analytic->layers;
+    if (amm_analytic_is_direct(c)) {
+        amm_even_cuts(&b->lowered, b->cuts, c);
+        try_cuts(b, c);
+    } else {
+        all_cuts(b, c, 1);
+    }
+}
+
+static double brute_force(const amm_spec *spec, double *uniform_s)
+{
+    brute b;
     amm_space_range space;
     const amm_problem_desc *problem = &spec->problem;
-    assert_int_equal(amm_lower_init(&b.lowered, test_context(), problem), AMM_OK);
-    assert_int_equal(amm_space_open(&space, &b.lowered.arena, problem), AMM_OK);
+    brute_open(&b, &space, problem);
     for (uint64_t index = 0; index < space.count; index++) {
         amm_config c;
         if (!amm_space_config(&space, &c, index) ||
             amm_space_reject(problem, &b.lowered.layout, &c) != AMM_ACCEPTED) {
             continue;
         }
-        b.cuts[0] = 0;
-        b.cuts[c.pp] = b.lowered.analytic->layers;
-        if (amm_analytic_is_direct(&c)) {
-            amm_even_cuts(&b.lowered, b.cuts, &c);
-            try_cuts(&b, &c);
-        } else {
-            all_cuts(&b, &c, 1);
-        }
+        brute_config(&b, &c);
     }
     amm_lower_free(&b.lowered);
+    *uniform_s = b.uniform_s;
     return b.best_s;
 }
 
@@ -153,10 +210,11 @@ static void winner_is_the_brute_force_one(void **state)
     int piped = 0;
     (void)state;
     for (int k = 0; k < 60; k++) {
+        double uniform_s = 0.0;
         amm_spec *spec = random_spec(&seed);
         amm_result *result = NULL;
         const amm_status status = amm_plan(&result, spec, NULL);
-        const double best_s = brute_force(spec);
+        const double best_s = brute_force(spec, &uniform_s);
         if (status == AMM_NO_PLAN) {
             assert_true(isinf(best_s));
         } else if (status != AMM_OK) {
@@ -175,6 +233,126 @@ static void winner_is_the_brute_force_one(void **state)
     }
     printf("%d plans, %d proven, %d with a pipeline\n", plans, proven, piped);
     assert_true(plans > 20 && 3 * proven > 2 * plans && piped > 5);
+}
+
+/* ---- stages that choose what they recompute ---------------------------------------------------- */
+
+/* Pipelines of two to four stages, with memory that is short anywhere between nothing and all of it. */
+static amm_spec *choosing_spec(uint64_t *seed)
+{
+    amm_spec *spec = NULL;
+    char margin[16];
+    snprintf(margin, sizeof margin, "0.%02d", amm_random_range(seed, 0, 95));
+    assert_int_equal(amm_spec_create(&spec, test_context(), NULL), AMM_OK);
+    set(spec, "model", PICK(models, seed));
+    set(spec, "cluster", PICK(clusters, seed));
+    set(spec, "precision", "fp16");
+    set(spec, "runtime", PICK(runtimes, seed));
+    set(spec, "global_batch", PICK(batches, seed));
+    set(spec, "memory_margin", margin);
+    set(spec, "space", "full");
+    choose_few(spec, seed);
+    if (amm_random_range(seed, 0, 2) == 0) { /* gradients reduced behind every micro-batch */
+        set(spec, "sharding", "zero2");
+    }
+    set(spec, "pp", spec->problem.space.dims[AMM_DIM_PP].values[2] == 4 ? "2,4" : "2,3");
+    return spec;
+}
+
+typedef struct tally {
+    int configs, exact, mixed, direct, interleaved_exact;
+} tally;
+
+/* Floors and bounds are not above the best time of a config. */
+static void check_bounds(brute *b, const amm_config *c, double best_s)
+{
+    amm_lowered_config ticks;
+    amm_analytic_cost even;
+    int32_t cuts[64];
+    int32_t sets[64];
+    double gain_s = 0.0;
+    double floor_s = 0.0;
+    amm_even_cuts(&b->lowered, cuts, c);
+    assert_int_equal(amm_analytic_choose(&b->lowered, sets, b->blocks, c, cuts, &gain_s), AMM_OK);
+    const amm_config chosen = amm_config_with_sets(c, sets);
+    amm_analytic_evaluate(&b->lowered, &even, b->blocks, &chosen, cuts);
+    if (amm_analytic_is_direct(c)) {
+        assert_true(even.short_bytes <= 0.0);
+        assert_true(even.step.time_s - gain_s <= best_s * (1.0 + 1e-12));
+        return;
+    }
+    assert_true(amm_analytic_fits(&b->lowered, c));
+    assert_int_equal(amm_analytic_floor(&b->lowered, &floor_s, c, &even.step), AMM_OK);
+    assert_true(floor_s <= best_s);
+    assert_int_equal(amm_lower_config(&b->lowered, &ticks, c, false, true), AMM_OK);
+    assert_true(amm_solve_bound(&ticks.solve) * ticks.unit_s + ticks.fixed_s -
+                    ticks.error_bound_s <=
+                best_s);
+}
+
+/* The plan of one config against all its partitions with all sets. */
+static void check_config(brute *b, const amm_problem_desc *problem, const amm_plan_entry *plan,
+                         tally *sum)
+{
+    const amm_config *c = &plan->config;
+    amm_config open = *c;
+    open.recompute = AMM_RECOMPUTE_PER_STAGE;
+    open.stage_recompute = NULL;
+    assert_int_equal(amm_space_reject(problem, &b->lowered.layout, &open), AMM_ACCEPTED);
+    b->best_s = b->uniform_s = HUGE_VAL;
+    brute_config(b, &open);
+    assert_true(plan->time_s >= b->best_s * (1.0 - 1e-12));
+    assert_true(plan->engine_s <= b->best_s * (1.0 + 1e-12));
+    const bool exact = plan->engine_s >= plan->time_s * (1.0 - 1e-12);
+    if (exact) {
+        assert_close(plan->time_s, b->best_s, 1e-12, 0.0);
+    }
+    check_bounds(b, &open, b->best_s);
+    sum->configs++;
+    sum->exact += exact;
+    sum->mixed += b->best_s < b->uniform_s * (1.0 - 1e-9);
+    sum->direct += c->vpp > 1;
+    sum->interleaved_exact += c->vpp > 1 && exact;
+}
+
+/* Every config's partition and sets together are the best ones, not the winner's alone; what does not
+ * come out has no partition that fits. */
+static void stages_choose_the_best_sets(void **state)
+{
+    uint64_t seed = 5;
+    tally sum = { 0 };
+    (void)state;
+    for (int k = 0; k < 40; k++) {
+        amm_spec *spec = choosing_spec(&seed);
+        amm_result *result = NULL;
+        amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+        brute b;
+        amm_space_range space;
+        options.top = AMM_TOP_ALL;
+        const amm_status status = amm_plan(&result, spec, &options);
+        assert_true(status == AMM_OK || status == AMM_NO_PLAN);
+        brute_open(&b, &space, &spec->problem);
+        for (size_t i = 0; i < result->plan_count; i++) {
+            check_config(&b, &spec->problem, &result->plans[i], &sum);
+        }
+        size_t feasible = 0;
+        for (uint64_t index = 0; index < space.count; index++) {
+            amm_config c;
+            if (amm_space_config(&space, &c, index) &&
+                amm_space_reject(&spec->problem, &b.lowered.layout, &c) == AMM_ACCEPTED) {
+                b.best_s = HUGE_VAL;
+                brute_config(&b, &c);
+                feasible += isfinite(b.best_s);
+            }
+        }
+        assert_int_equal(feasible, result->plan_count);
+        amm_lower_free(&b.lowered);
+        amm_result_free(result);
+        amm_spec_free(spec);
+    }
+    printf("%d configs, %d exact, %d where stages differ, %d of %d interleaved ones exact\n",
+           sum.configs, sum.exact, sum.mixed, sum.interleaved_exact, sum.direct);
+    assert_true(sum.configs > 500 && 4 * sum.exact > 3 * sum.configs && sum.mixed > 50);
 }
 
 /* ---- results --------------------------------------------------------------------------------- */
@@ -236,6 +414,7 @@ static void stages_hold_the_step_memory(void **state)
         amm_space_range space;
         assert_int_equal(amm_lower_init(&lowered, test_context(), &spec->problem), AMM_OK);
         assert_int_equal(amm_space_open(&space, &lowered.arena, &spec->problem), AMM_OK);
+        assert_int_equal(amm_space_choices(&lowered), AMM_OK);
         for (uint64_t index = 0; index < space.count; index += 7) {
             amm_config c;
             amm_run run;
@@ -246,7 +425,13 @@ static void stages_hold_the_step_memory(void **state)
                 amm_space_reject(&spec->problem, &lowered.layout, &c) != AMM_ACCEPTED) {
                 continue;
             }
+            int32_t sets[64];
+            int32_t blocks[64];
+            double gain_s = 0.0;
             amm_even_cuts(&lowered, cuts, &c);
+            assert_int_equal(amm_analytic_choose(&lowered, sets, blocks, &c, cuts, &gain_s),
+                             AMM_OK);
+            c = amm_config_with_sets(&c, sets);
             amm_analytic_short(&lowered, &cost, &c, cuts);
             amm_lower_run(&run, lowered.analytic, &c, NULL);
             amm_step_memory(&whole, &lowered.analytic->network, &lowered.analytic->machine, &run);
@@ -301,11 +486,13 @@ static void plan_with(failing_allocator *memory, int64_t fail_at)
     assert_int_equal(amm_context_create(&context, &options), AMM_OK);
     memory->fail_at = fail_at < 0 ? -1 : memory->calls + fail_at;
     amm_status status = amm_spec_create(&spec, context, NULL);
-    const char *const keys[][2] = { { "model", models[1] },
+    const char *const keys[][2] = { { "model", models[0] },
                                     { "cluster", clusters[1] },
                                     { "global_batch", "8" },
                                     { "micro_batch", "1" },
-                                    { "pp", "4" } };
+                                    { "pp", "4" },
+                                    { "runtime", "generic" },
+                                    { "memory_margin", "0.81" } };
     for (size_t k = 0; status == AMM_OK && k < sizeof keys / sizeof keys[0]; k++) {
         status = amm_spec_set(spec, keys[k][0], keys[k][1]);
     }
@@ -321,6 +508,7 @@ static void plan_with(failing_allocator *memory, int64_t fail_at)
         status = amm_result_table(result, &text, 1);
     }
     assert_true(status == AMM_OK || status == AMM_NO_MEMORY);
+    assert_true(status != AMM_OK || result->plans[0].config.stage_recompute != NULL);
     assert_true(fail_at >= 0 || status == AMM_OK);
     amm_text_free(context, text);
     amm_result_free(result);
@@ -345,6 +533,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(winner_is_the_brute_force_one),
+        cmocka_unit_test(stages_choose_the_best_sets),
         cmocka_unit_test(plans_are_whole),
         cmocka_unit_test(stages_hold_the_step_memory),
         cmocka_unit_test_setup_teardown(indices_are_layouts, arena_start, arena_stop),

@@ -34,6 +34,7 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
     const bool with_d = amm_random_range(seed, 0, 3) != 0;
     const bool with_o = with_d && amm_random_range(seed, 0, 2) == 0;
     const bool same_u = amm_random_range(seed, 0, 1) == 0;
+    const bool with_end = amm_random_range(seed, 0, 2) == 0;
     const int32_t slow = amm_random_range(seed, 0, 1) == 0 ? high : high * 10;
     double weight[INSTANCE_LAYERS + 1];
     memset(out, 0, sizeof *out);
@@ -56,7 +57,12 @@ void instance_random(instance *out, uint64_t *seed, int32_t layers, int32_t stag
             x->t = out->t[row];
             x->u = same_u ? out->t[row] : out->u[row];
             x->d = with_d ? out->d[row] : NULL;
-            x->rho = with_d && amm_random_range(seed, 0, 4) == 0 ? amm_random_range(seed, 0, high) : 0;
+            for (int32_t j = 0; with_end && j <= layers; j++) {
+                out->end[s][k][j] = amm_random_range(seed, 0, slow);
+            }
+            x->end = with_end && amm_random_range(seed, 0, 2) > 0 ? out->end[s][k] : NULL;
+            x->rho =
+                with_d && amm_random_range(seed, 0, 4) == 0 ? amm_random_range(seed, 0, high) : 0;
             if (tight) {
                 const double mean = weight[layers] / stages;
                 windows(out->first[s][k], layers, weight,

@@ -48,8 +48,11 @@ static amm_status copy_records(amm_ref_engine *e, amm_arena *arena)
     }
     for (int32_t k = 0; k < p->entry_count; k++) {
         const amm_problem_entry *x = &p->entries[k];
-        entries[k] = (amm_solve_entry){ table(e, x->t), table(e, x->u), table(e, x->d),
-                                        (double)x->rho, window(e, x->window) };
+        entries[k] = (amm_solve_entry){ .t = table(e, x->t),
+                                        .u = table(e, x->u),
+                                        .d = table(e, x->d),
+                                        .rho = (double)x->rho,
+                                        .first = window(e, x->window) };
     }
     for (int32_t k = 0; k < p->stage_count; k++) {
         const amm_problem_stage *x = &p->stages[k];

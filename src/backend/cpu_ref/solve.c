@@ -21,6 +21,12 @@ static double stage_d(const amm_solve_config *c, const amm_solve_entry *x, int32
     return c->o == NULL ? d : d - c->o[i];
 }
 
+/* What is paid when a stage ends at j: by the cut and by the entry. */
+static double after(const amm_solve_entry *x, const double *e, int32_t j)
+{
+    return (e == NULL ? 0.0 : e[j]) + (x->end == NULL ? 0.0 : x->end[j]);
+}
+
 /* Monotone in i (grows more allowed) and in j (less allowed). */
 static bool allowed(const amm_solve_config *c, const amm_solve_entry *x, int32_t i, int32_t j,
                     limits lim)
@@ -227,7 +233,7 @@ static void relax_entry(const amm_solve_config *c, scratch *x, int32_t s, int32_
         if (front == back) {
             continue;
         }
-        const double value = x->queue_h[front] + (entry->u[j] + (e == NULL ? 0.0 : e[j]));
+        const double value = x->queue_h[front] + (entry->u[j] + after(entry, e, j));
         const int32_t start = x->queue_i[front];
         if (value < x->g[j] || (value == x->g[j] && start < x->start[row + (size_t)j])) {
             x->g[j] = value;
@@ -299,7 +305,7 @@ bool amm_solve_score(amm_objective *out, const amm_solve_config *c, const int32_
         const int32_t j = cuts[s + 1];
         const double *e = s + 1 < c->stages ? c->stage[s].e : NULL;
         ok = ok && i < j && (x->first == NULL || x->first[j] <= i);
-        amm_objective_stage(out, x->t[j] - x->t[i], x->u[j] - x->u[i], e == NULL ? 0.0 : e[j],
+        amm_objective_stage(out, x->t[j] - x->t[i], x->u[j] - x->u[i], after(x, e, j),
                             stage_d(c, x, i, j), x->rho);
     }
     return ok;
@@ -440,6 +446,24 @@ bool amm_solve_probe(const amm_solve_config *config, double m, double d)
     return probe(config, lim, NULL);
 }
 
+/* The least that stage s can pay for where it ends. */
+static double least_after(const amm_solve_config *c, int32_t s)
+{
+    const bool last = s + 1 == c->stages;
+    const double *e = last ? NULL : c->stage[s].e;
+    double least = HUGE_VAL;
+    for (int32_t k = 0; k < c->stage[s].entry_count; k++) {
+        const amm_solve_entry *x = &c->stage[s].entries[k];
+        if (e == NULL && x->end == NULL) {
+            return 0.0;
+        }
+        for (int32_t j = last ? c->layers : s + 1; j <= c->layers - (c->stages - 1 - s); j++) {
+            least = fmin(least, after(x, e, j));
+        }
+    }
+    return least;
+}
+
 double amm_solve_least_sum(const amm_solve_config *c)
 {
     double sum = 0.0;
@@ -453,13 +477,8 @@ double amm_solve_least_sum(const amm_solve_config *c)
         }
         sum += least;
     }
-    for (int32_t s = 0; s + 1 < c->stages; s++) {
-        double least = HUGE_VAL;
-        for (int32_t j = s + 1; c->stage[s].e != NULL && j <= c->layers - (c->stages - 1 - s);
-             j++) {
-            least = fmin(least, c->stage[s].e[j]);
-        }
-        sum += least == HUGE_VAL ? 0.0 : least;
+    for (int32_t s = 0; s < c->stages; s++) {
+        sum += least_after(c, s);
     }
     return sum;
 }

@@ -76,6 +76,7 @@
     X(runs_deduplicate, 0, 1, 0, "1: it has a dispatcher that sends one copy per domain")          \
     X(runs_graphs, 0, 1, 0, "1: it can capture CUDA graphs")                                       \
     X(runs_shard_group, 0, 1, 0, "1: a part of the data-parallel ranks can share the states")      \
+    X(recompute_per_stage, 0, 1, 0, "1: stages of a pipeline may recompute different sets")        \
     X(plans_sharding, 0, 3, 1, "what plans shard: 1 optimizer, 2 and gradients, 3 and parameters") \
     X(plans_tp_overlap, 0, 1, 0, "1: plans overlap tensor-parallel transfers with their GEMMs")    \
     X(plans_ep_overlap, 0, 1, 0, "1: plans overlap dispatch and combine")                          \
