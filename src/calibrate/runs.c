@@ -420,12 +420,24 @@ static void write_number(amm_text *out, double value)
     }
 }
 
+static void predict_range(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
+{
+    const amm_range_basis basis = { row->device, runs->owners[row->device_owner].device,
+                                    runs->owners[row->runtime_owner].runtime->facts };
+    amm_machine machine;
+    amm_step_spread spread;
+    amm_runs_machine(runs, row, 0, NULL, &machine);
+    amm_step_range(&spread, &row->network, &machine, &row->run, out->time_s, &basis);
+    out->low_s = spread.low_s;
+    out->high_s = spread.high_s;
+    out->validated = spread.validated && row->part_count == 1;
+}
+
 void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
 {
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
-    amm_step_spread spread;
     out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = (double)NAN;
     out->feasible = -1;
     out->validated = false;
@@ -442,11 +454,7 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
         out->flops = step.flops;
         out->feasible = ledger.total <= amm_runs_room(row);
         amm_regime_key(out->regime, row->device, &row->network, &row->run);
-        amm_step_range(&spread, &row->network, &machine, &row->run, step.time_s, row->device,
-                       runs->owners[row->device_owner].device);
-        out->low_s = spread.low_s;
-        out->high_s = spread.high_s;
-        out->validated = spread.validated && row->part_count == 1;
+        predict_range(out, runs, row);
     }
 }
 
