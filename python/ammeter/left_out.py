@@ -26,7 +26,7 @@ class LeftOut:
     error: ln(predicted / measured); factor: its row times itself is the variance of ln time from
     constants and facts, that of two rows' difference the variance of ln of their ratio; alone: the
     device had no other source, so `part_error` and `part_factor` come from a fit without a quarter of
-    the source (else they equal the others)."""
+    the source (else they equal the others); fitted: the error that the full fit makes."""
 
     data: Configurations
     error: np.ndarray
@@ -34,6 +34,7 @@ class LeftOut:
     alone: np.ndarray
     part_error: np.ndarray
     part_factor: np.ndarray
+    fitted: np.ndarray
 
     @property
     def variance(self) -> np.ndarray:
@@ -134,15 +135,22 @@ def leave_source_out(runs: Runs, full: Fit, say: Callable[[str], None] = lambda 
             held = parts == part
             say(f"without part {part + 1} of {source}")
             part_error[held], part_factor[held] = _refit(runs, full, data.where(~held), set()).predict(runs, data.where(held))
-    return LeftOut(data, error, factor, alone, part_error, part_factor)
+    return LeftOut(data, error, factor, alone, part_error, part_factor, full.problem.error(full.z))
 
 
 # ---- residuals ---------------------------------------------------------------------------------
 
 
-def residual_sd(error: np.ndarray, variance: np.ndarray, weight: np.ndarray) -> float:
-    """The least residual sd for which ranges of 80 % hold 80 % of the weight."""
-    needed = np.sqrt(np.maximum((error / QUANTILE) ** 2 - variance, 0.0))
+def needed_sd(left: LeftOut) -> np.ndarray:
+    """The least residual sd for which the range of 80 % holds a configuration. Without its source, what
+    constants and facts may err by is granted; at the fit it is not, as what is left there is nobody's
+    fault but the model's."""
+    granted = (left.part_error / QUANTILE) ** 2 - left.part_variance
+    return np.sqrt(np.maximum(granted, (left.fitted / QUANTILE) ** 2))
+
+
+def residual_sd(needed: np.ndarray, weight: np.ndarray) -> float:
+    """The least that is enough for 80 % of the weight."""
     return max(weighted_quantile(needed, weight, COVERAGE), LEAST_SD)
 
 
@@ -156,17 +164,17 @@ class Residuals:
         self.regime = np.array([runs.regimes[i] for i in left.data.row])[used]
         self.kind = np.array([plan.kind(runs.devices[i]) for i in left.data.row])[used]
         self.source, self.weight = left.data.source[used], left.data.weight[used]
-        self.error, self.variance = left.part_error[used], left.part_variance[used]
+        self.needed = needed_sd(left)[used]
         self.strength = plan.regime_strength
-        everything = np.ones(len(self.error), bool)
-        self.all = residual_sd(self.error, self.variance, self.weight) if used.any() else float(plan.log_error["high"])
+        everything = np.ones(len(self.needed), bool)
+        self.all = residual_sd(self.needed, self.weight) if used.any() else float(plan.log_error["high"])
         self.of_kind = {k: self._drawn(everything & (self.kind == k), self.all) for k in sorted(set(self.kind))}
         pairs = sorted(set(zip(self.kind.tolist(), self.regime.tolist())))
         self.of_regime = {r: self._drawn((self.kind == k) & (self.regime == r), self.of_kind[k]) for k, r in pairs}
 
     def _drawn(self, here: np.ndarray, wider: float) -> float:
         n = len(set(self.source[here]))
-        own = residual_sd(self.error[here], self.variance[here], self.weight[here])
+        own = residual_sd(self.needed[here], self.weight[here])
         return float(np.sqrt((n * own**2 + self.strength * wider**2) / (n + self.strength)))
 
     def generic(self, kind: str) -> float:

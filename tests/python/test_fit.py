@@ -269,7 +269,7 @@ def some_residuals(errors, kinds, sources):
     n = len(errors)
     data = posterior.Configurations(np.arange(n), np.zeros(n), np.ones(n, int), np.ones(n), np.array(sources))
     e = np.array(errors) * left_out.QUANTILE
-    left = left_out.LeftOut(data, e, np.zeros((n, 1)), np.zeros(n, bool), e, np.zeros((n, 1)))
+    left = left_out.LeftOut(data, e, np.zeros((n, 1)), np.zeros(n, bool), e, np.zeros((n, 1)), 0 * e)
     runs = type("R", (), {"regimes": [f"{k}/r" for k in kinds], "devices": kinds})
     chosen = type("P", (), {"regime_strength": 10, "kind": staticmethod(lambda device: device[0]), "log_error": {"high": 0.2}})
     return left_out.Residuals(runs, left, chosen, np.ones(n, bool))
@@ -303,9 +303,16 @@ def test_pair_correlation():
 def test_residual_sd():
     error = np.random.default_rng(3).standard_normal(20000) * 0.1
     one = np.ones(len(error))
-    assert abs(left_out.residual_sd(error, 0 * one, one) - 0.1) < 0.003
-    assert abs(left_out.residual_sd(error, 0.0064 * one, one) - 0.06) < 0.006
-    assert left_out.residual_sd(0 * error, one, one) == left_out.LEAST_SD
+
+    def sd(left_out_error, variance, fitted):
+        factor = np.sqrt(variance * one)[:, None]
+        left = left_out.LeftOut(None, left_out_error, factor, one < 0, left_out_error, factor, fitted)
+        return left_out.residual_sd(left_out.needed_sd(left), one)
+
+    assert abs(sd(error, 0, 0 * error) - 0.1) < 0.003
+    assert abs(sd(error, 0.0064, 0 * error) - 0.06) < 0.006
+    assert abs(sd(0 * error, 1, error) - 0.1) < 0.003  # nothing is granted at the fit
+    assert sd(0 * error, 1, 0 * error) == left_out.LEAST_SD
 
 
 def test_reset(folder):
