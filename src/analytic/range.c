@@ -126,7 +126,8 @@ void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_
                     const amm_run *run, double step_s, const amm_range_basis *basis)
 {
     const amm_posterior *p = basis->constants->posterior;
-    const amm_step_spread none = { NAN, NAN, NAN, 0.0, false, false, { { 0 }, { 0 } } };
+    const double unknown = (double)NAN;
+    const amm_step_spread none = { unknown, unknown, unknown, 0.0, false, false, { { 0 }, { 0 } } };
     char key[AMM_REGIME_CHARS];
     *out = none;
     out->sizes_measured = sizes_measured(network, run);

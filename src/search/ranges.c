@@ -65,7 +65,7 @@ static void set_classes(amm_result *result, const amm_range_basis *basis)
 amm_status amm_analytic_ranges(amm_result *result, const amm_lowered *lowered)
 {
     const amm_range_basis basis = basis_of(lowered->problem);
-    const amm_pair_spread unknown = { NAN, NAN };
+    const amm_pair_spread unknown = { (double)NAN, (double)NAN };
     const size_t layers = (size_t)lowered->analytic->layers;
     int32_t *cuts = amm_arena_alloc(&result->arena, layers + 1, sizeof *cuts);
     int32_t *blocks = amm_arena_alloc(&result->arena, layers, sizeof *blocks);
