@@ -65,7 +65,7 @@ typedef struct amm_score {
     int64_t rows, timed, predicted;
     double coverage;
     double error_mean, error_median, bias, log_error; /* over predicted rows */
-    int64_t ranged; /* that tell all settings and have a range */
+    int64_t ranged;                                   /* that tell all settings and have a range */
     double range_holds;
     int64_t assumed, assumed_held; /* ranged rows with unknown settings; inside their range */
     int64_t configurations;
