@@ -84,6 +84,13 @@ def posterior():
                 "maxProperties": 64,
                 "additionalProperties": sd,
             },
+            "residual_correlation": {
+                "description": "of ln(measured / predicted) beyond that, between two runs of one job in different layouts",
+                "type": "number",
+                "default": 0,
+                "minimum": 0,
+                "maximum": 1,
+            },
         },
         "required": ["names", "covariance", "residual"],
         "patternProperties": {"^x-": {}},

@@ -200,7 +200,10 @@ def left_out():
     return kept_output(
         "Left out: every source predicted without it",
         ["The figure to judge by. Constants are fitted again without the source, and the fitted facts of its runtime are reset to the",
-         "defaults; *in 80 %* is the share of its configurations inside the predicted range then. Written by",
+         "defaults; *in 80 %* is the share of its configurations inside the predicted range then, whose residual is estimated without the",
+         "source as well; *by source* averages the shares of the sources. The last table holds the times of two runs of a sweep (same source,",
+         "network, devices, batch) against each other: the error of their ratio beside that of each, and the share of ratios in the paired",
+         "range. [calibration.md](calibration.md#what-a-posterior-is) has the model and what is not out of sample. Written by",
          "`PYTHONPATH=python python3 -m ammeter.fit benchmarks/measured/train.csv --leave-source-out`",
          "(kept in [left-out.txt](../benchmarks/results/left-out.txt))."],
         "left-out.txt", lambda line: not line.startswith(("without", "residual sd")) and "fixed at its prior" not in line)
@@ -237,6 +240,8 @@ def document(report, rows):
         "## Step time, by source", "", *error_table(sources),
         "*mean % of these*: repeated measurements of a configuration averaged first. `vtrain-single` is more than half of all rows, and its",
         "times are sums of the times of a few layers in one node: the lines of the sources say more than the last one.", "",
+        f"Rows with unknown settings: {total['assumed']}, inside the range over their plausible values: {total['assumed_held']} "
+        "([which](formats.md#measured-runs)). They count in", "the errors, with the usual values, and not in *in range*.", "",
         "## Choice and memory, by source", "", *choice_table(sources),
         "## Beside what one would do without", "",
         "All of them use this program's memory estimate, so that only the times differ.", "",

@@ -47,7 +47,7 @@ def _say(text: str) -> None:
 def write_predictions(path: pathlib.Path, found: Fit, left: LeftOut | None) -> None:
     """The table as the library writes it, with the times of this fit: predicted_iter_s and, with
     `left`, times of its configurations without their source, and ranges. Repeats share a prediction."""
-    from ammeter.left_out import QUANTILE, device_residuals, regimes_of, residual_of
+    from ammeter.left_out import QUANTILE, shipped_residuals
 
     runs, data = found.problem.runs, found.problem.data
     rows = list(csv.DictReader(io.StringIO(runs.csv())))
@@ -55,14 +55,14 @@ def write_predictions(path: pathlib.Path, found: Fit, left: LeftOut | None) -> N
         row["predicted_iter_s"] = "" if np.isnan(time_s) else f"{time_s:.6g}"
         row["predicted_low_s"] = row["predicted_high_s"] = ""
     if left is not None:
-        tables = {d: device_residuals(runs, left, found.problem.plan, d) for d in set(found.problem.device)}
+        plan, residuals = found.problem.plan, shipped_residuals(runs, left, found.problem.plan)
+        variance, sources = left.variance, runs.cells("source_id")
         base = {(data.source[i], found.problem.device[i], float(rows[data.row[i]]["predicted_iter_s"])): i for i in range(len(data))}
-        regime, sources = regimes_of(runs, data), runs.cells("source_id")
         for j, row in enumerate(rows):
             i = base.get((sources[j], runs.devices[j], float(row["predicted_iter_s"] or "nan")))
             if i is not None:
                 time_s = float(np.exp(data.log_measured[i] + left.error[i]))
-                sd = np.sqrt(left.variance[i] + residual_of(tables[runs.devices[j]], regime[i]) ** 2)
+                sd = np.sqrt(variance[i] + residuals.of(plan.kind(runs.devices[j]), runs.regimes[j]) ** 2)
                 row["predicted_iter_s"] = f"{time_s:.6g}"
                 row["predicted_low_s"] = f"{time_s * np.exp(-QUANTILE * sd):.6g}"
                 row["predicted_high_s"] = f"{time_s * np.exp(QUANTILE * sd):.6g}"

@@ -98,6 +98,10 @@ class Plan:
         row = [w for w in self.weights if w["sources"] == "*" or source in w["sources"]][-1]
         return float(row["factor"]) * configurations ** float(row["exponent"])
 
+    def kind(self, device: str) -> str:
+        """What its matrix units compute in: devices of a kind ran software of one time."""
+        return str(self.data["devices"].get(device, {}).get("kind", ""))
+
     def property_of(self, source: str) -> str:
         return [w for w in self.weights if w["sources"] == "*" or source in w["sources"]][-1]["property"]
 

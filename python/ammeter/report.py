@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ammeter.left_out import LeftOut, device_residuals, inside
+from ammeter.left_out import LeftOut, device_residuals, inside, nested_residuals, pairs, regimes_of, shipped_correlation
 from ammeter.plan import Plan
 from ammeter.posterior import Fit
 from ammeter.runs import Runs
@@ -64,6 +64,64 @@ def sources(runs: Runs, plan: Plan, found: Fit, left: LeftOut | None) -> list[di
     return out
 
 
+def _cases(runs: Runs, left: LeftOut) -> dict[str, np.ndarray]:
+    """Groups of configurations by what is known of their kind, then by regime."""
+    regime, row = regimes_of(runs, left.data), left.data.row
+    runtime, source = np.array([runs.runtimes[i] for i in row]), left.data.source
+    known = np.array([bool((runtime[source != s] == r).any()) for s, r in zip(source, runtime)])
+    narrow, experts = np.char.find(regime, "16bit") < 0, np.char.find(regime, "/moe/") >= 0
+    out = {
+        "software of other sources": known,
+        "software of no other source": ~known,
+        "device of other sources": ~left.alone,
+        "device of no other source": left.alone,
+        "dense": ~experts,
+        "experts": experts,
+        "16 bit": ~narrow,
+        "8 or 4 bit": narrow,
+    }
+    return {**out, **{str(r): regime == r for r in sorted(set(regime))}}
+
+
+def regimes(runs: Runs, plan: Plan, left: LeftOut) -> list[dict[str, Any]]:
+    """Errors and coverage without the source, by kind of case."""
+    held = inside(runs, left, plan)
+    sd = np.sqrt(left.variance + nested_residuals(runs, left, plan) ** 2)
+    out = []
+    for name, mine in _cases(runs, left).items():
+        if mine.any():
+            sources = sorted(set(left.data.source[mine]))
+            shares = [held[mine & (left.data.source == s)].mean() for s in sources]
+            row = {"case": name, "configurations": int(mine.sum()), "sources": len(sources), "left_out": _errors(left.error[mine])}
+            out.append({**row, "log_sd": float(np.median(sd[mine])), "inside_range": float(held[mine].mean()), "by_source": float(np.mean(shares))})
+    return out
+
+
+def paired(runs: Runs, plan: Plan, left: LeftOut) -> dict[str, Any]:
+    """Ratios of two runs of one sweep: their errors beside those of the runs, and how many lie in the
+    paired range whose correlation the other sources gave."""
+    found = pairs(runs, left, plan, nested_residuals(runs, left, plan))
+    held, rms = found.nested(), lambda x: float(np.sqrt(np.mean(x**2)))
+    rows = []
+    for source in sorted(set(found.source)):
+        mine, runs_of = found.source == source, left.data.source == source
+        rows.append(
+            {
+                "source": source,
+                "pairs": int(mine.sum()),
+                "rms_of_runs": rms(left.part_error[runs_of]),
+                "rms_of_ratios": rms(found.error[mine]),
+                "inside_range": float(held[mine].mean()),
+            }
+        )
+    shares = [r["inside_range"] for r in rows]
+    return {
+        "correlation": shipped_correlation(runs, left, plan),
+        "sources": rows,
+        "inside_range": {"pairs": float(held.mean()) if rows else None, "mean_over_sources": float(np.mean(shares)) if rows else None},
+    }
+
+
 def summary(runs: Runs, plan: Plan, found: Fit, left: LeftOut | None) -> dict[str, Any]:
     rows = sources(runs, plan, found, left)
     out: dict[str, Any] = {"format": "ammeter-fit", "version": 1, "constants": constants(found), "sources": rows}
@@ -75,12 +133,33 @@ def summary(runs: Runs, plan: Plan, found: Fit, left: LeftOut | None) -> dict[st
             "mean_over_sources": float(np.mean([r["inside_range"] for r in rows])),
         }
         names = list(dict.fromkeys(found.problem.device.tolist()))
+        out["regimes"] = regimes(runs, plan, left)
+        out["pairs"] = paired(runs, plan, left)
         out["residuals"] = {d: device_residuals(runs, left, plan, d) for d in sorted(names)}
     return out
 
 
 def _percent(errors: dict[str, float]) -> str:
     return f"{100 * errors['mean_absolute']:7.1f}{100 * errors['median_absolute']:7.1f}{100 * errors['bias']:+7.1f}"
+
+
+def _regime_table(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["", f"{'left out, by kind of case':30}{'configs':>8}{'sources':>8}{'mean':>8}{'median':>7}{'bias':>7}{'sd of ln':>10}{'in 80 %':>9}{'by source':>10}"]
+    for r in rows:
+        line = f"{r['case']:30}{r['configurations']:8}{r['sources']:8} {_percent(r['left_out'])}{r['log_sd']:10.3f}"
+        lines.append(f"{line}{100 * r['inside_range']:9.0f}{100 * r['by_source']:10.0f}")
+    return lines
+
+
+def _pair_table(result: dict[str, Any]) -> list[str]:
+    lines = ["", f"{'two runs of a sweep':26}{'pairs':>8}{'rms of runs':>14}{'rms of ratios':>15}{'in 80 %':>9}"]
+    for r in result["sources"]:
+        errors = f"{100 * r['rms_of_runs']:14.1f}{100 * r['rms_of_ratios']:15.1f}"
+        lines.append(f"{r['source']:26}{r['pairs']:8}{errors}{100 * r['inside_range']:9.0f}")
+    share = result["inside_range"]
+    if result["sources"]:
+        lines.append(f"inside the paired range: {100 * share['pairs']:.0f} % of pairs, {100 * share['mean_over_sources']:.0f} % mean over sources")
+    return [*lines, f"correlation of the residuals of two runs of a sweep: {result['correlation']:.2f}"]
 
 
 def table(result: dict[str, Any]) -> str:
@@ -103,6 +182,7 @@ def table(result: dict[str, Any]) -> str:
     if with_left:
         share = result["inside_range"]
         lines.append(f"inside the 80 % range: {100 * share['configurations']:.0f} % of configurations, {100 * share['mean_over_sources']:.0f} % mean over sources")
+        lines += _regime_table(result["regimes"]) + _pair_table(result["pairs"])
         for device, entries in result["residuals"].items():
             lines.append(f"residual sd of ln time, {device}: " + ", ".join(f"{k} {v:.3f}" for k, v in entries.items()))
     return "\n".join(lines)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ammeter.left_out import LeftOut, device_residuals
+from ammeter.left_out import LeftOut, device_residuals, shipped_correlation, unknown_spread
 from ammeter.plan import Free
 from ammeter.posterior import Fit
 
@@ -62,6 +62,7 @@ def posterior(found: Fit, device: str, left: LeftOut) -> dict[str, Any]:
         "names": [found.free[k].name for k in members],
         "covariance": [[rounded(c, COVARIANCE_DIGITS) for c in row] for row in covariance.tolist()],
         "residual": {name: rounded(table[name], 4) for name in sorted(table)},
+        "residual_correlation": rounded(shipped_correlation(found.problem.runs, left, found.problem.plan), 3),
     }
 
 
@@ -78,6 +79,25 @@ def _stated(document: dict[str, Any], name: str) -> bool:
     """Whether the runtime states the fact itself: its source is no fit of ours."""
     source = document.get("facts", {}).get(name, {}).get("source", "prior")
     return "prior" not in source
+
+
+def _unknown(found: Fit, document: dict[str, Any]) -> dict[str, Any]:
+    """Facts of software without measured runs: the default, and how far the priors of the software whose
+    fact it is lie around it. What the file states itself, or one runtime alone does (`peculiar`), is
+    left alone."""
+    runs, out = found.problem.runs, {}
+    everywhere = {f.name for f in found.free if f.everywhere}
+    peculiar = {f["name"] for f in found.problem.plan.data["facts"] if f.get("peculiar")}
+    for name in sorted({f.name for f in found.free if f.fact} - everywhere - peculiar):
+        entry = document.get("facts", {}).get(name, {})
+        if entry and _stated(document, name):
+            continue
+        priors = [f.prior for f in found.free if f.fact and f.name == name]
+        default = float(next(v for n, v in zip(runs.names, runs.defaults) if n.endswith(f"/{name}")))
+        spread = np.sqrt(np.mean([(p.spread(p.mean) * unknown_spread(p, default)) ** 2 for p in priors]))
+        owners = ", ".join(sorted({o for f in found.free if f.fact and f.name == name for o in f.owners}))
+        out[name] = {"value": default, "sd": rounded(float(spread)), "source": f"default; sd: priors of {owners} around it"}
+    return out
 
 
 def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[pathlib.Path]:
@@ -102,6 +122,8 @@ def write(found: Fit, left: LeftOut, models: pathlib.Path = MODELS) -> list[path
             for k, f in enumerate(found.free)
             if _takes(f, document["name"], own) and not (f.everywhere and _stated(document, f.name))
         }
+        if document["name"] not in found.problem.runs.runtimes:
+            mine = {**mine, **_unknown(found, document)}
         if mine:
             _merge(document, "facts", mine, facts)
             changed.append((path, document))

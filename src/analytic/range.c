@@ -20,48 +20,94 @@ static double *rate_member(amm_rates *rates, int32_t rate)
     }
 }
 
-static double log_time(const amm_network *network, const amm_machine *machine, const amm_run *run)
+static double *fact_member(amm_facts *facts, int32_t fact)
+{
+    switch (fact) {
+#define AMM_MEMBER(name, low, high, usual, what)                                                   \
+    case AMM_FACT_##name:                                                                          \
+        return &facts->name;
+        AMM_FACT_LIST(AMM_MEMBER)
+#undef AMM_MEMBER
+    default:
+        return NULL;
+    }
+}
+
+/* ---- slopes ---------------------------------------------------------------------------------- */
+
+/* What a slope is taken of; `machine` is moved and put back. */
+typedef struct subject {
+    const amm_network *network;
+    amm_machine *machine;
+    const amm_run *run;
+} subject;
+
+static double log_time(const subject *x)
 {
     amm_step step;
-    amm_step_time(&step, network, machine, run);
+    amm_step_time(&step, x->network, x->machine, x->run);
     return log(step.time_s);
 }
 
-/* d ln time / d constant, both steps inside the bounds. */
-static double slope(const amm_network *network, amm_machine *machine, const amm_run *run,
-                    int32_t rate, double sd)
+/* d ln time / d *member, a constant of x->machine; both steps inside its bounds. */
+static double slope(const subject *x, double *member, const amm_named *bounds, double sd)
 {
-    double *member = rate_member(&machine->rates, rate);
     const double value = *member;
-    const double up = fmin(value + AMM_RANGE_STEP * sd, amm_rate_table[rate].high);
-    const double down = fmax(value - AMM_RANGE_STEP * sd, amm_rate_table[rate].low);
+    const double up = fmin(value + AMM_RANGE_STEP * sd, bounds->high);
+    const double down = fmax(value - AMM_RANGE_STEP * sd, bounds->low);
     if (!(up > down)) {
         return 0.0;
     }
     *member = up;
-    const double above = log_time(network, machine, run);
+    const double above = log_time(x);
     *member = down;
-    const double below = log_time(network, machine, run);
+    const double below = log_time(x);
     *member = value;
     return (above - below) / (up - down);
 }
 
-static double constants_variance(const amm_posterior *p, const amm_network *network,
-                                 const amm_machine *machine, const amm_run *run)
+void amm_step_slopes(amm_slopes *out, const amm_network *network, const amm_machine *machine,
+                     const amm_run *run, const amm_posterior *p, const amm_constant *facts)
 {
     amm_machine moved = *machine;
-    double g[AMM_RATE_COUNT] = { 0 };
+    const subject x = { network, &moved, run };
+    memset(out, 0, sizeof *out);
+    for (int32_t i = 0; i < p->count; i++) {
+        const int32_t rate = p->rate[i];
+        out->rate[rate] = slope(&x, rate_member(&moved.rates, rate), &amm_rate_table[rate],
+                                sqrt(p->covariance[i * p->count + i]));
+    }
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        if (facts[f].sd > 0.0) {
+            out->fact[f] = slope(&x, fact_member(&moved.facts, f), &amm_fact_table[f], facts[f].sd);
+        }
+    }
+}
+
+/* g' C g over the device's constants, and the facts, which are taken as independent. */
+static double constants_variance(const amm_slopes *g, const amm_posterior *p,
+                                 const amm_constant *facts)
+{
     double sum = 0.0;
     for (int32_t i = 0; i < p->count; i++) {
-        const double sd = sqrt(p->covariance[i * p->count + i]);
-        g[i] = slope(network, &moved, run, p->rate[i], sd);
-    }
-    for (int32_t i = 0; i < p->count; i++) {
         for (int32_t k = 0; k < p->count; k++) {
-            sum += g[i] * p->covariance[i * p->count + k] * g[k];
+            sum += g->rate[p->rate[i]] * p->covariance[i * p->count + k] * g->rate[p->rate[k]];
+        }
+    }
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        if (facts[f].sd > 0.0) {
+            sum += g->fact[f] * g->fact[f] * facts[f].sd * facts[f].sd;
         }
     }
     return sum;
+}
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+static bool sizes_measured(const amm_network *network, const amm_run *run)
+{
+    return network->hidden >= AMM_MEASURED_HIDDEN_LOW &&
+           network->hidden <= AMM_MEASURED_HIDDEN_HIGH && run->seq_len <= AMM_MEASURED_TOKENS_HIGH;
 }
 
 static bool regime_residual(const amm_posterior *p, const char *key, double *sd)
@@ -77,20 +123,47 @@ static bool regime_residual(const amm_posterior *p, const char *key, double *sd)
 }
 
 void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_machine *machine,
-                    const amm_run *run, double step_s, const amm_device *device,
-                    const amm_device *constants)
+                    const amm_run *run, double step_s, const amm_range_basis *basis)
 {
-    const amm_posterior *p = constants->posterior;
+    const amm_posterior *p = basis->constants->posterior;
+    const double unknown = (double)NAN;
+    const amm_step_spread none = { unknown, unknown, unknown, 0.0, false, false, { { 0 }, { 0 } } };
     char key[AMM_REGIME_CHARS];
-    double residual = 0.0;
-    out->low_s = out->high_s = out->log_sd = (double)NAN;
-    out->validated = false;
+    *out = none;
+    out->sizes_measured = sizes_measured(network, run);
     if (p == NULL) {
         return;
     }
-    amm_regime_key(key, device, network, run);
-    out->validated = regime_residual(p, key, &residual);
-    out->log_sd = amm_range_log_sd(constants_variance(p, network, machine, run), residual);
+    amm_regime_key(key, basis->device, network, run);
+    out->validated = regime_residual(p, key, &out->residual_sd);
+    if (!out->sizes_measured) {
+        out->validated = false;
+        out->residual_sd = fmax(out->residual_sd, p->generic_sd * AMM_RANGE_UNVALIDATED);
+    }
+    amm_step_slopes(&out->slopes, network, machine, run, p, basis->facts);
+    out->log_sd =
+        amm_range_log_sd(constants_variance(&out->slopes, p, basis->facts), out->residual_sd);
     out->low_s = amm_range_low(step_s, out->log_sd);
     out->high_s = amm_range_high(step_s, out->log_sd);
+}
+
+void amm_pair_range(amm_pair_spread *out, double ratio, const amm_step_spread *a,
+                    const amm_step_spread *b, const amm_range_basis *basis)
+{
+    const amm_posterior *p = basis->constants->posterior;
+    amm_slopes g;
+    out->low = out->high = (double)NAN;
+    if (p == NULL || isnan(a->log_sd) || isnan(b->log_sd)) {
+        return;
+    }
+    for (int32_t i = 0; i < (int32_t)AMM_RATE_COUNT; i++) {
+        g.rate[i] = a->slopes.rate[i] - b->slopes.rate[i];
+    }
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        g.fact[f] = a->slopes.fact[f] - b->slopes.fact[f];
+    }
+    const double sd = amm_range_pair_sd(constants_variance(&g, p, basis->facts), a->residual_sd,
+                                        b->residual_sd, p->residual_correlation);
+    out->low = amm_range_low(ratio, sd);
+    out->high = amm_range_high(ratio, sd);
 }

@@ -51,8 +51,11 @@ static void measure_errors(amm_score *out, const view *v)
             sizes[n] = fabs(relative[n]);
             logs[n++] = fabs(log(p / row->measured_s));
             if (v->predictor == AMM_PREDICTOR_MODEL && !isnan(row->low_s)) {
-                out->ranged++;
-                held += row->low_s <= row->measured_s && row->measured_s <= row->high_s;
+                const bool inside = row->low_s <= row->measured_s && row->measured_s <= row->high_s;
+                out->ranged += row->assumed == 0;
+                held += row->assumed == 0 && inside;
+                out->assumed += row->assumed != 0;
+                out->assumed_held += row->assumed != 0 && inside;
             }
         }
     }

@@ -57,6 +57,8 @@ static void write_score(amm_json *j, const amm_score *s)
     write_errors(j, s);
     amm_json_integer(j, "ranged", s->ranged);
     amm_json_number(j, "range_holds", s->range_holds);
+    amm_json_integer(j, "assumed", s->assumed);
+    amm_json_integer(j, "assumed_held", s->assumed_held);
     write_choice(j, s);
     amm_json_number(j, "oom_balanced", s->oom_balanced);
     amm_json_integer(j, "memory_rows", s->memory_rows);

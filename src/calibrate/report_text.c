@@ -136,6 +136,19 @@ static void put_table(amm_text *out, amm_scores *scores, put_columns columns)
     }
 }
 
+/* Rows whose range covers what they do not tell. */
+static void put_assumed(amm_text *out, amm_scores *scores)
+{
+    amm_score s;
+    amm_score_measure(&s, scores, scores->all, scores->count, AMM_PREDICTOR_MODEL);
+    if (s.assumed > 0) {
+        amm_text_printf(out,
+                        "rows with unknown settings: %lld, inside the range over their plausible "
+                        "values: %lld (not in \"in range\")\n",
+                        (long long)s.assumed, (long long)s.assumed_held);
+    }
+}
+
 static void put_sources(amm_text *out, amm_scores *scores)
 {
     amm_text_append(
@@ -143,6 +156,7 @@ static void put_sources(amm_text *out, amm_scores *scores)
              "source                       rows  timed covered    mean  median    bias    |ln|"
              "  configs    mean in range\n");
     put_table(out, scores, error_columns);
+    put_assumed(out, scores);
     amm_text_append(
         out,
         "\nChoice within a sweep (same network, devices, batch; 5 runs or more) and memory, %\n"

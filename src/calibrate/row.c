@@ -33,6 +33,11 @@ static void refuse_cell(reading *r, int column, const char *why)
     }
 }
 
+static void assume(reading *r, int setting)
+{
+    r->out->assumed |= UINT32_C(1) << setting;
+}
+
 static const char *text(const reading *r, int column)
 {
     return amm_runs_text(r->runs, r->row, column);
@@ -255,7 +260,9 @@ static void read_recompute(reading *r)
             run->recompute |= 1 << i;
             modules += length + (modules[length] != '\0');
         }
-    } else if (kind[0] != '\0' && strcmp(kind, "none") != 0) {
+    } else if (kind[0] == '\0') {
+        assume(r, AMM_ASSUMED_RECOMPUTE);
+    } else if (strcmp(kind, "none") != 0) {
         refuse_cell(r, AMM_COLUMN_recompute, "unknown");
     }
 }
@@ -297,6 +304,10 @@ static void read_options(reading *r, const amm_facts *facts)
         number(r, AMM_COLUMN_seq_parallel, 0, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
     run->dp_overlap = 1; /* no column says otherwise */
     run->tp_overlap = number(r, AMM_COLUMN_tp_comm_overlap, 0, 0) > 0.0;
+    if (text(r, AMM_COLUMN_tp_comm_overlap)[0] == '\0' && run->tp > 1.0 &&
+        facts->plans_tp_overlap > 0.0) {
+        assume(r, AMM_ASSUMED_TP_OVERLAP);
+    }
     run->graph = strcmp(graph, "full_iteration") == 0 || strcmp(graph, "on") == 0 ? 2
                  : strncmp(graph, "transformer_engine", 18) == 0 || strncmp(graph, "local", 5) == 0
                      ? 1
@@ -352,6 +363,7 @@ static void read_degrees(reading *r)
     if (text(r, AMM_COLUMN_vpp)[0] == '\0' && run->pp > 1.0 &&
         strncmp(text(r, AMM_COLUMN_schedule), "interleaved", 11) == 0) {
         run->vpp = fmax(1.0, floor(0.5 * r->out->network.block_count / run->pp));
+        assume(r, AMM_ASSUMED_VPP);
     }
     read_schedule(r);
     run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
@@ -427,6 +439,9 @@ static void read_fabric(reading *r)
         f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
         if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
             f->network_bytes_per_s = peaks[AMM_PEAK_network_bytes_per_s] * f->domain;
+            if (text(r, AMM_COLUMN_cluster)[0] == '\0') {
+                assume(r, AMM_ASSUMED_NIC);
+            }
         }
     }
 }

@@ -420,12 +420,30 @@ static void write_number(amm_text *out, double value)
     }
 }
 
+/* Range of the row, or over the variants of what it does not tell. */
+static void predict_range(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
+{
+    const amm_range_basis basis = { row->device, runs->owners[row->device_owner].device,
+                                    runs->owners[row->runtime_owner].runtime->facts };
+    amm_run_row variant;
+    for (int64_t i = 0; amm_run_variant(&variant, row, i); i++) {
+        amm_machine machine;
+        amm_step step;
+        amm_step_spread spread;
+        amm_runs_machine(runs, &variant, 0, NULL, &machine);
+        amm_runs_step(runs, &variant, NULL, &step);
+        amm_step_range(&spread, &variant.network, &machine, &variant.run, step.time_s, &basis);
+        out->low_s = i == 0 ? spread.low_s : fmin(out->low_s, spread.low_s);
+        out->high_s = i == 0 ? spread.high_s : fmax(out->high_s, spread.high_s);
+        out->validated = spread.validated && row->part_count == 1;
+    }
+}
+
 void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
 {
     amm_machine machine;
     amm_step step = { 0 };
     amm_ledger ledger = { 0 };
-    amm_step_spread spread;
     out->time_s = out->low_s = out->high_s = out->memory_gib = out->flops = (double)NAN;
     out->feasible = -1;
     out->validated = false;
@@ -442,11 +460,7 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
         out->flops = step.flops;
         out->feasible = ledger.total <= amm_runs_room(row);
         amm_regime_key(out->regime, row->device, &row->network, &row->run);
-        amm_step_range(&spread, &row->network, &machine, &row->run, step.time_s, row->device,
-                       runs->owners[row->device_owner].device);
-        out->low_s = spread.low_s;
-        out->high_s = spread.high_s;
-        out->validated = spread.validated && row->part_count == 1;
+        predict_range(out, runs, row);
     }
 }
 
@@ -454,13 +468,15 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
 {
     const amm_run_row *row = &runs->rows[i];
     amm_run_prediction p;
+    char assumed[AMM_ASSUMED_CHARS];
     for (int32_t c = 0; c < runs->csv.columns; c++) {
         amm_text_append(out, c == 0 ? "" : ",");
         amm_csv_write(out, runs->csv.cells[i * runs->csv.columns + c]);
     }
     amm_run_predict(&p, runs, row);
+    amm_assumed_format(assumed, row->assumed);
     if (p.feasible < 0) {
-        amm_text_append(out, ",,,,,,,");
+        amm_text_append(out, ",,,,,,,,");
         amm_csv_write(out, row->reason != NULL ? row->reason : AMM_REASON_NOT_FINITE);
         amm_text_append(out, "\n");
         return;
@@ -469,7 +485,8 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     write_number(out, p.low_s);
     write_number(out, p.high_s);
     write_number(out, p.memory_gib);
-    amm_text_printf(out, ",%d,%s,\n", p.feasible, p.validated ? p.regime : "unvalidated");
+    amm_text_printf(out, ",%d,%s,%s,\n", p.feasible, p.validated ? p.regime : "unvalidated",
+                    assumed);
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)
@@ -481,7 +498,7 @@ amm_status amm_runs_csv(const amm_runs *runs, char **out)
         amm_csv_write(&text, runs->csv.header[c]);
     }
     amm_text_append(&text, ",predicted_iter_s,predicted_low_s,predicted_high_s,predicted_mem_gb,"
-                           "predicted_feasible,regime,reason\n");
+                           "predicted_feasible,regime,assumed,reason\n");
     for (int64_t i = 0; i < runs->csv.rows; i++) {
         write_row(&text, runs, i);
     }

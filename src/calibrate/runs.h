@@ -48,8 +48,25 @@ typedef struct amm_run_part {
 
 enum { AMM_MAX_RUN_PARTS = 4 };
 
+/* Settings that a row may leave unknown although its time depends on them; it is predicted with the
+ * usual value and over the plausible ones (assumed.c). name, word in `assumed` */
+#define AMM_ASSUMED_LIST(X)                                                                        \
+    X(VPP, "vpp")               /* interleaved stages, chunks not told */                          \
+    X(NIC, "nic")               /* several scale-up domains, network not told */                   \
+    X(RECOMPUTE, "recompute")   /* empty */                                                        \
+    X(TP_OVERLAP, "tp-overlap") /* empty, tp > 1, and the runtime can */
+
+enum {
+#define AMM_ASSUMED_ENUM(name, word) AMM_ASSUMED_##name,
+    AMM_ASSUMED_LIST(AMM_ASSUMED_ENUM)
+#undef AMM_ASSUMED_ENUM
+        AMM_ASSUMED_COUNT
+};
+enum { AMM_ASSUMED_CHARS = 64 };
+
 typedef struct amm_run_row {
     const char *reason; /* NULL: understood */
+    uint32_t assumed;   /* bits 1 << AMM_ASSUMED_... */
     amm_network network;
     amm_run run;
     const amm_device *device; /* the first part's */
@@ -103,7 +120,8 @@ void amm_runs_step(const amm_runs *runs, const amm_run_row *row, const double *c
 double amm_runs_room(const amm_run_row *row);
 
 /* What is predicted of one row with the constants as shipped. All or nothing: without a prediction
- * every number is NaN and `feasible` -1. The range is NaN while no range is predicted. */
+ * every number is NaN and `feasible` -1. The range is NaN while no range is predicted; of a row with
+ * assumed settings it goes from the low of the fastest variant to the high of the slowest. */
 typedef struct amm_run_prediction {
     double time_s, low_s, high_s, memory_gib;
     double flops; /* of the model per step; see amm_step */
@@ -111,6 +129,12 @@ typedef struct amm_run_prediction {
     bool validated;                /* runs of this regime were held against predictions */
     char regime[AMM_REGIME_CHARS]; /* docs/calibration.md */
 } amm_run_prediction;
+
+/* assumed.c: the row with the index-th combination of plausible values of its assumed settings; false
+ * when there are no more. Index 0 of a row that assumes nothing is the row itself. */
+bool amm_run_variant(amm_run_row *out, const amm_run_row *row, int64_t index);
+/* "vpp+nic"; "" when nothing is assumed. */
+void amm_assumed_format(char out[AMM_ASSUMED_CHARS], uint32_t assumed);
 #define AMM_REASON_NOT_FINITE "the prediction is not a finite number"
 void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row);
 

@@ -121,6 +121,7 @@ static amm_status read_scored(amm_scored *out, const amm_scores *scores)
     out->high_s = p.high_s;
     out->predicted_gib = p.memory_gib;
     out->feasible = p.feasible;
+    out->assumed = row->assumed;
     out->ideal_s = p.feasible < 0 ? (double)NAN : p.flops / peak(row);
     for (int k = 0; k < AMM_PREDICTOR_COUNT; k++) {
         out->predicted_s[k] = (double)NAN;

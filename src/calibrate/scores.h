@@ -35,6 +35,7 @@ typedef struct amm_scored {
     double ideal_s;     /* at an MFU of 1 */
     const char *regime; /* "" without a prediction */
     int oom, feasible;
+    uint32_t assumed; /* settings that the row does not tell */
 } amm_scored;
 
 /* Rows in the order of their keys: a source, a device family of a source, a sweep and a
@@ -64,8 +65,9 @@ typedef struct amm_score {
     int64_t rows, timed, predicted;
     double coverage;
     double error_mean, error_median, bias, log_error; /* over predicted rows */
-    int64_t ranged;
+    int64_t ranged;                                   /* that tell all settings and have a range */
     double range_holds;
+    int64_t assumed, assumed_held; /* ranged rows with unknown settings; inside their range */
     int64_t configurations;
     double configuration_error_mean, configuration_error_median;
     int64_t sweeps, picked_oom, no_pick;

@@ -127,8 +127,9 @@ typedef struct amm_posterior {
     const double *covariance; /* [count][count], symmetric, of the constants themselves */
     double generic_sd;        /* of ln(measured / predicted) beyond that, any regime */
     int32_t regime_count;
-    const char *const *regime; /* [regime_count] as amm_regime_key writes them */
-    const double *regime_sd;   /* [regime_count] */
+    const char *const *regime;   /* [regime_count] as amm_regime_key writes them */
+    const double *regime_sd;     /* [regime_count] */
+    double residual_correlation; /* of two runs of one job in different layouts; 0: not known */
 } amm_posterior;
 
 /* One accelerator type. */

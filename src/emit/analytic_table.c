@@ -189,6 +189,22 @@ static size_t choices_width(const columns *c)
     return c->choices == 0 ? 0 : 1 + (c->choices > head ? c->choices : head);
 }
 
+/* "1.034x (0.97-1.10)  A": time over that of #1, its 80 % range, the tie class. The range is against the
+ * fastest plan, which #1 of plans that were asked for need not be. */
+static void emit_pair(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
+{
+    const amm_plan_entry *first = &r->plans[0];
+    char letters[AMM_TIE_CHARS];
+    amm_tie_class_format(letters, plan->tie_class);
+    amm_text_printf(out, "  %6.3fx ", plan->time_s / first->time_s);
+    if (isnan(plan->vs_best.low) || first->time_s > amm_result_best_s(r)) {
+        amm_text_printf(out, "%-11s", "");
+    } else {
+        amm_text_printf(out, "(%4.2f-%4.2f)", plan->vs_best.low, plan->vs_best.high);
+    }
+    amm_text_printf(out, "  %-5s", letters);
+}
+
 static void emit_plan(amm_text *out, const amm_result *r, size_t index, const columns *w)
 {
     const amm_plan_entry *plan = &r->plans[index];
@@ -216,8 +232,9 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
         amm_emit_choices(out, p, c, " ");
         amm_text_pad(out, after_blocks(w) + choices_width(w));
     }
-    amm_text_printf(out, "  %9.4f  %6.3fx  %9.1f  %5.1f %%  %6.2f of %6.2f  %-5s %5.1f %%\n",
-                    plan->time_s, plan->time_s / r->plans[0].time_s,
+    amm_text_printf(out, "  %9.4f", plan->time_s);
+    emit_pair(out, r, plan);
+    amm_text_printf(out, "  %9.1f  %5.1f %%  %6.2f of %6.2f  %-5s %5.1f %%\n",
                     (double)p->global_batch * (double)p->model->seq_len * per_device,
                     100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
                     stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
@@ -255,8 +272,8 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
     amm_text_pad(out, after_blocks(&w));
     amm_text_append(out, w.choices > 0 ? "  choices" : "");
     amm_text_pad(out, after_blocks(&w) + choices_width(&w));
-    amm_text_printf(out, "  %9s  %7s  %9s  %7s  %s\n", "s/step", "vs #1", "tok/s/GPU", "MFU",
-                    "peak GiB of cap.  fits   P(OOM)");
+    amm_text_printf(out, "  %9s  %-19s  %-5s  %9s  %7s  %s\n", "s/step", " vs #1 (paired)", "class",
+                    "tok/s/GPU", "MFU", "peak GiB of cap.  fits   P(OOM)");
     for (size_t k = 0; k < r->plan_count; k++) {
         emit_plan(out, r, k, &w);
     }
@@ -288,19 +305,6 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan)
     }
 }
 
-/* Sizes between which runs were measured. */
-static bool measured_sizes(const amm_problem_desc *p)
-{
-    enum { HIDDEN_LOW = 512, HIDDEN_HIGH = 20480, TOKENS_HIGH = 131072 };
-    for (int32_t l = 0; l < p->model->layer_count; l++) {
-        const amm_layer *x = &p->model->layers[l];
-        if (x->kind == AMM_LAYER_BLOCK && (x->hidden < HIDDEN_LOW || x->hidden > HIDDEN_HIGH)) {
-            return false;
-        }
-    }
-    return p->model->seq_len <= TOKENS_HIGH;
-}
-
 const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan)
 {
     for (int32_t k = 0; k < problem->cluster->type_count; k++) {
@@ -308,7 +312,7 @@ const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_
             return "unvalidated";
         }
     }
-    return measured_sizes(problem) && plan->range.validated ? "calibrated" : "extrapolated";
+    return plan->range.validated ? "calibrated" : "extrapolated";
 }
 
 void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
@@ -323,7 +327,7 @@ void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
         why = "the device's constants are fitted to measured runs of other kinds or sizes";
     }
     amm_text_printf(out, "%s: %s%s; ", regime, why,
-                    measured_sizes(p) ? "" : "; sizes lie outside the measured ones");
+                    best->range.sizes_measured ? "" : "; sizes lie outside the measured ones");
     if (isfinite(best->range.low_s) && isfinite(best->range.high_s)) {
         amm_text_printf(out, "#1 takes %.4g to %.4g s in four of five cases\n", best->range.low_s,
                         best->range.high_s);

@@ -109,6 +109,19 @@ double amm_result_best_s(const amm_result *result)
     return best;
 }
 
+void amm_tie_class_format(char out[AMM_TIE_CHARS], int32_t tie_class)
+{
+    char backwards[AMM_TIE_CHARS];
+    int32_t n = 0;
+    for (int32_t rest = tie_class; rest >= 0 && n < AMM_TIE_CHARS - 1; rest = rest / 26 - 1) {
+        backwards[n++] = (char)('A' + rest % 26);
+    }
+    for (int32_t i = 0; i < n; i++) {
+        out[i] = backwards[n - 1 - i];
+    }
+    out[n] = '\0';
+}
+
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
 {
     double worst = 0.0;

@@ -47,6 +47,10 @@ const char *amm_result_regime(const amm_result *result);
 /* Shortest time among the plans; 0 without plans. */
 double amm_result_best_s(const amm_result *result);
 
+enum { AMM_TIE_CHARS = 8 };
+/* "A" to "Z", "AA" … of a plan's tie_class; "" for -1. */
+void amm_tie_class_format(char out[AMM_TIE_CHARS], int32_t tie_class);
+
 /* Bytes by which the worst stage exceeds its capacity (<= 0: it fits); its number in `stage`. */
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage);
 

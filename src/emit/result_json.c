@@ -433,6 +433,13 @@ static void write_rates(writer *w, const amm_plan_entry *plan)
     amm_json_null(j, "evidence");
 }
 
+static void write_tie_class(writer *w, const amm_plan_entry *plan)
+{
+    char letters[AMM_TIE_CHARS];
+    amm_tie_class_format(letters, w->analytic ? plan->tie_class : -1);
+    amm_json_string(&w->json, "tie_class", letters[0] == '\0' ? NULL : letters);
+}
+
 static void write_plan(writer *w, size_t index)
 {
     const amm_plan_entry *plan = &w->result->plans[index];
@@ -444,7 +451,7 @@ static void write_plan(writer *w, size_t index)
     } else {
         amm_json_id(j, "config", plan->config.index);
     }
-    amm_json_null(j, "tie_class");
+    write_tie_class(w, plan);
     write_strategy(w, plan);
     amm_json_number(j, "time_s", plan->time_s);
     amm_json_number(j, "simulated_s", w->analytic ? plan->simulated_s : (double)NAN);
@@ -452,8 +459,8 @@ static void write_plan(writer *w, size_t index)
     amm_json_number(j, "time_high_s", w->analytic ? plan->range.high_s : (double)NAN);
     amm_json_open_row(j, "vs_best", '{');
     amm_json_number(j, "ratio", plan->time_s / w->best_s);
-    amm_json_null(j, "low");
-    amm_json_null(j, "high");
+    amm_json_number(j, "low", w->analytic ? plan->vs_best.low : (double)NAN);
+    amm_json_number(j, "high", w->analytic ? plan->vs_best.high : (double)NAN);
     amm_json_close(j, '}');
     write_time(j, &plan->time);
     amm_json_open(j, "stages", '[');

@@ -150,9 +150,24 @@ static amm_status read_residual(const amm_value *value, amm_posterior *out)
     return AMM_OK;
 }
 
+static amm_status read_correlation(const amm_value *value, amm_posterior *out)
+{
+    amm_value item;
+    if (!amm_field(value, "residual_correlation", &item)) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_value_number(&item, &out->residual_correlation));
+    if (!(out->residual_correlation >= 0 && out->residual_correlation <= 1)) {
+        return amm_value_refuse(&item, NULL, "out of range, got %g, allowed 0 to 1",
+                                out->residual_correlation);
+    }
+    return AMM_OK;
+}
+
 amm_status amm_read_posterior(const amm_value *device, const amm_posterior **out)
 {
-    static const char *const keys[] = { "names", "covariance", "residual", NULL };
+    static const char *const keys[] = { "names", "covariance", "residual", "residual_correlation",
+                                        NULL };
     amm_value value;
     if (!amm_field(device, "posterior", &value)) {
         return AMM_OK;
@@ -166,6 +181,7 @@ amm_status amm_read_posterior(const amm_value *device, const amm_posterior **out
     AMM_TRY(read_rates(&value, posterior));
     AMM_TRY(read_covariance(&value, posterior));
     AMM_TRY(read_residual(&value, posterior));
+    AMM_TRY(read_correlation(&value, posterior));
     *out = posterior;
     return AMM_OK;
 }

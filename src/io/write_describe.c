@@ -186,6 +186,7 @@ static void write_posterior(amm_json *j, const amm_posterior *x)
         amm_json_number(j, x->regime[i], x->regime_sd[i]);
     }
     amm_json_close(j, '}');
+    amm_json_number(j, "residual_correlation", x->residual_correlation);
     amm_json_close(j, '}');
 }
 

@@ -238,10 +238,6 @@ amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lower
                                    step.cp_s,      step.ep_s,        step.pp_s,
                                    step.dp_s,      step.optimizer_s, step.other_s };
     out->time = parts;
-    const amm_problem_desc *problem = lowered->problem;
-    const amm_device *device = problem->cluster->types[0];
-    amm_step_range(&out->range, &a->network, &a->machine, &run, step.time_s, device,
-                   problem->constants != NULL ? problem->constants : device);
     for (int32_t s = 0; s < c->pp; s++) {
         out->stages[s].first = cuts[s];
         out->stages[s].end = cuts[s + 1];

@@ -251,6 +251,7 @@ static amm_status finish(search *s)
     for (size_t k = 0; k < s->result->plan_count; k++) {
         AMM_TRY(amm_analytic_simulate(&s->result->plans[k], &s->lowered));
     }
+    AMM_TRY(amm_analytic_ranges(s->result, &s->lowered));
     if (s->result->plan_count > 0) {
         const double best_s = s->result->plans[0].time_s;
         s->result->gap = fmax(0.0, (best_s - open_s) / best_s);

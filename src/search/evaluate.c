@@ -155,6 +155,9 @@ static amm_status evaluate_all(amm_result *result, const char *const *strategies
             status = amm_plan_list_add(&list, &plan);
         }
     }
+    if (status == AMM_OK && lowered.analytic != NULL) {
+        status = amm_analytic_ranges(result, &lowered);
+    }
     amm_lower_free(&lowered);
     return status;
 }

@@ -97,6 +97,10 @@ amm_status amm_analytic_schedule(amm_schedule_input *out, amm_arena *arena,
  * without a pipeline, and where no simulation of bounded length tells it. */
 amm_status amm_analytic_simulate(amm_plan_entry *plan, const amm_lowered *lowered);
 
+/* ranges.c: range, vs_best and tie_class of every plan of the result. A plan belongs to the class of
+ * the fastest plan whose paired range with it holds 1. */
+amm_status amm_analytic_ranges(amm_result *result, const amm_lowered *lowered);
+
 /* Largest micro-batch that fits with these cuts; 0: none. */
 int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,
                              const int32_t *cuts);

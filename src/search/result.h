@@ -76,7 +76,10 @@ typedef struct amm_plan_entry {
     amm_time_parts time;
     amm_stage_plan *stages;      /* [config.pp] */
     double oom_probability;      /* analytic model: of the fullest stage */
-    amm_step_spread range;       /* analytic model; NaN: not known */
+    amm_step_spread range;       /* analytic model, listed plans; NaN: not known */
+    amm_pair_spread vs_best;     /* of its time over the fastest plan's; NaN: not known */
+    int32_t tie_class;           /* 0: cannot be told from the fastest plan, 1: from the fastest of
+                                    the rest, ...; -1: not known */
     int64_t largest_micro_batch; /* that fits with these cuts; 0: none, or not asked for */
     double flops;                /* of the model per step (analytic model; 0: not known) */
     int32_t *device_of_rank;     /* [tp dp pp] or NULL: rank = device */

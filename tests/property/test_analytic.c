@@ -403,6 +403,60 @@ static void plans_are_whole(void **state)
     }
 }
 
+/* The first plan is known against itself; what a class holds cannot be told from its fastest plan, and
+ * a class after the first can be told from the first plan. Nothing of it where there is no posterior. */
+static void check_classes(const amm_result *r)
+{
+    int32_t last = -1;
+    for (size_t i = 0; i < r->plan_count; i++) {
+        const amm_plan_entry *plan = &r->plans[i];
+        const double ratio = plan->time_s / r->plans[0].time_s;
+        if (isnan(r->plans[0].range.log_sd)) {
+            assert_true(isnan(plan->vs_best.low) && plan->tie_class == -1);
+            continue;
+        }
+        assert_close(plan->vs_best.low * plan->vs_best.high, ratio * ratio, 1e-9, 0.0);
+        assert_true(plan->vs_best.low <= ratio && ratio <= plan->vs_best.high);
+        assert_true((plan->tie_class == 0) == (plan->vs_best.low <= 1.0));
+        assert_true(plan->tie_class >= 0 && plan->tie_class <= last + 1);
+        last = plan->tie_class > last ? plan->tie_class : last;
+    }
+    assert_true(r->plan_count == 0 || isnan(r->plans[0].range.log_sd) ||
+                (r->plans[0].vs_best.low == 1.0 && r->plans[0].vs_best.high == 1.0));
+}
+
+static void classes_are_ties(void **state)
+{
+    uint64_t seed = 5;
+    size_t ranged = 0;
+    size_t classes = 0;
+    (void)state;
+    for (int k = 0; k < 20; k++) {
+        amm_spec *spec = random_spec(&seed);
+        amm_result *few = NULL;
+        amm_result *all = NULL;
+        amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+        options.top = 2;
+        (void)amm_plan(&few, spec, &options);
+        options.top = AMM_TOP_ALL;
+        (void)amm_plan(&all, spec, &options);
+        check_classes(all);
+        check_classes(few);
+        for (size_t i = 0; i < few->plan_count; i++) { /* what else is listed does not matter */
+            assert_true(isnan(few->plans[i].vs_best.low) ||
+                        few->plans[i].vs_best.low == all->plans[i].vs_best.low);
+        }
+        if (all->plan_count > 0) {
+            ranged += isnan(all->plans[0].range.log_sd) ? 0 : 1;
+            classes += all->plans[all->plan_count - 1].tie_class > 0 ? 1 : 0;
+        }
+        amm_result_free(all);
+        amm_result_free(few);
+        amm_spec_free(spec);
+    }
+    assert_true(ranged > 5 && classes > 3); /* the cases say something */
+}
+
 /* The fullest stage of the ledgers is the one that amm_step_memory names. */
 static void stages_hold_the_step_memory(void **state)
 {
@@ -535,6 +589,7 @@ int main(void)
         cmocka_unit_test(winner_is_the_brute_force_one),
         cmocka_unit_test(stages_choose_the_best_sets),
         cmocka_unit_test(plans_are_whole),
+        cmocka_unit_test(classes_are_ties),
         cmocka_unit_test(stages_hold_the_step_memory),
         cmocka_unit_test_setup_teardown(indices_are_layouts, arena_start, arena_stop),
         cmocka_unit_test(memory_that_fails_leaks_nothing),

@@ -178,7 +178,8 @@ def test_gradient(folder):
 
 
 def test_left_out(folder):
-    """Two sources of the same truth: each is predicted by the other, inside the ranges."""
+    """Two sources of the same truth: each is predicted by the other, inside the ranges. Of a network, source and size, 8 devices with batch 64 and
+    32 with 128 have two layouts each: 2 * 4 * 2 pairs."""
     synthetic = Synthetic(folder)
     chosen = a_plan(TRUTH)
     found = synthetic.fit(chosen)
@@ -189,15 +190,129 @@ def test_left_out(folder):
     assert 0.6 < share <= 1, share
     table = left_out.device_residuals(synthetic.runs, left, chosen, "A100-80GB")
     assert set(table) == {"generic", "A100/dense/tp-pp/16bit"}
-    assert left_out.residual_of(table, "A100/moe/ep/8bit") == 1.5 * table["generic"]
+    residuals = left_out.shipped_residuals(synthetic.runs, left, chosen)
+    assert residuals.of(chosen.kind("A100-80GB"), "A100/moe/ep/8bit") == 1.5 * table["generic"]
+    assert residuals.of(chosen.kind("A100-80GB"), "A100/dense/tp-pp/16bit") == table["A100/dense/tp-pp/16bit"]
+    # Two layouts of a job: noise is all that their ratios have, and it is independent.
+    found = left_out.pairs(synthetic.runs, left, chosen, left_out.nested_residuals(synthetic.runs, left, chosen))
+    assert len(found.error) == 16 and set(found.source) == {"lab-a", "lab-b"}, len(found.error)
+    cells = [synthetic.runs.cells(c) for c in left_out.SWEEP]
+    for i, k in zip(left.data.row[found.first], left.data.row[found.second]):
+        assert i != k and [c[i] for c in cells] == [c[k] for c in cells]
+    assert 0.5 < found.nested().mean() <= 1
+
+
+def test_range_is_the_librarys(folder):
+    """Factors times themselves, and the residual, are the sd of the range that the library writes from the
+    files: an independent sum over the same constants and facts."""
+    runs, chosen = Runs(Synthetic(folder).path), plan.Plan()
+    data = posterior.configurations(runs, chosen)
+    device = json.loads((ROOT / "models/devices/a100-80.json").read_text())
+    runtime = json.loads((ROOT / "models/runtimes/generic.json").read_text())
+    assert set(runs.runtimes) == {"generic"}
+    names = device["posterior"]["names"]
+    variance = np.zeros(len(data))
+    slopes = {}
+    spread = {f"A100-80GB/{n}": device["constants"][n]["sd"] for n in names}
+    spread |= {f"generic/{n}": e["sd"] for n, e in runtime["facts"].items() if e.get("sd", 0) > 0}
+    for name, sd in spread.items():
+        i = runs.names.index(name)
+        up, down = runs.values.copy(), runs.values.copy()
+        up[i], down[i] = min(up[i] + 0.1 * sd, runs.high[i]), max(down[i] - 0.1 * sd, runs.low[i])
+        slopes[name] = (np.log(runs.predict(up)) - np.log(runs.predict(down)))[data.row] / (up[i] - down[i])
+        variance += (slopes[name] * sd) ** 2 if name.startswith("generic") else 0
+    g = np.array([slopes[f"A100-80GB/{n}"] for n in names]).T
+    variance += np.einsum("ij,jk,ik->i", g, np.array(device["posterior"]["covariance"]), g)
+    written = list(csv.DictReader(runs.csv().splitlines()))
+    for k, row in enumerate(written[i] for i in data.row):
+        sd = np.log(float(row["predicted_high_s"]) / float(row["predicted_low_s"])) / (2 * left_out.QUANTILE)
+        residual = device["posterior"]["residual"]["A100/dense/tp-pp/16bit"]
+        assert abs(sd / np.sqrt(variance[k] + residual**2) - 1) < 2e-3, (row, sd, variance[k])
+
+
+def test_factors(folder):
+    """Their products are g' C g over the constants of a device, and slopes times sd of facts."""
+    fact = {"name": "loss_traffic_bytes", "runtimes": "*", "mean": 36, "sd": 10, "source": "test"}
+    found = Synthetic(folder).fit(a_plan(TRUTH, [fact]))
+    problem, c = found.problem, found.covariance
+    g, f = problem.gradient(found.z), left_out.factors(problem, found)
+    rates = [k for k, x in enumerate(found.free) if not x.fact]
+    (k,) = (k for k, x in enumerate(found.free) if x.fact)
+    wanted = g[:, rates] @ c[np.ix_(rates, rates)] @ g[:, rates].T + np.outer(g[:, k], g[:, k]) * c[k, k]
+    assert np.allclose(f @ f.T, wanted, rtol=1e-9, atol=1e-15) and wanted.max() > 0
+
+
+def test_unknown_spread():
+    prior = plan.Prior(0.5, 0.2, False, "test")
+    assert left_out.unknown_spread(prior, 0.5) == 1.0
+    assert abs(prior.sd * left_out.unknown_spread(prior, 0.1) - np.hypot(0.2, 0.4)) < 1e-12
+
+
+def test_unknown_software(folder):
+    """Software without runs: an sd where others have a fact of their own, not where one alone has it, nor
+    where the file states it."""
+    facts = [
+        {"name": "dp_overlap", "runtimes": ["generic"], "mean": 0.3, "sd": 0.4, "source": "test"},
+        {"name": "zero_rank_s", "runtimes": ["generic"], "mean": 1e-3, "sd": 1e-3, "source": "test", "peculiar": True},
+    ]
+    found = Synthetic(folder).fit(a_plan(["gemm_efficiency"], facts))
+    default = found.problem.runs.defaults[found.problem.runs.names.index("generic/dp_overlap")]
+    assert default == 0
+    got = write_models._unknown(found, {"name": "new"})
+    assert list(got) == ["dp_overlap"] and got["dp_overlap"]["value"] == 0 and abs(got["dp_overlap"]["sd"] - 0.5) < 1e-9
+    assert write_models._unknown(found, {"name": "new", "facts": got}) == got  # again
+    assert write_models._unknown(found, {"name": "new", "facts": {"dp_overlap": {"value": 1, "source": "its manual"}}}) == {}
+
+
+def some_residuals(errors, kinds, sources):
+    """Residuals of made-up runs, one weight each, no variance of constants."""
+    n = len(errors)
+    data = posterior.Configurations(np.arange(n), np.zeros(n), np.ones(n, int), np.ones(n), np.array(sources))
+    e = np.array(errors) * left_out.QUANTILE
+    left = left_out.LeftOut(data, e, np.zeros((n, 1)), np.zeros(n, bool), e, np.zeros((n, 1)), 0 * e)
+    runs = type("R", (), {"regimes": [f"{k}/r" for k in kinds], "devices": kinds})
+    chosen = type("P", (), {"regime_strength": 10, "kind": staticmethod(lambda device: device[0]), "log_error": {"high": 0.2}})
+    return left_out.Residuals(runs, left, chosen, np.ones(n, bool))
+
+
+def test_residuals_are_drawn_by_sources():
+    """80 % of five equal runs need the fourth least; a regime weighs by its sources, not its runs."""
+    r = some_residuals([0.1] * 4 + [0.9] + [0.3] * 5, ["a1"] * 5 + ["b1"] * 5, ["s"] * 5 + ["t", "u", "t", "u", "t"])
+    assert abs(r.all - 0.3) < 1e-12
+    a = np.sqrt((1 * 0.1**2 + 10 * 0.3**2) / 11)
+    assert abs(r.of_kind["a"] - a) < 1e-12 and abs(r.of_kind["b"] - 0.3) < 1e-12
+    assert abs(r.of("a", "a1/r") - np.sqrt((0.1**2 + 10 * a**2) / 11)) < 1e-12
+    assert r.of("a", "a2/r") == 1.5 * r.of_kind["a"] and r.of("c", "c/r") == 1.5 * r.all
+
+
+def test_pair_correlation():
+    """Residuals made with a known correlation give it back; ranges then hold 80 % of the ratios."""
+    rng, n = np.random.default_rng(4), 40000
+    for rho in (0.0, 0.6, 0.9):
+        common, own = rng.standard_normal(n), rng.standard_normal((2, n))
+        e = 0.07 * (np.sqrt(rho) * common + np.sqrt(1 - rho) * own) + 0.02 * np.array([rng.standard_normal(n), np.zeros(n)])
+        one = np.ones(n)
+        source = np.array(["s", "t"])[np.arange(n) % 2]
+        found = left_out.Pairs(np.arange(n), np.arange(n), source, e[0] - e[1], 0.0004 * one, 0.07 * one, 0.07 * one, one)
+        got = found.correlation(one > 0)
+        assert abs(got - rho) < 0.03, (rho, got)
+        assert abs(found.holds(got).mean() - 0.8) < 0.01 and abs(found.nested().mean() - 0.8) < 0.02
+    assert found.correlation(one < 0) == 0.0
 
 
 def test_residual_sd():
     error = np.random.default_rng(3).standard_normal(20000) * 0.1
     one = np.ones(len(error))
-    assert abs(left_out.residual_sd(error, 0 * one, one) - 0.1) < 0.003
-    assert abs(left_out.residual_sd(error, 0.0064 * one, one) - 0.06) < 0.006
-    assert left_out.residual_sd(0 * error, one, one) == left_out.LEAST_SD
+
+    def sd(left_out_error, variance, fitted):
+        factor = np.sqrt(variance * one)[:, None]
+        left = left_out.LeftOut(None, left_out_error, factor, one < 0, left_out_error, factor, fitted)
+        return left_out.residual_sd(left_out.needed_sd(left), one)
+
+    assert abs(sd(error, 0, 0 * error) - 0.1) < 0.003
+    assert abs(sd(error, 0.0064, 0 * error) - 0.06) < 0.006
+    assert abs(sd(0 * error, 1, error) - 0.1) < 0.003  # nothing is granted at the fit
+    assert sd(0 * error, 1, 0 * error) == left_out.LEAST_SD
 
 
 def test_reset(folder):
@@ -300,6 +415,10 @@ def test_command(folder):
     device = json.loads((models / "devices/a100-80.json").read_text())
     assert set(device["constants"]) == set(TRUTH) and device["regime"] == "calibrated"
     assert device["posterior"]["names"] and "generic" in device["posterior"]["residual"]
+    assert 0 <= device["posterior"]["residual_correlation"] <= left_out.MOST_ALIKE
+    report = json.loads((folder / "report.json").read_text().split("}\n{")[0] + "}")
+    shares = {r["case"]: r["configurations"] for r in report["regimes"]}
+    assert shares["dense"] == shares["A100/dense/tp-pp/16bit"] and "experts" not in shares
     for name, entry in device["constants"].items():
         assert entry["sd"] > 0 and "96 rows of lab-a, lab-b" in entry["source"] and "prior" in entry["source"], name
     predicted = list(csv.DictReader(open(out, newline="")))

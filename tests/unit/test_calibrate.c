@@ -51,6 +51,7 @@ static const char *const usual[COLUMNS][2] = {
     { "oom", "0" },
     { "recompute_modules", "" },
     { "first_k_dense", "" },
+    { "tp_comm_overlap", "0" },
     { "moe_ffn_hidden", "" },
     { "cp_comm", "" },
     { "score", "1" },
@@ -424,6 +425,86 @@ static void schedules(void **state)
     amm_runs_free(runs);
 }
 
+/* Of what a row does not tell: one word each, and a range over all values that it may have had. */
+static void unknown_settings(void **state)
+{
+    static const struct {
+        const char *changes, *words;
+        int64_t variants; /* by hand */
+    } cases[] = {
+        { "", "", 1 },
+        { "recompute=", "recompute", 3 },
+        { "tp_comm_overlap=0|recompute=", "recompute", 3 },
+        /* 8 blocks on 2 stages: 2 chunks of 2 blocks, 4 of 1, 5 with embedding and head on their own */
+        { "schedule=interleaved-1f1b|vpp=", "vpp", 3 },
+        { "schedule=1f1b|vpp=", "", 1 },
+        { "gpus=16|dp=4|nic_gbit_per_node=", "nic", 3 },
+        { "gpus=8|nic_gbit_per_node=", "", 1 }, /* one domain needs none */
+        { "gpus=16|dp=4|nic_gbit_per_node=|recompute=", "nic+recompute", 9 },
+        { "tp_comm_overlap=", "tp-overlap", 2 },
+        { "tp=1|dp=4|tp_comm_overlap=", "", 1 },
+        { "framework=megatron-lm-2021|tp_comm_overlap=", "", 1 },
+    };
+    enum { CASES = sizeof cases / sizeof cases[0] };
+    table t = start_table();
+    (void)state;
+    for (int k = 0; k < CASES; k++) {
+        put_row(&t, cases[k].changes);
+    }
+    amm_runs *runs = read_table(&t);
+    for (int k = 0; k < CASES; k++) {
+        char words[AMM_ASSUMED_CHARS];
+        amm_run_row variant;
+        amm_run_prediction p;
+        amm_step step;
+        int64_t n = 0;
+        assert_string_equal(amm_runs_reason(runs, (size_t)k), "");
+        amm_assumed_format(words, runs->rows[k].assumed);
+        assert_string_equal(words, cases[k].words);
+        amm_run_predict(&p, runs, &runs->rows[k]);
+        amm_runs_step(runs, &runs->rows[k], NULL, &step);
+        assert_same_bits(p.time_s, step.time_s); /* the usual values */
+        for (; amm_run_variant(&variant, &runs->rows[k], n); n++) {
+            amm_runs_step(runs, &variant, NULL, &step);
+            assert_true(p.low_s < step.time_s && step.time_s < p.high_s);
+        }
+        assert_int_equal(n, cases[k].variants);
+    }
+    amm_runs_free(runs);
+}
+
+/* One of two rows that do not tell their network lies within its values; such rows are counted apart
+ * from those that tell everything. */
+static void unknown_settings_apart(void **state)
+{
+    table t = start_table();
+    amm_scores scores;
+    amm_score s;
+    double time_s[1];
+    char changes[128];
+    (void)state;
+    put_row(&t, "gpus=16|dp=4|global_batch=32");
+    amm_runs *runs = read_table(&t);
+    assert_int_equal(amm_runs_predict(runs, NULL, time_s, NULL), AMM_OK);
+    amm_runs_free(runs);
+    t = start_table();
+    for (int k = 0; k < 3; k++) {
+        (void)snprintf(changes, sizeof changes,
+                       "gpus=16|dp=4|global_batch=32|measured_iter_s=%.17g%s",
+                       k == 1 ? 9.0 * time_s[0] : time_s[0], k < 2 ? "|nic_gbit_per_node=" : "");
+        put_row(&t, changes);
+    }
+    runs = read_table(&t);
+    assert_int_equal(amm_scores_create(&scores, runs, &test_arena), AMM_OK);
+    amm_score_measure(&s, &scores, scores.all, scores.count, AMM_PREDICTOR_MODEL);
+    assert_int_equal(s.predicted, 3);
+    assert_int_equal(s.ranged, 1);
+    assert_close(s.range_holds, 1.0, 0, 0);
+    assert_int_equal(s.assumed, 2);
+    assert_int_equal(s.assumed_held, 1);
+    amm_runs_free(runs);
+}
+
 static table sweep_table(void)
 {
     table t = start_table();
@@ -663,6 +744,8 @@ int main(void)
         cmocka_unit_test(tables_that_are_none),
         cmocka_unit_test(quoting_round_trip),
         cmocka_unit_test(constants_have_bounds),
+        cmocka_unit_test(unknown_settings),
+        WITH_ARENA(unknown_settings_apart),
         WITH_ARENA(groups_of_rows),
         WITH_ARENA(sweeps_and_repeats),
         WITH_ARENA(baselines_by_hand),

@@ -2,6 +2,7 @@
 #include "test_support.h"
 
 #include "analytic/range.h"
+#include "emit/emit.h"
 #include "formula/cost/range.h"
 #include "io/io.h"
 #include <math.h>
@@ -30,6 +31,10 @@ static void formula(void **state)
     (void)state;
     assert_close(amm_range_log_sd(0.0009, 0.04), 0.05, 1e-12, 0); /* 3-4-5 */
     assert_close(amm_range_log_sd(-1e-18, 0.04), 0.04, 1e-12, 0);
+    /* 0.25 + 0.09 - 2 * 0.6 * 0.15; fully correlated equal residuals leave nothing. */
+    assert_close(amm_range_pair_sd(0.09, 0.5, 0.3, 0.6), 0.5, 1e-12, 0);
+    assert_close(amm_range_pair_sd(0.0, 0.3, 0.4, 0.0), 0.5, 1e-12, 0);
+    assert_close(amm_range_pair_sd(-1e-18, 0.3, 0.3, 1.0), 0.0, 1e-8, 1e-8);
     assert_same_bits(amm_range_low(7.0, 0.0), 7.0);
     assert_same_bits(amm_range_high(7.0, 0.0), 7.0);
     /* Symmetric in the logarithm, and 80 % of a normal distribution. */
@@ -85,6 +90,7 @@ static void reads_and_writes(void **state)
     assert_same_bits(p->covariance[1], 0.002);
     assert_same_bits(p->covariance[3], 0.04);
     assert_same_bits(p->generic_sd, 0.2);
+    assert_same_bits(p->residual_correlation, 0.0); /* where no key says otherwise */
     assert_int_equal(p->regime_count, 1);
     assert_string_equal(p->regime[0], "X7/dense/ep/8bit");
     assert_same_bits(p->regime_sd[0], 0.1);
@@ -111,6 +117,9 @@ static void refuses(void **state)
           "x.json:posterior.covariance: not symmetric at [1][0]" },
         { POSTERIOR(TWO, "[[1,2],[2,1]]", "{\"generic\":0.1}"),
           "x.json:posterior.covariance: larger than the variances allow at [1][0]" },
+        { DEVICE ",\"posterior\":{\"names\":[],\"covariance\":[],\"residual\":{\"generic\":0},"
+                 "\"residual_correlation\":1.5}}",
+          "x.json:posterior.residual_correlation: out of range, got 1.5, allowed 0 to 1" },
         { POSTERIOR(TWO, "[[1,0],[0,1]]", "{}"), "x.json:posterior.residual.generic: missing" },
         { POSTERIOR(TWO, "[[1,0],[0,1]]", "{\"generic\":-0.1}"),
           "x.json:posterior.residual.generic: out of range, got -0.1, allowed 0 to 5" },
@@ -131,17 +140,17 @@ typedef struct example {
     amm_network network;
     amm_machine machine;
     amm_run run;
+    amm_constant facts[AMM_FACT_COUNT]; /* none with an sd */
 } example;
 
 /* Two blocks on one device. */
 static void make_example(example *x, const amm_device *device)
 {
     static const uint8_t kind_of[2] = { 0, 0 };
-    amm_constant facts[AMM_FACT_COUNT];
     amm_runtime runtime = { 0 };
     memset(x, 0, sizeof *x);
-    amm_named_defaults(facts, amm_fact_table, AMM_FACT_COUNT);
-    memcpy(runtime.facts, facts, sizeof facts);
+    amm_named_defaults(x->facts, amm_fact_table, AMM_FACT_COUNT);
+    memcpy(runtime.facts, x->facts, sizeof x->facts);
     amm_device_rates(&x->machine.rates, device);
     amm_runtime_facts(&x->machine.facts, &runtime);
     x->machine.fabric = (amm_fabric){ .devices = 1,
@@ -200,21 +209,113 @@ static void spread_of_a_run(void **state)
                                        "{\"X7/dense/tp-pp/16bit\":0.03,\"generic\":0.1}")),
         AMM_OK);
     make_example(&x, device);
+    const amm_range_basis basis = { device, device, x.facts };
     const double t = time_at(&x, 0, 0);
     const double a = log(time_at(&x, 1e-4, 0) / time_at(&x, -1e-4, 0)) / 2e-4;
     const double b = log(time_at(&x, 0, 1e-4) / time_at(&x, 0, -1e-4)) / 2e-4;
     const double variance = 0.0004 * a * a + 0.0002 * a * b + 0.0009 * b * b;
     assert_true(a < 0 && b < 0);
-    amm_step_range(&s, &x.network, &x.machine, &x.run, t, device, device);
-    assert_true(s.validated);
+    amm_step_range(&s, &x.network, &x.machine, &x.run, t, &basis);
+    assert_true(s.validated && s.sizes_measured);
     assert_close(s.log_sd, sqrt(variance + 0.03 * 0.03), 1e-3, 0);
     assert_close(s.high_s, t * exp(1.2816 * s.log_sd), 1e-12, 0);
     assert_close(s.low_s, t * exp(-1.2816 * s.log_sd), 1e-12, 0);
     x.run.vpp = 2; /* no run of this regime was measured */
     const double u = time_at(&x, 0, 0);
-    amm_step_range(&s, &x.network, &x.machine, &x.run, u, device, device);
+    amm_step_range(&s, &x.network, &x.machine, &x.run, u, &basis);
     assert_false(s.validated);
     assert_true(s.log_sd >= 0.15 && s.log_sd < sqrt(0.15 * 0.15 + 2 * variance));
+}
+
+/* A fact with an sd widens the range by its slope times it. */
+static void spread_of_a_fact(void **state)
+{
+    const amm_device *device = NULL;
+    example x;
+    amm_step_spread s;
+    (void)state;
+    assert_int_equal(read_device(&device, POSTERIOR("[]", "[]", "{\"generic\":0.02}")), AMM_OK);
+    make_example(&x, device);
+    const amm_range_basis basis = { device, device, x.facts };
+    double *const bytes = &x.machine.facts.loss_traffic_bytes;
+    const double t = time_at(&x, 0, 0);
+    amm_step_range(&s, &x.network, &x.machine, &x.run, t, &basis);
+    assert_close(s.log_sd, 0.03, 1e-12, 0); /* 1.5 times the generic residual */
+    x.facts[AMM_FACT_loss_traffic_bytes].sd = 8;
+    amm_step_range(&s, &x.network, &x.machine, &x.run, t, &basis);
+    *bytes += 0.01;
+    const double above = time_at(&x, 0, 0);
+    *bytes -= 0.02;
+    const double slope = log(above / time_at(&x, 0, 0)) / 0.02;
+    *bytes += 0.01;
+    assert_true(slope > 1e-4);
+    assert_close(s.slopes.fact[AMM_FACT_loss_traffic_bytes], slope, 1e-4, 0);
+    assert_close(s.log_sd, sqrt(0.0009 + 64 * slope * slope), 1e-4, 0);
+}
+
+/* Wider than any measured network: a known regime does not help. */
+static void beyond_the_measured_sizes(void **state)
+{
+    const amm_device *device = NULL;
+    example x;
+    amm_step_spread s;
+    (void)state;
+    assert_int_equal(
+        read_device(&device,
+                    POSTERIOR("[]", "[]", "{\"X7/dense/tp-pp/16bit\":0.03,\"generic\":0.1}")),
+        AMM_OK);
+    make_example(&x, device);
+    const amm_range_basis basis = { device, device, x.facts };
+    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
+    assert_close(s.log_sd, 0.03, 1e-12, 0);
+    x.network.hidden = 20481;
+    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
+    assert_true(!s.validated && !s.sizes_measured);
+    assert_close(s.log_sd, 0.15, 1e-12, 0);
+}
+
+/* Two runs that depend on the constants alike: these cancel, of the residuals what does not correlate
+ * stays: 2 (1 - 0.75) 0.04^2. Runs that differ keep the slopes' difference. */
+static void pairs_of_runs(void **state)
+{
+    const amm_device *device = NULL;
+    example x;
+    amm_step_spread a;
+    amm_step_spread b;
+    amm_pair_spread pair;
+    (void)state;
+    assert_int_equal(read_device(&device, DEVICE
+                                 ",\"posterior\":{\"names\":" TWO
+                                 ",\"covariance\":[[0.0004,0.0001],[0.0001,0.0009]],"
+                                 "\"residual\":{\"X7/dense/tp-pp/16bit\":0.04,\"generic\":0.1},"
+                                 "\"residual_correlation\":0.75}}"),
+                     AMM_OK);
+    make_example(&x, device);
+    const amm_range_basis basis = { device, device, x.facts };
+    amm_step_range(&a, &x.network, &x.machine, &x.run, 1.0, &basis);
+    amm_pair_range(&pair, 1.1, &a, &a, &basis);
+    assert_close(pair.low, 1.1 * exp(-1.2816 * 0.04 * sqrt(0.5)), 1e-12, 0);
+    assert_close(pair.high, 1.1 * exp(1.2816 * 0.04 * sqrt(0.5)), 1e-12, 0);
+    b = a;
+    b.slopes.rate[AMM_RATE_gemm_efficiency] += 2.0; /* 4 * 0.0004 */
+    amm_pair_range(&pair, 1.0, &b, &a, &basis);
+    assert_close(pair.high, exp(1.2816 * sqrt(0.0016 + 0.0008)), 1e-12, 0);
+    assert_true(b.log_sd > 0.04 && pair.high < exp(1.2816 * sqrt(2.0) * a.log_sd) * 1.03);
+}
+
+static void class_letters(void **state)
+{
+    static const struct {
+        int32_t class;
+        const char *letters;
+    } cases[] = { { -1, "" },   { 0, "A" },    { 25, "Z" },    { 26, "AA" },
+                  { 27, "AB" }, { 701, "ZZ" }, { 702, "AAA" }, { 2147483647, "FXSHRXX" } };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char letters[AMM_TIE_CHARS];
+        amm_tie_class_format(letters, cases[i].class);
+        assert_string_equal(letters, cases[i].letters);
+    }
 }
 
 static void no_posterior(void **state)
@@ -223,10 +324,15 @@ static void no_posterior(void **state)
     example x;
     amm_step_spread s;
     (void)state;
+    amm_pair_spread pair;
     assert_int_equal(read_device(&device, DEVICE "}"), AMM_OK);
     make_example(&x, device);
-    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, device, device);
+    const amm_range_basis basis = { device, device, x.facts };
+    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
     assert_true(isnan(s.low_s) && isnan(s.high_s) && isnan(s.log_sd) && !s.validated);
+    assert_true(s.sizes_measured);
+    amm_pair_range(&pair, 1.0, &s, &s, &basis);
+    assert_true(isnan(pair.low) && isnan(pair.high));
 }
 
 static void regimes(void **state)
@@ -266,7 +372,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(reads_and_writes, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(refuses, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(spread_of_a_run, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(spread_of_a_fact, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(beyond_the_measured_sizes, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(pairs_of_runs, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(no_posterior, arena_start, arena_stop),
+        cmocka_unit_test(class_letters),
         cmocka_unit_test(regimes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
