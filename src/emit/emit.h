@@ -13,8 +13,8 @@
     X(bubble_s, "bubble", "every other stage once: pipeline fill and drain",                       \
       "(micro-batches - 1) x slowest stage", "every other stage once, over vpp")                   \
     X(tp_s, "tp", NULL, NULL, "collectives of the slowest stage's tensor groups, not hidden")      \
-    X(cp_s, "cp", NULL, NULL, "keys and values around the ring, not hidden")                       \
-    X(ep_s, "ep", NULL, NULL, "dispatch and combine of tokens, not hidden")                        \
+    X(cp_s, "cp", NULL, NULL, "exchange of keys and values, not hidden")                           \
+    X(ep_s, "ep", NULL, NULL, "tokens to experts and back, not hidden")                            \
     X(pp_s, "pp", "boundary transfers: (2 + exposed (micro-batches - 1) 2 / pp) x bytes / rate",   \
       "sum of the transfers at the cuts", "transfers between stages, not hidden")                  \
     X(dp_s, "dp", "ring all-reduce of gradients: 2 (dp - 1) / dp x bytes / rate",                  \
@@ -22,7 +22,7 @@
     X(optimizer_s, "optimizer", "parameters x bytes / memory bandwidth", "not modelled",           \
       "parameters x bytes / memory bandwidth")                                                     \
     X(other_s, "other", "all-reduce of the tied embedding's gradient", "not modelled",             \
-      "host seconds per step")
+      "host seconds per step, gradients of a tied table")
 
 /* `formula` NULL: no such part in the cost model. */
 typedef struct amm_time_term {
