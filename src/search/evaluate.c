@@ -1,3 +1,4 @@
+#include "search/planner.h"
 #include "search/strategy.h"
 
 #include <math.h>
@@ -13,7 +14,7 @@ amm_status amm_best_cuts(amm_lowered *lowered, const amm_config *config, int32_t
     if (entry == NULL) {
         return AMM_NO_MEMORY;
     }
-    AMM_TRY(amm_backend_find(&backend, NULL));
+    AMM_TRY(amm_search_backend(&backend, NULL));
     amm_solver_init(&solver, lowered->arena.context);
     solution.feasible = false;
     /* Within memory; if nothing fits, as if memory did not matter: the plan is marked then. */
@@ -129,7 +130,7 @@ amm_status amm_evaluate(amm_result **out, const amm_spec *spec, const char *cons
         return amm_fail(AMM_INPUT, "strategy: missing, e.g. tp=2,pp=4,dp=2,micro-batch=1");
     }
     const amm_backend *backend = NULL;
-    AMM_TRY(amm_backend_find(&backend, NULL));
+    AMM_TRY(amm_search_backend(&backend, NULL));
     AMM_TRY(amm_result_create(out, spec));
     (*out)->backend = backend->name;
     (*out)->evaluated_only = true;
