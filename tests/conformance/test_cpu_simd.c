@@ -479,6 +479,7 @@ static void allocations(void **state)
         assert_true(failing.live == before);
         amm_context_free(context);
     }
+    amm_problem_close(&builder);
 }
 
 int main(void)

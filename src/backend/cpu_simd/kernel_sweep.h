@@ -115,7 +115,7 @@ static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, size_t a
     w->from[b] = from;
     w->count[b] = to - from;
     w->vectors[b] = (to - from + LANES - 1) / LANES;
-    w->pair[b] = at;
+    w->pair[b] = at; /* and that of b + 1 is where it ends */
     for (int32_t v = 0; v < w->vectors[b]; v++, at += 3 * LANES) {
         const size_t c = (size_t)(from + v * LANES);
         amm_lanes parts = load_parts(row, w->stride, c);
@@ -125,6 +125,7 @@ static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, size_t a
         lanes_store(w->pairs + at + LANES, parts.sum);
         lanes_store(w->pairs + at + 2 * LANES, parts.max_d);
     }
+    w->pair[b + 1] = at;
     return at;
 }
 
@@ -231,56 +232,80 @@ static inline uint64_t row_rank(const amm_simd_walk *w, const tile *x, int32_t b
                        w->ranks[(size_t)s * n + (size_t)b - 1];
 }
 
+/* What row b adds to: parts before it, in all lanes. */
+static inline amm_lanes_filter row_before(const amm_simd_walk *w, const amm_simd_range *r,
+                                          int32_t b, bool with_d)
+{
+    const float *rec = r->record + b;
+    const amm_lanes_filter out = { lanes_splat(rec[0]), lanes_splat(rec[w->stride]),
+                                   lanes_splat(with_d ? rec[2 * w->stride] : 0.0f) };
+    return out;
+}
+
+/* Totals of the lanes at `pair`, perhaps rounded twice. */
+static inline lanes pair_totals(const float *pair, const amm_lanes_filter *before, lanes a,
+                                bool with_d)
+{
+    const lanes zero = lanes_splat(0.0f);
+    amm_lanes_filter parts = { lanes_load(pair), lanes_load(pair + LANES), zero };
+    if (with_d) {
+        parts.max_d = lanes_load(pair + 2 * LANES);
+    }
+    amm_lanes_filter_join(&parts, before);
+    if (!with_d) {
+        parts.max_d = zero; /* spares the maximum */
+    }
+    return amm_lanes_filter_total(&parts, a);
+}
+
+/* Offers lane `lane` of those at `pair` if it is wanted. */
+static void offer_pair(const amm_simd_walk *w, amm_simd_range *r, const tile *x, int32_t b,
+                       const float *pair, int lane, uint64_t rank)
+{
+    const amm_problem_config *c = &w->problem->configs[w->number];
+    const float *rec = r->record + b;
+    const amm_simd_parts rest = { pair[lane], pair[LANES + lane], pair[2 * LANES + lane] };
+    amm_simd_parts parts = { rec[0], rec[w->stride], rec[2 * w->stride] };
+    amm_simd_parts_join(&parts, &rest);
+    const int64_t ticks = amm_ticks_exact(parts.max_t, parts.sum + parts.max_d, c->a);
+    const amm_key key = { ticks << c->scale, c->id, rank };
+    if (rank >= x->from && rank < x->to && !useless(r, &key)) {
+        amm_top_offer(&r->top, key);
+    }
+}
+
 /* Offers those of row b that pass. */
 static void offer_row(const amm_simd_walk *w, amm_simd_range *r, const tile *x, int32_t b)
 {
     const amm_problem_config *c = &w->problem->configs[w->number];
-    const float *rec = r->record + b;
-    const uint64_t rank = row_rank(w, x, b) - (uint64_t)b - 1; /* of c = 0 */
-    for (int32_t k = 0; k < w->count[b]; k++) {
-        const float *pair = w->pairs + w->pair[b] + (size_t)(k / LANES) * 3 * LANES + k % LANES;
-        const amm_simd_parts rest = { pair[0], pair[LANES], pair[2 * LANES] };
-        amm_simd_parts parts = { rec[0], rec[w->stride], rec[2 * w->stride] };
-        amm_simd_parts_join(&parts, &rest);
-        const int64_t ticks = amm_ticks_exact(parts.max_t, parts.sum + parts.max_d, c->a);
-        const amm_key key = { ticks << c->scale, c->id, rank + (uint64_t)(w->from[b] + k) };
-        if (key.rank >= x->from && key.rank < x->to && !useless(r, &key)) {
-            amm_top_offer(&r->top, key);
+    const lanes a = lanes_splat((float)c->a);
+    const amm_lanes_filter before = row_before(w, r, b, true);
+    const uint64_t first = row_rank(w, x, b) + (uint64_t)(w->from[b] - b - 1);
+    for (int32_t v = 0; v < w->vectors[b]; v++) {
+        const float *pair = w->pairs + w->pair[b] + (size_t)v * 3 * LANES;
+        const lanes limit = lanes_splat(filter_limit(r, c->scale));
+        uint32_t bits = lanes_bits(lanes_le(pair_totals(pair, &before, a, true), limit));
+        for (; bits != 0; bits &= bits - 1) {
+            const int lane = __builtin_ctz(bits);
+            offer_pair(w, r, x, b, pair, lane, first + (uint64_t)(v * LANES + lane));
         }
     }
 }
 
-/* The least total of row b, lane by lane. */
-static inline lanes row_least(const amm_simd_walk *w, const float *rec, int32_t b, lanes a,
-                              lanes least, bool with_d)
-{
-    const float *pair = w->pairs + w->pair[b];
-    const float *end = pair + (size_t)w->vectors[b] * 3 * LANES;
-    const lanes zero = lanes_splat(0.0f);
-    const amm_lanes_filter before = { lanes_splat(rec[0]), lanes_splat(rec[w->stride]),
-                                      with_d ? lanes_splat(rec[2 * w->stride]) : zero };
-    for (; pair < end; pair += 3 * LANES) {
-        amm_lanes_filter parts = { lanes_load(pair), lanes_load(pair + LANES), zero };
-        if (with_d) {
-            parts.max_d = lanes_load(pair + 2 * LANES);
-        }
-        amm_lanes_filter_join(&parts, &before);
-        if (!with_d) {
-            parts.max_d = zero; /* spares the maximum */
-        }
-        /* In this order: 0 times infinite, no number, is passed over. */
-        least = lanes_min(amm_lanes_filter_total(&parts, a), least);
-    }
-    return least;
-}
-
-static inline bool tile_passes(const amm_simd_walk *w, const amm_simd_range *r, const tile *x,
-                               float limit, bool with_d)
+/* Is any total of rows [low, high] within the limit? */
+static inline bool rows_pass(const amm_simd_walk *w, const amm_simd_range *r, int32_t low,
+                             int32_t high, float limit, bool with_d)
 {
     const lanes a = lanes_splat((float)w->problem->configs[w->number].a);
     lanes least = lanes_splat(HUGE_VALF);
-    for (int32_t b = x->low; b <= x->high; b++) {
-        least = row_least(w, r->record + b, b, a, least, with_d);
+    const float *pair = w->pairs + w->pair[low];
+    for (int32_t b = low; b <= high; b++) {
+        const float *end = w->pairs + w->pair[b + 1];
+        const amm_lanes_filter before = row_before(w, r, b, with_d);
+        for (; pair < end; pair += 3 * LANES) {
+            /* In this order: 0 times infinite, no number, is passed over. */
+            least = lanes_min(pair_totals(pair, &before, a, with_d), least);
+        }
     }
     return lanes_bits(lanes_le(least, lanes_splat(limit))) != 0;
 }
@@ -293,24 +318,25 @@ static uint64_t row_count_below(const amm_simd_walk *w, const tile *x, int32_t b
     return rank <= first ? 0 : rank - first < count ? rank - first : count;
 }
 
+enum { ROWS = 32 };
+
 /* Costs of the tile are formed, and what may be among the keys is offered. */
 static void score_tile(const amm_simd_walk *w, amm_simd_range *r, const tile *x)
 {
     const amm_problem_config *c = &w->problem->configs[w->number];
-    float limit = filter_limit(r, c->scale);
     /* The first and the last row may be wanted in part. */
     r->count.scored += w->counts[x->high] - w->counts[x->low] +
                        row_count_below(w, x, x->high, x->to) -
                        row_count_below(w, x, x->low, x->from);
-    if (!(w->with_d ? tile_passes(w, r, x, limit, true) : tile_passes(w, r, x, limit, false))) {
-        return;
-    }
-    for (int32_t b = x->low; b <= x->high; b++) {
-        const tile row = { x->p, b, b, x->base, x->from, x->to };
-        if (w->with_d ? tile_passes(w, r, &row, limit, true)
-                      : tile_passes(w, r, &row, limit, false)) {
-            offer_row(w, r, x, b);
-            limit = filter_limit(r, c->scale);
+    /* Few rows at a time, so that little is looked through again. */
+    for (int32_t b = x->low; b <= x->high; b += ROWS) {
+        const int32_t high = b + ROWS - 1 < x->high ? b + ROWS - 1 : x->high;
+        const float limit = filter_limit(r, c->scale);
+        if (w->with_d ? rows_pass(w, r, b, high, limit, true)
+                      : rows_pass(w, r, b, high, limit, false)) {
+            for (int32_t k = b; k <= high; k++) {
+                offer_row(w, r, x, k);
+            }
         }
     }
 }

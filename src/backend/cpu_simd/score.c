@@ -36,42 +36,56 @@ static float offset(const float *d, const float *o, int32_t i, int32_t items)
     return value < most ? value : most;
 }
 
-static void fill_stage(float *end, float *start, const amm_problem *p, const amm_problem_entry *x,
-                       const float *e, const float *o, bool columns)
+/* What a stage adds to by its end. */
+static void fill_end(float *out, const amm_problem *p, const amm_problem_entry *x, const float *e,
+                     bool columns)
 {
     const float *t = amm_problem_table(p, x->t);
     const float *u = amm_problem_table(p, x->u);
     const float *d = amm_simd_table(p, x->d);
     const uint16_t *window = amm_simd_window(p, x->window);
     for (int32_t j = 0; j <= p->items; j++) {
-        put(end, columns, j, 0, t[j]);
-        put(end, columns, j, 1, u[j] + amm_simd_at(e, j));
-        put(end, columns, j, 2, amm_simd_at(d, j));
-        put(end, columns, j, 3, window == NULL ? 0.0f : (float)window[j]);
-        put(start, columns, j, 0, t[j]);
-        put(start, columns, j, 1, u[j]);
-        put(start, columns, j, 2, amm_simd_at(d, j) + offset(d, o, j, p->items));
-        put(start, columns, j, 3, window == NULL ? 0.0f : (float)j);
+        put(out, columns, j, 0, t[j]);
+        put(out, columns, j, 1, u[j] + amm_simd_at(e, j));
+        put(out, columns, j, 2, amm_simd_at(d, j));
+        put(out, columns, j, 3, window == NULL ? 0.0f : (float)window[j]);
     }
 }
 
-/* Are the rows of entry k those of an earlier one? Then the caches see them once. */
-static int32_t same_rows(const amm_problem *p, const amm_problem_config *c, int32_t s, int32_t k)
+/* What it takes off by its start; no window is never above 0. */
+static void fill_start(float *out, const amm_problem *p, const amm_problem_entry *x, const float *o,
+                       bool columns)
 {
-    const amm_problem_stage *stage = &p->stages[c->stage + s];
-    const amm_problem_entry *x = &p->entries[stage->entry + k];
-    int32_t number = 0;
-    for (int32_t r = 0; r < s; r++) {
-        const amm_problem_stage *other = &p->stages[c->stage + r];
-        for (int32_t m = 0; m < other->entry_count; m++, number++) {
-            const amm_problem_entry *y = &p->entries[other->entry + m];
-            if (x->t == y->t && x->u == y->u && x->d == y->d && x->window == y->window &&
-                stage->e == other->e) {
-                return number;
+    const float *t = amm_problem_table(p, x->t);
+    const float *u = amm_problem_table(p, x->u);
+    const float *d = amm_simd_table(p, x->d);
+    for (int32_t i = 0; i <= p->items; i++) {
+        put(out, columns, i, 0, t[i]);
+        put(out, columns, i, 1, u[i]);
+        put(out, columns, i, 2, amm_simd_at(d, i) + offset(d, o, i, p->items));
+        put(out, columns, i, 3, (float)i);
+    }
+}
+
+/* Takes the rows of an entry before entry `number` (of stage `last`) that has the same: caches see them
+ * once. */
+static void share_rows(amm_simd_score *x, const amm_problem_config *c, int32_t last, int32_t number,
+                       const amm_problem_entry *entry, int32_t e)
+{
+    const amm_problem *p = x->problem;
+    for (int32_t s = 0; s <= last; s++) {
+        const amm_problem_stage *stage = &p->stages[c->stage + s];
+        for (int32_t k = 0; k < stage->entry_count && x->first[s] + k < number; k++) {
+            const amm_problem_entry *y = &p->entries[stage->entry + k];
+            if (entry->t == y->t && entry->u == y->u && entry->d == y->d) {
+                x->rows[number].start = x->rows[x->first[s] + k].start;
+                if (entry->window == y->window && e == stage->e) {
+                    x->rows[number].end = x->rows[x->first[s] + k].end;
+                    return;
+                }
             }
         }
     }
-    return -1;
 }
 
 static void fill_stages(amm_simd_score *x, const amm_problem_config *c, bool columns)
@@ -84,16 +98,18 @@ static void fill_stages(amm_simd_score *x, const amm_problem_config *c, bool col
         x->first[s] = number;
         for (int32_t k = 0; k < stage->entry_count; k++, number++) {
             const amm_problem_entry *entry = &p->entries[stage->entry + k];
-            const int32_t same = same_rows(p, c, s, k);
-            if (same >= 0) {
-                x->rows[number] = x->rows[same];
-            } else {
-                fill_stage(values, values + TABLE, p, entry, amm_simd_table(p, stage->e),
-                           amm_simd_table(p, c->o), columns);
-                x->rows[number] = (amm_simd_rows){ values, values + TABLE, 0.0f };
-                values += 2 * TABLE;
+            x->rows[number] = (amm_simd_rows){ NULL, NULL, entry->rho };
+            share_rows(x, c, s, number, entry, stage->e);
+            if (x->rows[number].end == NULL) {
+                fill_end(values, p, entry, amm_simd_table(p, stage->e), columns);
+                x->rows[number].end = values;
+                values += TABLE;
             }
-            x->rows[number].rho = entry->rho;
+            if (x->rows[number].start == NULL) {
+                fill_start(values, p, entry, amm_simd_table(p, c->o), columns);
+                x->rows[number].start = values;
+                values += TABLE;
+            }
         }
     }
     x->first[c->stages] = number;
