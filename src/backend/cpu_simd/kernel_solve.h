@@ -45,7 +45,6 @@ static inline bool allowed(const instance *x, const item_tables *y, int32_t i, i
 
 /* ---- probes ------------------------------------------------------------------------------------ */
 
-enum { BLOCK = ~(LANES - 1) };
 static const uint32_t every_lane = (uint32_t)((UINT64_C(1) << LANES) - 1);
 
 /* Furthest end that the entry reaches from i. Ends up to i are allowed, and so is what pads tables. */
@@ -241,11 +240,6 @@ static inline void relax(const instance *x, amm_simd_solver *z, int32_t s, const
     float *start = z->start + (size_t)s * (size_t)x->p->stride;
     const lanes m = lanes_splat(lim.m);
     const lanes d = lanes_splat(lim.d);
-    float numbers[LANES];
-    for (int k = 0; k < LANES; k++) {
-        numbers[k] = (float)k;
-    }
-    const lanes steps = lanes_load(numbers);
     int32_t from = z->low[s];
     for (int32_t j = z->low[s + 1] & BLOCK; j <= z->high[s + 1]; j += LANES) {
         const int32_t first = j > z->low[s + 1] ? j : z->low[s + 1];
@@ -253,7 +247,7 @@ static inline void relax(const instance *x, amm_simd_solver *z, int32_t s, const
         while (from < first && from <= to && !allowed(x, y, from, first, lim)) {
             from++;
         }
-        const lanes here = lanes_splat((float)j) + steps;
+        const lanes here = lanes_numbers(j);
         const lanes tj = lanes_load(y->t + j);
         const lanes dj = with_d ? lanes_load(y->d + j) : tj;
         const lanes wj = with_window ? lanes_from_u16(y->window + j) : tj;

@@ -21,45 +21,64 @@ static int32_t window_reach(const uint16_t *window, int32_t i, int32_t from, int
     return from;
 }
 
+/* One entry's t, u + e, max(d - o, rho) over (i, j], j in (from, end] and perhaps some beyond. */
+static void entry_row(float *out, const amm_simd_walk *w, const amm_problem_entry *x,
+                      const float *e, int32_t i, int32_t from, int32_t end)
+{
+    const amm_problem *p = w->problem;
+    const float *t = amm_problem_table(p, x->t);
+    const float *u = amm_problem_table(p, x->u);
+    const float *d = amm_simd_table(p, x->d);
+    const lanes ti = lanes_splat(t[i]);
+    const lanes ui = lanes_splat(u[i]);
+    const lanes di = lanes_splat(amm_simd_at(d, i));
+    const lanes oi = lanes_splat(amm_simd_at(amm_simd_table(p, p->configs[w->number].o), i));
+    const lanes rho = lanes_splat(x->rho);
+    for (int32_t j = (from + 1) & BLOCK; j <= end; j += LANES) {
+        const lanes_mask own = lanes_lt(lanes_splat((float)from), lanes_numbers(j));
+        float *at = out + j;
+        lanes uj = lanes_load(u + j) - ui;
+        lanes late = rho;
+        if (e != NULL) {
+            uj = lanes_load(u + j) + lanes_load(e + j) - ui;
+        }
+        if (d != NULL) {
+            late = lanes_max(lanes_load(d + j) - di - oi, rho);
+        }
+        lanes_store(at, lanes_select(own, lanes_load(t + j) - ti, lanes_load(at)));
+        at += w->stride;
+        lanes_store(at, lanes_select(own, uj, lanes_load(at)));
+        at += w->stride;
+        lanes_store(at, lanes_select(own, late, lanes_load(at)));
+    }
+}
+
 /* t, u + e, max(d - o, rho) of stage s over (i, j] for all j by its first admitting entry; infinite where
- * there is none. `out` [3][stride]. */
-static void stage_row(float *out, const amm_simd_walk *w, int32_t s, int32_t i)
+ * there is none. `out` [3][stride]. Returns the furthest end. */
+static int32_t stage_row(float *out, const amm_simd_walk *w, int32_t s, int32_t i)
 {
     const amm_problem *p = w->problem;
     const amm_problem_config *c = &p->configs[w->number];
     const amm_problem_stage *stage = &p->stages[c->stage + s];
     const float *e = s + 1 == c->stages ? NULL : amm_simd_table(p, stage->e);
-    const float o = amm_simd_at(amm_simd_table(p, c->o), i);
-    float *t = out;
-    float *u = out + w->stride;
-    float *d = out + 2 * w->stride;
+    const lanes infinite = lanes_splat(HUGE_VALF);
+    const size_t past = w->stride - LANES;
     int32_t at = i;
     for (int32_t k = 0; k < stage->entry_count; k++) {
         const amm_problem_entry *x = &p->entries[stage->entry + k];
         const int32_t end = window_reach(amm_simd_window(p, x->window), i, at, p->items);
-        const float *xt = amm_problem_table(p, x->t);
-        const float *xu = amm_problem_table(p, x->u);
-        const float *xd = amm_simd_table(p, x->d);
-        for (int32_t j = at + 1; j <= end; j++) {
-            t[j] = xt[j] - xt[i];
-            u[j] = xu[j] - xu[i];
-            d[j] = x->rho;
-        }
-        for (int32_t j = at + 1; e != NULL && j <= end; j++) {
-            u[j] += e[j];
-        }
-        for (int32_t j = at + 1; xd != NULL && j <= end; j++) {
-            const float late = xd[j] - xd[i] - o;
-            d[j] = late > d[j] ? late : d[j];
-        }
+        entry_row(out, w, x, e, i, at, end);
         at = end;
     }
-    for (int32_t j = 0; j <= i; j++) {
-        t[j] = u[j] = d[j] = HUGE_VALF;
+    for (float *row = out; row < out + 3 * w->stride; row += w->stride) {
+        for (int32_t j = 0; j <= i; j++) {
+            row[j] = HUGE_VALF;
+        }
+        for (size_t j = (size_t)at + 1; j < w->stride; j += LANES) {
+            lanes_store(row + (j < past ? j : past), infinite);
+        }
     }
-    for (size_t j = (size_t)at + 1; j < w->stride; j++) {
-        t[j] = u[j] = d[j] = HUGE_VALF;
-    }
+    return at;
 }
 
 static inline amm_lanes load_parts(const float *rows, size_t stride, size_t at)
@@ -100,18 +119,13 @@ static void fill_least(amm_simd_walk *w, const float *row, int32_t s, int32_t i)
     out[2 * w->stride] = least_lane(best.max_d);
 }
 
-/* The lanes of row b of the tile: stage S - 2 over (b, c] and the last one over (c, items]. */
-static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, size_t at)
+/* The lanes of row b of the tile: stage S - 2 over (b, c], c up to `end`, and the last one over
+ * (c, items], c from w->last_from. */
+static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, int32_t end, size_t at)
 {
-    const int32_t items = w->problem->items;
-    int32_t from = b + 1;
-    while (from < items && !(row[from] < HUGE_VALF && w->last[from] < HUGE_VALF)) {
-        from++;
-    }
-    int32_t to = from;
-    while (to < items && row[to] < HUGE_VALF && w->last[to] < HUGE_VALF) {
-        to++;
-    }
+    const int32_t from = b + 1 > w->last_from ? b + 1 : w->last_from;
+    const int32_t most = end + 1 < w->problem->items ? end + 1 : w->problem->items;
+    const int32_t to = most > from ? most : from;
     w->from[b] = from;
     w->count[b] = to - from;
     w->vectors[b] = (to - from + LANES - 1) / LANES;
@@ -159,6 +173,7 @@ static void walk_prepare(amm_simd_walk *w)
         }
     }
     w->with_d = false;
+    w->last_from = 0;
     for (int32_t s = stages - 1; s >= 0; s--) {
         size_t at = 0;
         const amm_problem_stage *stage = &p->stages[p->configs[w->number].stage + s];
@@ -168,13 +183,16 @@ static void walk_prepare(amm_simd_walk *w)
         }
         for (int32_t i = s; i < p->items && (s > 0 || i == 0); i++) {
             float *out = s == stages - 3 ? w->middle + (size_t)i * block : row;
-            stage_row(out, w, s, i);
+            const int32_t end = stage_row(out, w, s, i);
             fill_least(w, out, s, i);
+            if (s == stages - 1 && end < p->items) {
+                w->last_from = i + 1;
+            }
             for (size_t k = 0; s == stages - 1 && k < 3; k++) {
                 w->last[k * w->stride + (size_t)i] = row[k * w->stride + (size_t)p->items];
             }
             if (s == stages - 2) {
-                at = pack_pairs(w, row, i, at);
+                at = pack_pairs(w, row, i, end, at);
                 w->counts[i + 1] = w->counts[i] + (uint64_t)w->count[i];
             }
         }

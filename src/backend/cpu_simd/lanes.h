@@ -253,6 +253,15 @@ static inline lanes_mask lanes_index_least(lanes_index at, int32_t least)
 #endif
 #endif
 
+enum { BLOCK = ~(LANES - 1) }; /* and: down to whole lanes */
+
+/* first, first + 1, … */
+static inline lanes lanes_numbers(int32_t first)
+{
+    static const float steps[] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 };
+    return lanes_splat((float)first) + lanes_load(steps);
+}
+
 /* ---- tables of rows ---------------------------------------------------------------------------- */
 
 /* Four columns of rows. */
