@@ -147,9 +147,7 @@ static inline uint32_t lanes_bits(lanes_mask m)
 #if defined(AMM_LANES_EMULATED)
 #define LANES         16
 #define LANES_PERMUTE 1
-#if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic ignored "-Wpsabi" /* nothing leaves the file */
-#endif
 #else
 #define LANES 4
 #endif
