@@ -1,5 +1,6 @@
 #include "backend/backend.h"
 #include "backend/cpu_ref/cpu_ref.h"
+#include "backend/cpu_simd/cpu_simd.h"
 
 #include <string.h>
 
@@ -17,8 +18,7 @@ static const amm_backend *find_ref(const char **note)
 
 static const amm_backend *find_simd(const char **note)
 {
-    *note = "not part of this version; cpu/ref gives the same results";
-    return NULL;
+    return amm_simd_note(note) ? &amm_backend_cpu_simd : NULL;
 }
 
 static const amm_backend *find_cuda(const char **note)
@@ -28,8 +28,8 @@ static const amm_backend *find_cuda(const char **note)
 }
 
 static const known list[] = {
+    { "cpu/simd", find_simd }, /* the first is taken when none is named */
     { "cpu/ref", find_ref },
-    { "cpu/simd", find_simd },
     { "cuda", find_cuda },
 };
 enum { KNOWN = sizeof list / sizeof list[0] };
@@ -52,7 +52,7 @@ amm_status amm_backend_find(const amm_backend **out, const char *name)
         if (any || strcmp(name, list[k].name) == 0) {
             *out = list[k].find(&note);
             if (*out == NULL) {
-                return amm_fail(AMM_UNAVAILABLE, "backend %s: %s", name, note);
+                return amm_fail(AMM_UNAVAILABLE, "backend %s: %s", list[k].name, note);
             }
             if ((*out)->version != AMM_BACKEND_VERSION) {
                 return amm_fail(AMM_UNAVAILABLE, "backend %s: of version %d, this library needs %d",

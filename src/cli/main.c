@@ -93,7 +93,8 @@ static void print_help(void)
 static void print_version(FILE *out, struct argp_state *state)
 {
     (void)state;
-    (void)fprintf(out, "ammeter %s\ncommit %s\nbackends cpu/ref\n", amm_version(), amm_commit());
+    (void)fprintf(out, "ammeter %s\ncommit %s\nbackends cpu/ref, cpu/simd\n", amm_version(),
+                  amm_commit());
 }
 
 /* `ammeter help X` is `ammeter X --help`. */

@@ -283,7 +283,7 @@ static amm_status open_search(search *s)
 amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options)
 {
     search s = { .result = result, .options = options };
-    AMM_TRY(amm_backend_find(&s.backend, options->backend));
+    AMM_TRY(amm_search_backend(&s.backend, options->backend));
     amm_arena_init(&s.lowered.arena, result->context);
     amm_arena_init(&s.lowered.scratch, result->context);
     amm_solver_init(&s.solver, result->context);

@@ -397,7 +397,7 @@ static amm_status open_search(search *s)
 amm_status amm_search_default(amm_result *result, const amm_plan_options *options)
 {
     search s = { .result = result, .options = options };
-    AMM_TRY(amm_backend_find(&s.backend, options->backend));
+    AMM_TRY(amm_search_backend(&s.backend, options->backend));
     amm_arena_init(&s.lowered.arena, result->context);
     amm_arena_init(&s.lowered.scratch, result->context);
     amm_solver_init(&s.solver, result->context);
@@ -424,6 +424,19 @@ void amm_plan_options_init(amm_plan_options *out)
 {
     const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
     *out = defaults;
+}
+
+amm_status amm_search_backend(const amm_backend **out, const char *name)
+{
+    const bool any = name == NULL || strcmp(name, "auto") == 0;
+    AMM_TRY(amm_backend_find(out, any ? "cpu/ref" : name));
+    if (strcmp((*out)->name, "cpu/ref") != 0) {
+        return amm_fail(
+            AMM_UNAVAILABLE,
+            "backend %s: searches of this version run on cpu/ref, with the same results",
+            (*out)->name);
+    }
+    return AMM_OK;
 }
 
 static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem,
@@ -455,7 +468,7 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
     }
-    return amm_backend_find(backend, o->backend);
+    return amm_search_backend(backend, o->backend);
 }
 
 static double clock_s(void)

@@ -151,6 +151,10 @@ bool amm_placement_ranks(const int32_t *grid, int32_t nodes, int32_t per_node,
 int64_t amm_placement_tilings(int32_t *out, int32_t *scratch, int32_t nodes, int32_t per_node,
                               int32_t tp, int32_t dp, int64_t want);
 
+/* What the searches run on. They solve config by config with backend/solve.h, cpu/ref's solver: NULL and
+ * "auto" give that, and no other backend is taken. Errors: INPUT (no such name), UNAVAILABLE. */
+amm_status amm_search_backend(const amm_backend **out, const char *name);
+
 /* Best first; `tolerance` relative: times that close count as equal and go by config index. */
 void amm_sort_plans(amm_plan_entry *plans, size_t count, double tolerance);
 

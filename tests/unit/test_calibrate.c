@@ -8,7 +8,7 @@
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 43, ROOM = 16384 };
+enum { COLUMNS = 44, ROOM = 16384 };
 
 /* A run that is understood: column and usual cell. */
 static const char *const usual[COLUMNS][2] = {

@@ -17,7 +17,8 @@
 #include <math.h>
 #include <stdint.h>
 
-/* name: a struct of the three parts, and its functions name_start, name_stage, name_total, for numbers
+/* name: a struct of the three parts, and its functions name_start_of, name_stage, name_join, name_total, for
+ * numbers
  * of type `real` (a scalar, or lanes of scalars). MAX(x, y); FMA(x, y, z) rounds x y + z once. */
 #define AMM_OBJECTIVE_DEFINE(name, real, MAX, FMA)                                                 \
     typedef struct name {                                                                          \
@@ -37,6 +38,14 @@
         acc->max_t = MAX(t, acc->max_t);                                                           \
         acc->sum = acc->sum + (u + e);                                                             \
         acc->max_d = MAX(MAX(d, rho), acc->max_d);                                                 \
+    }                                                                                              \
+                                                                                                   \
+    /* Stages that were summed up apart. */                                                        \
+    AMM_FN void name##_join(name *acc, const name *other)                                          \
+    {                                                                                              \
+        acc->max_t = MAX(other->max_t, acc->max_t);                                                \
+        acc->sum = acc->sum + other->sum;                                                          \
+        acc->max_d = MAX(other->max_d, acc->max_d);                                                \
     }                                                                                              \
                                                                                                    \
     AMM_FN real name##_total(const name *acc, real a)                                              \
