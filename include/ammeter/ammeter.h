@@ -23,5 +23,6 @@
 #include <ammeter/spec.h>
 #include <ammeter/status.h>
 #include <ammeter/validate.h>
+#include <ammeter/verify.h>
 
 #endif

@@ -37,13 +37,16 @@ enum {
 
 /* Groups of options that a command may offer. */
 enum {
-    AMM_CLI_PROBLEM = 1,  /* PROBLEM and its parts */
-    AMM_CLI_SPACE = 2,    /* which layouts the search may use */
-    AMM_CLI_SEARCH = 4,   /* backend, top, threads … */
-    AMM_CLI_STRATEGY = 8, /* the strategies to explain */
-    AMM_CLI_RESULT = 16,  /* --no-run-info */
-    AMM_CLI_LINE = 32,    /* --line */
-    AMM_CLI_VALIDATE = 64 /* --predictions, --source, --by */
+    AMM_CLI_PROBLEM = 1,   /* PROBLEM and its parts */
+    AMM_CLI_SPACE = 2,     /* which layouts the search may use */
+    AMM_CLI_SEARCH = 4,    /* backend, top, threads … */
+    AMM_CLI_STRATEGY = 8,  /* the strategies to explain */
+    AMM_CLI_RESULT = 16,   /* --no-run-info */
+    AMM_CLI_LINE = 32,     /* --line */
+    AMM_CLI_VALIDATE = 64, /* --predictions, --source, --by */
+    AMM_CLI_ENGINE = 128,  /* --backend LIST */
+    AMM_CLI_VERIFY = 256,  /* --candidates, --threads, --seed */
+    AMM_CLI_BENCH = 512    /* --threads LIST, --quick */
 };
 
 /* What was asked for. Pointers are into argv. */
@@ -58,7 +61,10 @@ typedef struct amm_cli_options {
     const char *trace;                     /* NULL: none */
     const char *output;                    /* NULL: standard output */
     const char *predictions, *source, *by; /* NULL: not given */
-    bool json, no_run_info, line, progress, quiet, verbose;
+    const char *backends;                  /* NULL: not given */
+    const char *thread_list;               /* NULL: not given */
+    uint64_t candidates;                   /* 0: not given */
+    bool json, no_run_info, line, progress, quiet, verbose, quick;
 } amm_cli_options;
 
 /* What a command takes. */
