@@ -18,6 +18,7 @@
 #ifndef AMMETER_H
 #define AMMETER_H
 
+#include <ammeter/bench.h>
 #include <ammeter/context.h>
 #include <ammeter/plan.h>
 #include <ammeter/spec.h>

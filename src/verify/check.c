@@ -1,4 +1,4 @@
-#include "verify/verify.h"
+#include "verify/check.h"
 
 #include "core/random.h"
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* Random candidates, scored in pieces: cpu/ref one segment a config, the others cut differently. */
 #include "core/random.h"
 #include "verify/candidates.h"
-#include "verify/top.h"
-#include "verify/verify.h"
+#include "verify/tops.h"
+#include "verify/check.h"
 
 #include <stdio.h>
 #include <string.h>

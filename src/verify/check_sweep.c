@@ -2,8 +2,8 @@
  * and beside the best candidates, where a lost one would show. */
 #include "core/random.h"
 #include "formula/tick/partition.h"
-#include "verify/top.h"
-#include "verify/verify.h"
+#include "verify/tops.h"
+#include "verify/check.h"
 
 #include <stdio.h>
 #include <string.h>

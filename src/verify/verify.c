@@ -1,5 +1,5 @@
 #define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN, clock_gettime */
-#include "verify/verify.h"
+#include "verify/check.h"
 
 #include "backend/names.h"
 #include "verify/synthetic.h"

@@ -1,5 +1,5 @@
 #include "io/io.h"
-#include "verify/verify.h"
+#include "verify/check.h"
 
 static const char *const words[AMM_OPERATION_COUNT] = {
 #define AMM_OPERATION_WORD(name, word, counted) word,

@@ -1,12 +1,12 @@
 /* verify finds every way of being wrong: a backend that is cpu/ref but for one fault. */
-#include "verify/verify.h"
+#include "verify/check.h"
 
 #include "backend/cpu_ref/cpu_ref.h"
 #include "backend/names.h"
 #include "test_support.h"
 #include "verify/candidates.h"
 #include "verify/synthetic.h"
-#include "verify/top.h"
+#include "verify/tops.h"
 #include <ammeter/ammeter.h>
 #include <float.h>
 #include <math.h>

@@ -1,6 +1,6 @@
 /* Backends compared with cpu/ref, on problems of the engine. */
-#ifndef AMM_VERIFY_VERIFY_H
-#define AMM_VERIFY_VERIFY_H
+#ifndef AMM_VERIFY_CHECK_H
+#define AMM_VERIFY_CHECK_H
 
 #include "backend/backend.h"
 #include "search/space_problem.h"

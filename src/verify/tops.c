@@ -1,4 +1,4 @@
-#include "verify/top.h"
+#include "verify/tops.h"
 
 #include <stdio.h>
 

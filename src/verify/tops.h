@@ -1,6 +1,6 @@
 /* Lists of the best, compared. */
-#ifndef AMM_VERIFY_TOP_H
-#define AMM_VERIFY_TOP_H
+#ifndef AMM_VERIFY_TOPS_H
+#define AMM_VERIFY_TOPS_H
 
 #include "backend/top.h"
 
