@@ -39,8 +39,9 @@ static void put_value(amm_text *out, double value)
 static void put_machine(amm_text *out, const amm_bench *b)
 {
     int32_t entries = 0;
+    int32_t vector_bytes = 0;
     amm_text_printf(out, "machine   %s, %lld processors, %s", b->before.cpu,
-                    (long long)b->before.processors, amm_ceilings_isa(&entries));
+                    (long long)b->before.processors, amm_ceilings_isa(&entries, &vector_bytes));
     if (isfinite(b->before.mhz_measured)) {
         amm_text_printf(out, ", %.0f MHz before, %.0f after (measured)", b->before.mhz_measured,
                         b->after.mhz_measured);
@@ -104,6 +105,7 @@ static void put_text(amm_text *out, const amm_bench *b)
 static void write_facts(amm_json *j, const amm_bench *b)
 {
     int32_t entries = 0;
+    int32_t vector_bytes = 0;
     amm_json_open(j, "program", '{');
     amm_json_string(j, "name", "ammeter");
     amm_json_string(j, "version", amm_version());
@@ -114,7 +116,7 @@ static void write_facts(amm_json *j, const amm_bench *b)
     amm_json_open(j, "machine", '{');
     amm_json_string(j, "cpu", b->before.cpu);
     amm_json_integer(j, "processors", b->before.processors);
-    amm_json_string(j, "instructions", amm_ceilings_isa(&entries));
+    amm_json_string(j, "instructions", amm_ceilings_isa(&entries, &vector_bytes));
     amm_json_integer(j, "permute_entries", entries);
     amm_json_number(j, "mhz_told", b->before.mhz_told);
     amm_json_number(j, "mhz_before", b->before.mhz_measured);

@@ -255,30 +255,41 @@ static void bind_rate(double *ceiling, amm_ceiling *binding, amm_ceiling rate, d
     }
 }
 
+/* The fastest way to look up: a table longer than the register's takes several permutations; a gather
+ * takes lanes from memory, a plain load one number however wide it could be. */
+static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_ceiling *way)
+{
+    int32_t entries = 0;
+    int32_t vector_bytes = 0;
+    (void)amm_ceilings_isa(&entries, &vector_bytes);
+    const int32_t parts = entries > 0 ? (w->c->layers + entries) / entries : 1;
+    double best = r->per_s[AMM_CEILING_LOAD] / vector_bytes;
+    *way = AMM_CEILING_LOAD;
+    if (r->per_s[AMM_CEILING_GATHER] > best) {
+        best = r->per_s[AMM_CEILING_GATHER];
+        *way = AMM_CEILING_GATHER;
+    }
+    if (r->per_s[AMM_CEILING_PERMUTE] / parts > best) {
+        best = r->per_s[AMM_CEILING_PERMUTE] / parts;
+        *way = AMM_CEILING_PERMUTE;
+    }
+    return best;
+}
+
 double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double passes,
                             amm_ceiling *binding)
 {
-    int32_t entries = 0;
     double ceiling = 0.0;
+    amm_ceiling way = AMM_CEILING_COUNT;
     const operations x = operations_of(w, passes);
-    (void)amm_ceilings_isa(&entries);
-    /* A table longer than the register's takes several of them; or memory, lane by lane. */
-    const double parts = entries > 0 ? (w->c->layers + entries) / entries : 1.0;
-    const double permuted = r->per_s[AMM_CEILING_PERMUTE] / parts;
-    const double loaded = r->per_s[AMM_CEILING_LOAD] / (double)sizeof(float);
     *binding = AMM_CEILING_COUNT;
     if (r->per_s[AMM_CEILING_FMA] <= 0.0) {
         return 0.0;
     }
+    const double looked_up = lookup_rate(w, r, &way);
     bind_rate(&ceiling, binding, AMM_CEILING_FMA, x.adds, r->per_s[AMM_CEILING_FMA]);
     bind_rate(&ceiling, binding, AMM_CEILING_MAX, x.maxima, r->per_s[AMM_CEILING_MAX]);
     bind_rate(&ceiling, binding, AMM_CEILING_LOAD, x.bytes, r->per_s[AMM_CEILING_LOAD]);
-    if (permuted >= r->per_s[AMM_CEILING_GATHER] && permuted > 0.0) {
-        bind_rate(&ceiling, binding, AMM_CEILING_PERMUTE, x.lookups, permuted);
-    } else if (r->per_s[AMM_CEILING_GATHER] > 0.0) {
-        bind_rate(&ceiling, binding, AMM_CEILING_GATHER, x.lookups, r->per_s[AMM_CEILING_GATHER]);
-    } else {
-        bind_rate(&ceiling, binding, AMM_CEILING_LOAD, x.lookups, loaded);
-    }
+    bind_rate(&ceiling, binding, way, x.lookups, looked_up);
     return ceiling;
 }

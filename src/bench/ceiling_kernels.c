@@ -93,9 +93,10 @@ static const isa *best_isa(void)
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? &list[1] : &list[2];
 }
 
-const char *amm_ceilings_isa(int32_t *permute_entries)
+const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes)
 {
     *permute_entries = best_isa()->permute_entries;
+    *vector_bytes = best_isa()->lanes * (int32_t)sizeof(float);
     return best_isa()->name;
 }
 
@@ -128,9 +129,10 @@ double amm_ceiling_kernel(amm_ceiling rate, int64_t rounds)
 #else
 
 /* No kernels for this processor: ceilings are not known. */
-const char *amm_ceilings_isa(int32_t *permute_entries)
+const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes)
 {
     *permute_entries = 0;
+    *vector_bytes = (int32_t)sizeof(float);
     return "unknown";
 }
 

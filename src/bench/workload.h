@@ -27,8 +27,9 @@ typedef struct amm_ceilings {
     double per_s[AMM_CEILING_COUNT]; /* 0: the processor has no such instruction */
 } amm_ceilings;
 
-/* Instruction set used, "avx512f", "avx2" or "baseline", and entries of its register table. */
-const char *amm_ceilings_isa(int32_t *permute_entries);
+/* Instruction set used, "avx512f", "avx2" or "baseline", and entries of its register table, bytes of
+ * a vector. */
+const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes);
 
 /* Measures all rates on `threads` threads at once, `seconds` each. Errors: UNAVAILABLE (a thread
  * cannot be started). */

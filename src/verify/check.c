@@ -256,9 +256,13 @@ static void draw_limits(amm_check *x, int64_t *upper, const amm_solved *solved)
     for (int32_t k = 0; k < x->c->problem->config_count; k++) {
         const int64_t total = solved[k].total;
         const int64_t above = amm_random_range(&x->seed, 1, 1000);
+        const int32_t choice = amm_random_range(&x->seed, 0, 3);
+        if (total == AMM_TICKS_NONE) {
+            upper[k] = above * 1000;
+            continue;
+        }
         const int64_t choices[] = { total, total - 1, total + above, AMM_TICKS_NONE };
-        upper[k] =
-            total == AMM_TICKS_NONE ? above * 1000 : choices[amm_random_range(&x->seed, 0, 3)];
+        upper[k] = choices[choice];
     }
 }
 

@@ -113,6 +113,9 @@ static void ceilings_by_hand(void **state)
     amm_workload w;
     amm_ceiling by = AMM_CEILING_COUNT;
     amm_ceilings rates = { .threads = 1 };
+    int32_t entries = 0;
+    int32_t vector_bytes = 0;
+    (void)amm_ceilings_isa(&entries, &vector_bytes);
     assert_int_equal(amm_bench_cases[1].kind, AMM_BENCH_SWEEP);
     assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[1], true), AMM_OK);
     assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 0.0);
@@ -127,9 +130,13 @@ static void ceilings_by_hand(void **state)
     amm_workload_close(&w);
     /* score, 16 stages: 90 look-ups; gathered where that is faster than 97 entries in registers. */
     assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true), AMM_OK);
-    rates = (amm_ceilings){ 1, { 1e9, 1e9, 1.0, 900.0, 1e9 } };
+    const double loads = 100.0 * vector_bytes;
+    rates = (amm_ceilings){ 1, { 1e9, 1e9, 1.0, 900.0, loads } };
     assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 10.0);
     assert_int_equal(by, AMM_CEILING_GATHER);
+    rates.per_s[AMM_CEILING_LOAD] = 1800.0 * vector_bytes; /* plain loads are twice as fast */
+    assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 20.0);
+    assert_int_equal(by, AMM_CEILING_LOAD);
     amm_workload_close(&w);
 }
 
@@ -139,7 +146,8 @@ static void rates_are_measured(void **state)
     (void)state;
     amm_ceilings one;
     int32_t entries = -1;
-    const char *isa = amm_ceilings_isa(&entries);
+    int32_t vector_bytes = 0;
+    const char *isa = amm_ceilings_isa(&entries, &vector_bytes);
     assert_true(strlen(isa) > 2 && entries >= 0);
     assert_int_equal(amm_ceilings_measure(&one, 1, 0.005), AMM_OK);
     for (int32_t k = 0; k < (int32_t)AMM_CEILING_COUNT; k++) {
