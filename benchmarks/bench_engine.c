@@ -175,21 +175,21 @@ static int bench_shape(const amm_context *context, const amm_backend *backend,
 int main(void)
 {
     static const amm_instance_shape one[] = {
-        { 96, 16, 63, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 96, 16, 63, 1000, 10, 3, 1, 1, true, true, true, 0 },
-        { 96, 16, 63, 1000, 10, 3, 2, 1, true, true, false, 0 },
-        { 96, 16, 63, 1000, 10, 3, 1, 2, true, true, true, 12 },
-        { 96, 4, 63, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 96, 8, 63, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 96, 8, 63, 1000, 10, 3, 1, 1, true, false, false, 0 },
-        { 96, 8, 63, 1000, 10, 3, 1, 2, true, true, true, 20 },
+        { 96, 16, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 96, 16, 63, 1000, 10, 3, 1, 1, true, true, true, 0, false },
+        { 96, 16, 63, 1000, 10, 3, 2, 1, true, true, false, 0, false },
+        { 96, 16, 63, 1000, 10, 3, 1, 2, true, true, true, 12, false },
+        { 96, 4, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 96, 8, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 96, 8, 63, 1000, 10, 3, 1, 1, true, false, false, 0, false },
+        { 96, 8, 63, 1000, 10, 3, 1, 2, true, true, true, 20, false },
     };
     static const amm_instance_shape many[] = {
-        { 128, 16, 63, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 128, 16, 511, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 128, 16, 63, 1000, 10, 3, 2, 2, true, true, true, 12 },
-        { 128, 64, 63, 1000, 10, 3, 1, 1, true, true, false, 0 },
-        { 128, 16, 7, 1000, 10, 3, 2, 1, true, true, false, 0 },
+        { 128, 16, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 128, 16, 511, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 128, 16, 63, 1000, 10, 3, 2, 2, true, true, true, 12, false },
+        { 128, 64, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false },
+        { 128, 16, 7, 1000, 10, 3, 2, 1, true, true, false, 0, false },
     };
     static const amm_backend *const backends[] = { &amm_backend_cpu_simd, &amm_backend_cpu_ref };
     amm_context *context = NULL;

@@ -18,11 +18,13 @@
 #ifndef AMMETER_H
 #define AMMETER_H
 
+#include <ammeter/bench.h>
 #include <ammeter/context.h>
 #include <ammeter/map.h>
 #include <ammeter/plan.h>
 #include <ammeter/spec.h>
 #include <ammeter/status.h>
 #include <ammeter/validate.h>
+#include <ammeter/verify.h>
 
 #endif

@@ -21,6 +21,8 @@ int amm_cli_plan(int argc, char **argv);
 int amm_cli_map(int argc, char **argv);
 int amm_cli_explain(int argc, char **argv);
 int amm_cli_validate(int argc, char **argv);
+int amm_cli_verify(int argc, char **argv);
+int amm_cli_bench(int argc, char **argv);
 int amm_cli_show(int argc, char **argv);
 int amm_cli_list(int argc, char **argv);
 int amm_cli_doctor(int argc, char **argv);

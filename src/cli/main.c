@@ -23,6 +23,8 @@ static const command commands[] = {
     { "explain", "cost", amm_cli_explain, "evaluate given strategies, part by part (alias: cost)" },
     { "map", NULL, amm_cli_map, "the best plan at every point of a grid, and where it changes" },
     { "validate", NULL, amm_cli_validate, "compare predictions with measured runs" },
+    { "verify", NULL, amm_cli_verify, "compare every backend with cpu/ref" },
+    { "bench", NULL, amm_cli_bench, "how fast every backend is, beside what the machine can do" },
     { "show", NULL, amm_cli_show, "what the program understands of a model, a cluster, ..." },
     { "list", NULL, amm_cli_list, "the presets" },
     { "doctor", NULL, amm_cli_doctor, "what works here and what does not" },

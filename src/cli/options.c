@@ -35,7 +35,11 @@ enum {
     OPTION_Y,
     OPTION_POINTS,
     OPTION_CSV,
-    OPTION_BREAK_EVEN
+    OPTION_BREAK_EVEN,
+    OPTION_BACKENDS,
+    OPTION_CANDIDATES,
+    OPTION_THREAD_LIST,
+    OPTION_QUICK
 };
 
 #define KEY(name) (OPTION_KEY + AMM_CLI_KEY_##name)
@@ -206,6 +210,30 @@ static const struct argp_option map_options[] = {
     END,
 };
 
+static const struct argp_option engine_options[] = {
+    HEADER("What is looked at:"),
+    OPTION("backend", OPTION_BACKENDS, "LIST",
+           "Backends, separated by commas: cpu/ref, cpu/simd, cuda (default: all that are here)"),
+    END,
+};
+
+static const struct argp_option verify_options[] = {
+    HEADER("What is looked at:"),
+    OPTION("candidates", OPTION_CANDIDATES, "N",
+           "Random candidates to score, and partitions to sweep, at least (default 10000000)"),
+    OPTION("threads", OPTION_THREADS, "N", "Threads of a backend (default: all processors)"),
+    OPTION("seed", OPTION_SEED, "N", "Problem n has the seed N + n (default 0)"),
+    END,
+};
+
+static const struct argp_option bench_options[] = {
+    HEADER("What is looked at:"),
+    OPTION("threads", OPTION_THREAD_LIST, "LIST",
+           "Numbers of threads, 1,2,4 (default: 1, and all processors)"),
+    OPTION("quick", OPTION_QUICK, NULL, "A few seconds in all: figures are rough"),
+    END,
+};
+
 static const struct argp_option common_options[] = {
     HEADER("Output:"),
     OPTION("json", OPTION_JSON, NULL, "JSON instead of text"),
@@ -362,6 +390,30 @@ static error_t parse_map(int key, char *text, struct argp_state *state, amm_cli_
     }
 }
 
+static error_t parse_engine(int key, char *text, struct argp_state *state, amm_cli_options *o)
+{
+    unsigned long long value = 0;
+    switch (key) {
+    case OPTION_BACKENDS:
+        o->backends = text;
+        return 0;
+    case OPTION_CANDIDATES:
+        if (!read_number(text, UINT64_MAX, &value) || value == 0) {
+            argp_error(state, "option --candidates: got '%s', allowed 1 or more", text);
+        }
+        o->candidates = value;
+        return 0;
+    case OPTION_THREAD_LIST:
+        o->thread_list = text;
+        return 0;
+    case OPTION_QUICK:
+        o->quick = true;
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static error_t parse_output(int key, char *text, amm_cli_options *o)
 {
     switch (key) {
@@ -418,6 +470,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     error_t parsed = parse_search(key, text, state, o);
     parsed = parsed == ARGP_ERR_UNKNOWN ? parse_validate(key, text, state, o) : parsed;
     parsed = parsed == ARGP_ERR_UNKNOWN ? parse_map(key, text, state, o) : parsed;
+    parsed = parsed == ARGP_ERR_UNKNOWN ? parse_engine(key, text, state, o) : parsed;
     return parsed == ARGP_ERR_UNKNOWN ? parse_output(key, text, o) : parsed;
 }
 
@@ -429,15 +482,12 @@ static const struct {
     int group; /* 0: every command */
     const struct argp_option *options;
 } groups[] = {
-    { AMM_CLI_PROBLEM, problem_options },
-    { AMM_CLI_SPACE, space_options },
-    { AMM_CLI_STRATEGY, strategy_options },
-    { AMM_CLI_SEARCH, search_options },
-    { AMM_CLI_RESULT, result_options },
-    { AMM_CLI_LINE, line_options },
-    { AMM_CLI_VALIDATE, validate_options },
-    { AMM_CLI_MAP, map_options },
-    { 0, common_options },
+    { AMM_CLI_PROBLEM, problem_options },   { AMM_CLI_SPACE, space_options },
+    { AMM_CLI_STRATEGY, strategy_options }, { AMM_CLI_SEARCH, search_options },
+    { AMM_CLI_RESULT, result_options },     { AMM_CLI_LINE, line_options },
+    { AMM_CLI_VALIDATE, validate_options }, { AMM_CLI_MAP, map_options },
+    { AMM_CLI_ENGINE, engine_options },     { AMM_CLI_VERIFY, verify_options },
+    { AMM_CLI_BENCH, bench_options },       { 0, common_options },
 };
 
 /* Groups are numbered as they come; one header opens all output options. */

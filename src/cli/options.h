@@ -55,7 +55,10 @@ enum {
     AMM_CLI_RESULT = 16,   /* --no-run-info */
     AMM_CLI_LINE = 32,     /* --line */
     AMM_CLI_VALIDATE = 64, /* --predictions, --source, --by */
-    AMM_CLI_MAP = 128      /* --x, --y, --points, --csv, --break-even */
+    AMM_CLI_MAP = 128,     /* --x, --y, --points, --csv, --break-even */
+    AMM_CLI_ENGINE = 256,  /* --backend LIST */
+    AMM_CLI_VERIFY = 512,  /* --candidates, --threads, --seed */
+    AMM_CLI_BENCH = 1024   /* --threads LIST, --quick */
 };
 
 /* What was asked for. Pointers are into argv. */
@@ -72,7 +75,10 @@ typedef struct amm_cli_options {
     const char *predictions, *source, *by; /* NULL: not given */
     amm_map_options map;
     const char *csv, *break_even; /* NULL: not given */
-    bool json, no_run_info, line, progress, quiet, verbose;
+    const char *backends;         /* NULL: not given */
+    const char *thread_list;      /* NULL: not given */
+    uint64_t candidates;          /* 0: not given */
+    bool json, no_run_info, line, progress, quiet, verbose, quick;
 } amm_cli_options;
 
 /* What a command takes. */

@@ -15,8 +15,8 @@ typedef struct amm_instance_shape {
     int32_t classes; /* device types, one per stage in turn, that much slower: 1, 1.7, 2.3 … */
     int32_t entries; /* per stage: each costs a sixth more and keeps a third as much */
     bool with_e, with_d, with_o; /* slower or faster links; collectives; finish offsets */
-    bool with_end;               /* the first stage pays for where it ends */
     int32_t memory; /* per cent of what all items keep that a stage has room for; 0: no limit */
+    bool with_end;  /* the first stage pays for where it ends */
 } amm_instance_shape;
 
 /* Any shape up to that size, tie-heavy and infeasible ones included. */

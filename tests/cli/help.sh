@@ -18,14 +18,14 @@ done <<< "$examples"
 
 run 0 --help
 is_empty "$err"
-for command in plan explain map validate show list doctor help; do
+for command in plan explain map validate verify bench show list doctor help; do
     has "$out" "  $command"
 done
 cp "$out" all
 run 0 help
 same "$out" "$scratch/all"
 
-for command in plan explain cost map validate show list doctor; do
+for command in plan explain cost map validate verify bench show list doctor; do
     run 0 "$command" --help
     is_empty "$err"
     has "$out" "Exit codes"

@@ -244,7 +244,7 @@ static void scores_shared(void **state)
     amm_problem_builder builder;
     amm_engine *ref = NULL;
     amm_engine *simd = NULL;
-    const amm_instance_shape ties = { 30, 6, 7, 2, 0, 1, 1, 1, true, true, true, 0 };
+    const amm_instance_shape ties = { 30, 6, 7, 2, 0, 1, 1, 1, true, true, true, 0, false };
     assert_int_equal(amm_problem_open(&builder, test_context(), ties.items), AMM_OK);
     assert_int_equal(amm_instance_add(&builder, &ties, &seed, 1), AMM_OK);
     open_ref(&ref, &builder.view);
@@ -344,7 +344,7 @@ static void sweeps_in_slices(void **state)
     (void)state;
     uint64_t seed = 9;
     amm_problem_builder builder;
-    const amm_instance_shape shape = { 96, 12, 63, 1000, 10, 2, 1, 1, true, true, false, 0 };
+    const amm_instance_shape shape = { 96, 12, 63, 1000, 10, 2, 1, 1, true, true, false, 0, false };
     assert_int_equal(amm_problem_open(&builder, test_context(), shape.items), AMM_OK);
     assert_int_equal(amm_instance_add(&builder, &shape, &seed, 1), AMM_OK);
     for (int32_t threads = 1; threads <= most_threads(); threads++) {
@@ -396,8 +396,8 @@ static void limits_and_options(void **state)
     const amm_place to = { 1, 0 };
     const amm_score_segment segment = { 0, 0, 0 };
     const amm_score_batch batch = { 1, &segment, NULL, 0 };
-    const amm_instance_shape many = { 256, 2, 1, 1, 0, 1, 1, 1, false, false, false, 0 };
-    const amm_instance_shape deep = { 200, 60, 1, 1, 0, 1, 1, 1, false, false, false, 0 };
+    const amm_instance_shape many = { 256, 2, 1, 1, 0, 1, 1, 1, false, false, false, 0, false };
+    const amm_instance_shape deep = { 200, 60, 1, 1, 0, 1, 1, 1, false, false, false, 0, false };
     assert_int_equal(amm_problem_open(&builder, test_context(), 256), AMM_OK);
     assert_int_equal(amm_instance_add(&builder, &many, &seed, 1), AMM_OK);
     assert_int_equal(

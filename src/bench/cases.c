@@ -1,0 +1,295 @@
+#include "bench/workload.h"
+
+#include "formula/tick/partition.h"
+#include "verify/candidates.h"
+#include "verify/instance.h"
+#include <string.h>
+
+const amm_bench_case amm_bench_cases[] = {
+    { AMM_BENCH_SCORE, "score", "candidates/s", 16, 96, 1, 1, 1 },
+    { AMM_BENCH_SWEEP, "sweep", "candidates/s", 8, 96, 1, 1, 1 },
+    { AMM_BENCH_SWEEP, "sweep", "candidates/s", 4, 96, 1, 64, 16 },
+    { AMM_BENCH_SOLVE, "solve", "configs/s", 16, 128, 1, 256, 32 },
+    { AMM_BENCH_SOLVE, "solve", "configs/s", 16, 128, 2, 256, 32 },
+    { AMM_BENCH_BOUND, "bound", "configs/s", 16, 128, 1, 256, 32 },
+};
+const int32_t amm_bench_case_count = sizeof amm_bench_cases / sizeof amm_bench_cases[0];
+
+enum {
+    CANDIDATES = 1 << 20,
+    QUICK_CANDIDATES = 1 << 16,
+    TOP = 100,
+    SWEEP_UNIT = 1 << 17, /* partitions of amount 1 */
+    SEED = 7
+};
+
+/* ---- making ready ------------------------------------------------------------------------------ */
+
+/* Blocks that differ by 1 %, a heavy head, every term of the objective, 64 micro-batches; a stage may
+ * hold up to 60 % of what all items keep. */
+static amm_status add_configs(amm_workload *w, int32_t count)
+{
+    const amm_instance_shape shape = { .items = w->c->layers,
+                                       .stages = w->c->stages,
+                                       .a = 63,
+                                       .cost = 4000,
+                                       .jitter = 10,
+                                       .head = 3,
+                                       .classes = w->c->classes,
+                                       .entries = 1,
+                                       .with_e = true,
+                                       .with_d = true,
+                                       .with_o = true,
+                                       .memory = 60 };
+    uint64_t seed = SEED;
+    for (int32_t k = 0; k < count; k++) {
+        AMM_TRY(amm_instance_add(&w->builder, &shape, &seed, (uint64_t)k));
+    }
+    return AMM_OK;
+}
+
+static amm_status fill(amm_workload *w, bool quick)
+{
+    const amm_bench_case *c = w->c;
+    const size_t configs = (size_t)(quick ? c->quick_configs : c->configs);
+    AMM_TRY(add_configs(w, (int32_t)configs));
+    w->candidates = c->kind == AMM_BENCH_SCORE ? (quick ? QUICK_CANDIDATES : CANDIDATES) : 0;
+    w->cuts = amm_arena_alloc(&w->arena, (size_t)w->candidates * ((size_t)c->stages - 1), 1);
+    w->scores = amm_arena_alloc(&w->arena, (size_t)w->candidates, sizeof *w->scores);
+    w->bounds = amm_arena_alloc(&w->arena, configs, sizeof *w->bounds);
+    w->upper = amm_arena_alloc(&w->arena, configs, sizeof *w->upper);
+    w->solved = amm_arena_alloc(&w->arena, configs, sizeof *w->solved);
+    w->solved_cuts =
+        amm_arena_alloc(&w->arena, configs * ((size_t)c->stages + 1), sizeof *w->solved_cuts);
+    w->keys = amm_arena_alloc(&w->arena, TOP, sizeof *w->keys);
+    if (w->cuts == NULL || w->scores == NULL || w->bounds == NULL || w->upper == NULL ||
+        w->solved == NULL || w->solved_cuts == NULL || w->keys == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    uint64_t seed = SEED;
+    amm_candidates_random(w->cuts, w->candidates, 0, w->candidates, c->layers, c->stages, &seed);
+    for (size_t k = 0; k < configs; k++) {
+        w->upper[k] = AMM_TICKS_NONE;
+    }
+    return AMM_OK;
+}
+
+amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
+                             bool quick)
+{
+    memset(out, 0, sizeof *out);
+    out->c = c;
+    amm_arena_init(&out->arena, context);
+    amm_status status = amm_problem_open(&out->builder, context, c->layers);
+    status = status == AMM_OK ? fill(out, quick) : status;
+    if (status != AMM_OK) {
+        amm_workload_close(out);
+    }
+    return status;
+}
+
+void amm_workload_close(amm_workload *workload)
+{
+    amm_problem_close(&workload->builder);
+    amm_arena_free(&workload->arena);
+}
+
+/* ---- running ----------------------------------------------------------------------------------- */
+
+static amm_status run_score(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount)
+{
+    const amm_score_segment all = { 0, 0, w->candidates };
+    const amm_score_batch batch = { 1, &all, w->cuts, w->candidates };
+    for (uint64_t n = 0; n < amount; n++) {
+        AMM_TRY(backend->score(engine, w->scores, NULL, &batch));
+    }
+    out->units = (double)amount * (double)w->candidates;
+    out->covered = out->units;
+    out->checksum = amm_hash(AMM_HASH_START, w->scores, w->candidates * sizeof *w->scores);
+    return AMM_OK;
+}
+
+/* Around the even cut: the beginning of the order has nearly empty stages and nothing else. */
+static amm_place middle(const amm_workload *w)
+{
+    int32_t cuts[AMM_MAX_SCORE_ITEMS + 1];
+    for (int32_t s = 0; s <= w->c->stages; s++) {
+        cuts[s] = w->c->layers * s / w->c->stages;
+    }
+    const amm_place start = { 0, amm_partition_rank(cuts, w->c->layers, w->c->stages) };
+    return start;
+}
+
+static amm_status sweep_once(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                             amm_engine *engine, amm_place from, amm_place to)
+{
+    amm_sweep_count count = { 0, 0 };
+    amm_top top = { TOP, 0, w->keys };
+    while (amm_place_less(from, to)) {
+        AMM_TRY(backend->sweep(engine, &top, &count, &from, to, AMM_TICKS_NONE));
+    }
+    out->units += (double)count.scored;
+    out->covered += (double)count.covered;
+    out->checksum = amm_hash(out->checksum, &count.covered, sizeof count.covered);
+    for (int32_t k = 0; k < top.count; k++) {
+        out->checksum = amm_hash(out->checksum, &top.keys[k].cost, sizeof top.keys[k].cost);
+        out->checksum = amm_hash(out->checksum, &top.keys[k].config, sizeof top.keys[k].config);
+        out->checksum = amm_hash(out->checksum, &top.keys[k].rank, sizeof top.keys[k].rank);
+    }
+    return AMM_OK;
+}
+
+/* One interval as long as it has to be; where the problem is too small for that, all of it again and
+ * again. */
+static amm_status run_sweep(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount)
+{
+    const amm_problem *p = &w->builder.view;
+    const uint64_t ranks = amm_partitions(p->items, w->c->stages);
+    const amm_place start = middle(w);
+    uint64_t left = amount * SWEEP_UNIT;
+    if (left <= ranks - start.rank) {
+        const bool end = left == ranks - start.rank;
+        const amm_place to = end ? (amm_place){ 1, 0 } : (amm_place){ 0, start.rank + left };
+        return sweep_once(w, out, backend, engine, start, to);
+    }
+    while (left > 0) {
+        const uint64_t wanted = left / ranks + (left % ranks != 0);
+        const int32_t configs =
+            wanted < (uint64_t)p->config_count ? (int32_t)wanted : p->config_count;
+        const uint64_t size = ranks * (uint64_t)configs;
+        AMM_TRY(
+            sweep_once(w, out, backend, engine, (amm_place){ 0, 0 }, (amm_place){ configs, 0 }));
+        left -= size < left ? size : left;
+    }
+    return AMM_OK;
+}
+
+static amm_status run_solve(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount)
+{
+    const amm_problem *p = &w->builder.view;
+    const size_t cuts = (size_t)p->config_count * ((size_t)p->max_stages + 1);
+    for (uint64_t n = 0; n < amount; n++) {
+        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, 0, p->config_count));
+    }
+    out->units = (double)amount * p->config_count;
+    out->covered = out->units;
+    for (int32_t k = 0; k < p->config_count; k++) {
+        out->passes += w->solved[k].passes;
+        out->checksum = amm_hash(out->checksum, &w->solved[k].total, sizeof w->solved[k].total);
+    }
+    out->checksum = amm_hash(out->checksum, w->solved_cuts, cuts * sizeof *w->solved_cuts);
+    out->passes *= (double)amount;
+    return AMM_OK;
+}
+
+static amm_status run_bound(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount)
+{
+    const size_t configs = (size_t)w->builder.view.config_count;
+    for (uint64_t n = 0; n < amount; n++) {
+        AMM_TRY(backend->bound(engine, w->bounds, 0, (int32_t)configs));
+    }
+    out->units = (double)amount * (double)configs;
+    out->covered = out->units;
+    out->checksum = amm_hash(AMM_HASH_START, w->bounds, configs * sizeof *w->bounds);
+    return AMM_OK;
+}
+
+amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount)
+{
+    amm_status (*const runs[])(amm_workload *, amm_work_done *, const amm_backend *, amm_engine *,
+                               uint64_t) = { run_score, run_sweep, run_solve, run_bound };
+    memset(out, 0, sizeof *out);
+    out->checksum = AMM_HASH_START;
+    return runs[workload->c->kind](workload, out, backend, engine, amount);
+}
+
+/* ---- ceilings ---------------------------------------------------------------------------------- */
+
+/* Operations of one unit. */
+typedef struct operations {
+    double adds, maxima, lookups, bytes;
+} operations;
+
+/* Numbers of the tables and windows that one config names, each once. */
+static double config_bytes(const amm_workload *w)
+{
+    const amm_problem *p = &w->builder.view;
+    const double numbers = (double)(p->items + 1) / p->config_count;
+    return numbers *
+           ((double)p->table_count * sizeof(float) + (double)p->window_count * sizeof(uint16_t));
+}
+
+/* score: for every inner cut t, u, d, e, o and a window are looked up; every stage takes differences
+ * of t, u, d and d - o, two sums, three maxima and a compare. sweep: what is left of that when all but
+ * the last two cuts stand still and what depends on one cut alone is kept. solve: every pass fills
+ * stages x ends with a sum of two and a compare. bound: every number of the config is read once. */
+static operations operations_of(const amm_workload *w, double passes)
+{
+    const double stages = w->c->stages;
+    const double ends = w->c->layers - w->c->stages + 1;
+    switch (w->c->kind) {
+    case AMM_BENCH_SCORE:
+        return (operations){ 6.0 * stages + 2.0, 4.0 * stages, 6.0 * (stages - 1.0), stages + 3.0 };
+    case AMM_BENCH_SWEEP:
+        return (operations){ 5.0, 5.0, 0.0, 0.0 };
+    case AMM_BENCH_SOLVE:
+        return (operations){ 2.0 * passes * stages * ends, passes * stages * ends, 0.0,
+                             config_bytes(w) };
+    case AMM_BENCH_BOUND:
+        break;
+    }
+    return (operations){ 0.0, 0.0, 0.0, config_bytes(w) };
+}
+
+static void bind_rate(double *ceiling, amm_ceiling *binding, amm_ceiling rate, double count,
+                      double per_s)
+{
+    if (count > 0.0 && per_s > 0.0 && (*ceiling == 0.0 || per_s / count < *ceiling)) {
+        *ceiling = per_s / count;
+        *binding = rate;
+    }
+}
+
+/* The fastest way to look up: a table longer than the register's takes several permutations; a gather
+ * takes lanes from memory, a plain load one number however wide it could be. */
+static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_ceiling *way)
+{
+    int32_t entries = 0;
+    int32_t vector_bytes = 0;
+    (void)amm_ceilings_isa(&entries, &vector_bytes);
+    const int32_t parts = entries > 0 ? (w->c->layers + entries) / entries : 1;
+    double best = r->per_s[AMM_CEILING_LOAD] / vector_bytes;
+    *way = AMM_CEILING_LOAD;
+    if (r->per_s[AMM_CEILING_GATHER] > best) {
+        best = r->per_s[AMM_CEILING_GATHER];
+        *way = AMM_CEILING_GATHER;
+    }
+    if (r->per_s[AMM_CEILING_PERMUTE] / parts > best) {
+        best = r->per_s[AMM_CEILING_PERMUTE] / parts;
+        *way = AMM_CEILING_PERMUTE;
+    }
+    return best;
+}
+
+double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double passes,
+                            amm_ceiling *binding)
+{
+    double ceiling = 0.0;
+    amm_ceiling way = AMM_CEILING_COUNT;
+    const operations x = operations_of(w, passes);
+    *binding = AMM_CEILING_COUNT;
+    if (r->per_s[AMM_CEILING_FMA] <= 0.0) {
+        return 0.0;
+    }
+    const double looked_up = lookup_rate(w, r, &way);
+    bind_rate(&ceiling, binding, AMM_CEILING_FMA, x.adds, r->per_s[AMM_CEILING_FMA]);
+    bind_rate(&ceiling, binding, AMM_CEILING_MAX, x.maxima, r->per_s[AMM_CEILING_MAX]);
+    bind_rate(&ceiling, binding, AMM_CEILING_LOAD, x.bytes, r->per_s[AMM_CEILING_LOAD]);
+    bind_rate(&ceiling, binding, way, x.lookups, looked_up);
+    return ceiling;
+}

@@ -1,0 +1,143 @@
+/* Throughput of backends: cases, clocks, what the processor can do. */
+#ifndef AMM_BENCH_WORKLOAD_H
+#define AMM_BENCH_WORKLOAD_H
+
+#include "backend/names.h"
+#include <ammeter/bench.h>
+
+/* ---- what the processor can do ----------------------------------------------------------------- */
+
+/* name, unit, what one is. Of all threads together. */
+#define AMM_CEILING_LIST(X)                                                                        \
+    X(FMA, "fma", "lanes/s", "single-precision multiply-adds")                                     \
+    X(MAX, "max", "lanes/s", "single-precision maxima or compares")                                \
+    X(PERMUTE, "permute", "lanes/s", "look-ups in a register table of `permute_entries`")          \
+    X(GATHER, "gather", "lanes/s", "look-ups in memory that stays in L1")                          \
+    X(LOAD, "load", "bytes/s", "vector loads that stay in L1")
+
+typedef enum amm_ceiling {
+#define AMM_CEILING_ENUM(name, word, unit, what) AMM_CEILING_##name,
+    AMM_CEILING_LIST(AMM_CEILING_ENUM)
+#undef AMM_CEILING_ENUM
+        AMM_CEILING_COUNT
+} amm_ceiling;
+
+typedef struct amm_ceilings {
+    int32_t threads;
+    double per_s[AMM_CEILING_COUNT]; /* 0: the processor has no such instruction */
+} amm_ceilings;
+
+/* Instruction set used, "avx512f", "avx2" or "baseline", and entries of its register table, bytes of
+ * a vector. */
+const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes);
+
+/* Measures all rates on `threads` threads at once, `seconds` each. Errors: UNAVAILABLE (a thread
+ * cannot be started). */
+amm_status amm_ceilings_measure(amm_ceilings *out, int32_t threads, double seconds);
+
+/* One kernel: at least `rounds` rounds; returns how many lanes or bytes a round takes. */
+double amm_ceiling_kernel(amm_ceiling rate, int64_t rounds);
+
+/* ---- clocks ------------------------------------------------------------------------------------ */
+
+/* Processor time of the whole process; else the wall's. */
+double amm_bench_clock_s(bool cpu_time);
+
+typedef struct amm_machine_facts {
+    char cpu[96]; /* "" where it does not tell */
+    int64_t processors;
+    double mhz_told, mhz_measured; /* NaN: not told, no way to measure */
+} amm_machine_facts;
+void amm_machine_facts_read(amm_machine_facts *out);
+
+/* ---- cases ------------------------------------------------------------------------------------- */
+
+typedef enum amm_bench_kind {
+    AMM_BENCH_SCORE,
+    AMM_BENCH_SWEEP,
+    AMM_BENCH_SOLVE,
+    AMM_BENCH_BOUND
+} amm_bench_kind;
+
+typedef struct amm_bench_case {
+    amm_bench_kind kind;
+    const char *name, *unit;
+    int32_t stages, layers, classes;
+    int32_t configs, quick_configs; /* of its problem */
+} amm_bench_case;
+extern const amm_bench_case amm_bench_cases[];
+extern const int32_t amm_bench_case_count;
+
+/* A case made ready. */
+typedef struct amm_workload {
+    const amm_bench_case *c;
+    amm_problem_builder builder;
+    amm_arena arena;
+    uint64_t candidates; /* score: in the batch */
+    uint8_t *cuts;
+    float *scores;
+    int64_t *bounds, *upper;
+    amm_solved *solved;
+    uint16_t *solved_cuts;
+    amm_key *keys;
+} amm_workload;
+
+amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
+                             bool quick);
+void amm_workload_close(amm_workload *workload);
+
+/* What one run came to. */
+typedef struct amm_work_done {
+    double units, covered; /* covered: of a sweep, scored or not; else the same */
+    double passes;         /* solve: dynamic programmes, all together */
+    uint64_t checksum;     /* of all results of the run */
+} amm_work_done;
+
+/* `amount` 1 is the same work for every backend; n is n times as much. */
+amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
+                            amm_engine *engine, uint64_t amount);
+
+/* Most units per second that the rates allow: the operations of a unit over the rate of each, the
+ * scarcest one (docs/cli.md, "bench"). 0: not known. `passes`: dynamic programmes of a solve. */
+double amm_workload_ceiling(const amm_workload *workload, const amm_ceilings *rates, double passes,
+                            amm_ceiling *binding);
+
+/* ---- figures ----------------------------------------------------------------------------------- */
+
+enum { AMM_BENCH_REPEATS = 7, AMM_BENCH_QUICK_REPEATS = 5 };
+
+typedef struct amm_figure {
+    const amm_bench_case *c;
+    const char *backend;
+    int32_t threads;
+    bool cpu_time;
+    double value, covered_value; /* units per second, of the median */
+    double ceiling;              /* 0: none */
+    amm_ceiling binding;
+    double median_s, spread; /* of the repeats; spread: (largest - smallest) / median */
+    uint64_t amount, checksum;
+} amm_figure;
+
+/* A backend that did not take a number of threads, or a case. */
+typedef struct amm_bench_skip {
+    const amm_bench_case *c;
+    const char *backend, *reason;
+    int32_t threads;
+} amm_bench_skip;
+
+struct amm_bench {
+    amm_context *context;
+    amm_arena arena;
+    bool quick;
+    int32_t repeats, device;
+    amm_backend_choice backends;
+    int32_t thread_count;
+    amm_ceilings *rates; /* [thread_count] */
+    amm_figure *figures;
+    amm_bench_skip *skips;
+    int32_t figure_count, skip_count;
+    amm_machine_facts before, after;
+    double wall_s;
+};
+
+#endif

@@ -1,0 +1,68 @@
+#!/usr/bin/env bash
+# bench: structure and consistency of what it prints, never how fast something is.
+source "$(dirname "${BASH_SOURCE[0]}")/support.bash"
+
+run 0 bench --quick --backend cpu/ref --threads 1
+is_empty "$err"
+for text in "machine   " "build     ammeter" "ceilings  1 thread: fma" score sweep solve bound \
+    "results equal those of cpu/ref"; do
+    has "$out" "$text"
+done
+(($(grep -c ' cpu/ref ' "$out") == 6)) || fail "not six cases: $(cat "$out")"
+
+# All that is here; cpu/ref takes one thread, and that is said.
+run 0 bench --quick --threads 1,2 --json -o all.json
+is_empty "$out"
+has all.json "cpu/ref runs on 1"
+run 0 bench --quick --backend cpu/ref --threads 1 --json
+cp "$out" ref.json
+
+if python3 -c 'import jsonschema' 2> /dev/null; then
+    python3 - "$SRC/schemas/bench.schema.json" all.json ref.json "$SRC"/benchmarks/results/*-bench.json \
+        << 'END' || fail "results and their schema"
+import json, sys
+import jsonschema
+schema = json.load(open(sys.argv[1]))
+jsonschema.Draft202012Validator.check_schema(schema)
+names = {}
+for path in sys.argv[2:]:
+    result = json.load(open(path))
+    jsonschema.Draft202012Validator(schema).validate(result)
+    for r in result["results"]:
+        assert r["covered_value"] >= r["value"]
+        assert (r["ceiling"] is None) == (r["fraction"] is None) == (r["ceiling_by"] is None)
+        if r["fraction"] is not None:
+            assert abs(r["fraction"] * r["ceiling"] / r["value"] - 1) < 1e-12
+        # The same work has the same results, on every backend and in every quick run.
+        key = (result["quick"] or path, r["name"], r["stages"], r["layers"], r["classes"])
+        assert names.setdefault(key, r["checksum"]) == r["checksum"], (path, key)
+for run in {key[0] for key in names}:
+    assert len({key for key in names if key[0] == run}) == 6
+END
+else
+    echo "python3 has no jsonschema: results are not compared with their schema"
+fi
+
+# Mistakes.
+mistake() {
+    local text=$1
+    shift
+    run 2 bench "$@"
+    is_empty "$out"
+    has "$err" "$text"
+}
+mistake "got 'gpu'" --backend gpu
+mistake "threads" --threads 0
+mistake "threads" --threads many
+mistake "threads: got 40000" --threads 40000
+mistake "unexpected argument" amp-homogeneous
+mistake "did you mean '--quick'" --quickly
+run 3 bench --quick --backend cpu/ref --threads 2
+is_empty "$out"
+one_line_error "cpu/ref runs on 1"
+for name in $("$AMMETER" doctor | sed -n 's/^\(backends\)\? *\([a-z]*[/a-z]*\) *: no .*/\2/p'); do
+    run 3 bench --quick --backend "$name"
+    one_line_error "backend $name"
+done
+
+finish
