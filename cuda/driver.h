@@ -55,8 +55,12 @@ amm_status amm_cuda_score(amm_engine *engine, float *scores, amm_top *top,
                           const amm_score_batch *batch);
 amm_status amm_cuda_sweep(amm_engine *engine, amm_top *top, amm_sweep_count *count, amm_place *from,
                           amm_place to, int64_t upper);
-amm_status amm_cuda_ceilings(amm_ceiling *out, int32_t capacity, int32_t *count,
-                             const amm_context *context, const amm_engine_options *options);
+#ifdef __cplusplus
+extern "C"
+#endif
+    amm_status
+    amm_cuda_ceilings(amm_ceiling *out, int32_t capacity, int32_t *count,
+                      const amm_context *context, const amm_engine_options *options);
 
 /* ---- keys --------------------------------------------------------------------------------------- */
 
