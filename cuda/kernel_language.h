@@ -89,10 +89,12 @@ AMM_DEVICE int32_t amm_lowest_bit(uint32_t x)
     return __ffs((int)x) - 1;
 }
 #define AMM_UNROLL _Pragma("unroll")
+#define AMM_LOOP   _Pragma("unroll 1")
 
 #else
 #include "double.h"
 #define AMM_UNROLL
+#define AMM_LOOP
 #endif
 
 typedef struct amm_float4 {

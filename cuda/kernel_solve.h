@@ -14,7 +14,7 @@ typedef struct amm_solve_column {
 
 typedef struct amm_solve_warp {
     const amm_gpu_problem *p;
-    amm_problem_config c;
+    const amm_problem_config *c;
     amm_solve_column column;
     uint16_t *low, *high; /* [stages + 1] bounds of the cuts */
     uint16_t *start;      /* [stages][items + 1] */
@@ -32,7 +32,7 @@ AMM_DEVICE int32_t amm_solve_longest(const amm_solve_warp *w, const amm_problem_
         const int32_t step = (most - low + AMM_WARP - 1) / AMM_WARP;
         const int32_t length = low + step * (amm_lane() + 1);
         const int32_t i = back ? at - length : at;
-        const bool fits = length <= most && amm_gpu_within(w->p, &w->c, x, i, i + length, limit);
+        const bool fits = length <= most && amm_gpu_within(w->p, w->c, x, i, i + length, limit);
         low += step * amm_bits(amm_warp_ballot(fits));
         most = amm_min_i32(most, low + step - 1);
     }
@@ -43,7 +43,7 @@ AMM_DEVICE int32_t amm_solve_longest(const amm_solve_warp *w, const amm_problem_
 AMM_DEVICE int32_t amm_solve_reach(const amm_solve_warp *w, int32_t s, int32_t i, bool back,
                                    amm_limits limit)
 {
-    const amm_problem_stage stage = w->p->stages[w->c.stage + s];
+    const amm_problem_stage stage = w->p->stages[w->c->stage + s];
     int32_t best = 0;
     for (int32_t k = 0; k < stage.entry_count; k++) {
         const amm_problem_entry x = w->p->entries[stage.entry + k];
@@ -61,7 +61,7 @@ AMM_DEVICE int32_t amm_solve_reach(const amm_solve_warp *w, int32_t s, int32_t i
 AMM_DEVICE bool amm_solve_bounds(const amm_solve_warp *w, amm_limits limit)
 {
     const int32_t items = w->p->items;
-    const int32_t stages = w->c.stages;
+    const int32_t stages = w->c->stages;
     int32_t at = 0;
     amm_warp_sync(); /* nobody reads the bounds of the pass before any more */
     for (int32_t s = 0; s < stages; s++) {
@@ -115,7 +115,7 @@ AMM_DEVICE amm_ticks amm_solve_end(const amm_solve_warp *w, const amm_problem_st
             break;
         }
         for (; i >= first; i--) {
-            if (!amm_gpu_within(p, &w->c, &x, i, j, limit)) {
+            if (!amm_gpu_within(p, w->c, &x, i, j, limit)) {
                 i = -1; /* nor does any longer stage, through any entry */
                 break;
             }
@@ -131,7 +131,7 @@ AMM_DEVICE amm_ticks amm_solve_end(const amm_solve_warp *w, const amm_problem_st
     *start = best_i;
     if (best_i >= 0) {
         end = w->column.from[best_i];
-        amm_gpu_add_entry(&end, p, &w->c, stage, best_k, best_i, j);
+        amm_gpu_add_entry(&end, p, w->c, stage, best_k, best_i, j);
     }
     return end;
 }
@@ -148,8 +148,8 @@ AMM_DEVICE bool amm_solve_pass(amm_solve_warp *w, amm_ticks *out, amm_limits lim
         w->column.from[0] = amm_ticks_start();
     }
     amm_warp_sync();
-    for (int32_t s = 0; s < w->c.stages; s++) {
-        const amm_problem_stage stage = w->p->stages[w->c.stage + s];
+    for (int32_t s = 0; s < w->c->stages; s++) {
+        const amm_problem_stage stage = w->p->stages[w->c->stage + s];
         const int32_t last = (int32_t)w->high[s + 1];
         for (int32_t j = (int32_t)w->low[s + 1] + amm_lane(); j <= last; j += AMM_WARP) {
             int32_t start;
@@ -181,7 +181,7 @@ AMM_DEVICE int32_t amm_solve_least(const amm_solve_warp *w, int32_t low, int32_t
         const int32_t at = low + step * (amm_lane() + 1);
         bool fails = false;
         if (at < high) {
-            fails = !amm_gpu_probe(w->p, &w->c,
+            fails = !amm_gpu_probe(w->p, w->c,
                                    on_d ? amm_gpu_limits(other, at) : amm_gpu_limits(at, other));
         }
         const int32_t failing = amm_bits(amm_warp_ballot(fails));
@@ -196,14 +196,14 @@ AMM_DEVICE int32_t amm_solve_mean(const amm_solve_warp *w)
 {
     int32_t sum = 0;
     for (int32_t l = amm_lane(); l < w->p->items; l += AMM_WARP) {
-        sum += (int32_t)amm_gpu_least_item(w->p, &w->c, l, 0);
+        sum += (int32_t)amm_gpu_least_item(w->p, w->c, l, 0);
     }
-    return (amm_warp_sum_i32(sum) + w->c.stages - 1) / w->c.stages;
+    return (amm_warp_sum_i32(sum) + w->c->stages - 1) / w->c->stages;
 }
 
 AMM_DEVICE bool amm_solve_has_d(const amm_solve_warp *w)
 {
-    const amm_problem_config *c = &w->c;
+    const amm_problem_config *c = w->c;
     bool has = false;
     for (int32_t s = 0; s < c->stages; s++) {
         const amm_problem_stage stage = w->p->stages[c->stage + s];
@@ -232,7 +232,7 @@ AMM_DEVICE void amm_solve_new(const amm_solve_warp *w, amm_solve_state *x, int64
 /* Takes the solution up when it is the best under d_limit: less v, or the same with a smaller max t. */
 AMM_DEVICE void amm_solve_keep(const amm_solve_warp *w, amm_solve_state *x, const amm_ticks *got)
 {
-    const int64_t v = amm_ticks_exact(got->max_t, got->sum, w->c.a);
+    const int64_t v = amm_ticks_exact(got->max_t, got->sum, w->c->a);
     if (v < x->v || (v == x->v && (x->v_found == 0 || (int32_t)got->max_t < x->v_t))) {
         x->v_found = 1;
         x->v = v;
@@ -272,8 +272,8 @@ AMM_DEVICE void amm_solve_close(const amm_solve_warp *w, amm_solve_state *x)
 AMM_DEVICE void amm_solve_narrow(const amm_solve_warp *w, amm_solve_state *x, int32_t below)
 {
     x->m = below - 1;
-    if (w->c.a > 0) {
-        const int64_t room = (x->v - x->sum) / w->c.a;
+    if (w->c->a > 0) {
+        const int64_t room = (x->v - x->sum) / w->c->a;
         x->m = room < x->m ? (int32_t)room : x->m;
     }
     x->phase = AMM_SOLVE_DESCEND;
@@ -297,7 +297,7 @@ AMM_DEVICE void amm_solve_wide(const amm_solve_warp *w, amm_solve_state *x, bool
     x->narrow =
         amm_solve_least(w, amm_min_i32(x->mean_t, x->widest) - 1, x->widest, x->d_limit, false);
     x->t_floor = x->narrow - 1;
-    if (w->c.a > 0 && x->narrow < x->widest) {
+    if (w->c->a > 0 && x->narrow < x->widest) {
         x->phase = AMM_SOLVE_NARROW;
         x->m = x->narrow;
     } else {
@@ -321,7 +321,7 @@ AMM_DEVICE void amm_solve_finish(const amm_solve_warp *w, const amm_solve_args *
         out.max_t = parts->max_t;
         out.sum = parts->sum;
         out.max_d = parts->max_d;
-        for (int32_t s = w->c.stages - 1; s >= 0; s--) {
+        for (int32_t s = w->c->stages - 1; s >= 0; s--) {
             cuts[s + 1] = (uint16_t)at;
             at = (int32_t)w->start[(size_t)s * ((size_t)w->p->items + 1) + (size_t)at];
         }
@@ -341,7 +341,7 @@ AMM_DEVICE void amm_solve_descend(const amm_solve_warp *w, amm_solve_state *x, b
         amm_solve_narrow(w, x, x->widest);
         return;
     }
-    const bool rose = w->c.a == 0 && feasible && (int64_t)got->sum > x->v;
+    const bool rose = w->c->a == 0 && feasible && (int64_t)got->sum > x->v;
     if (!feasible || rose) { /* with A = 0 no smaller max t has the least sum any more */
         amm_solve_close(w, x);
         return;
@@ -389,7 +389,7 @@ AMM_DEVICE void amm_solve_queue(const amm_solve_args *a, amm_solve_warp *w)
         }
         const int32_t n = a->queue[ticket];
         amm_solve_state x = a->state[n];
-        w->c = a->problem.configs[a->first + n];
+        w->c = &a->problem.configs[a->first + n];
         amm_warp_sync(); /* all have read the state */
         if (x.phase == AMM_SOLVE_NEW) {
             amm_solve_new(w, &x, a->upper[n]);
