@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""What nvcc makes of the kernels, without a device: registers, stack and spills of each, and the instructions of the inner loops of score and sweep (from nvdisasm, where it is found): all of a loop,
-its rare branches too, so a number to watch, not the cost of a candidate.
+"""What nvcc makes of the kernels, without a device: registers, stack and spills of each, and the
+instructions of the inner loops of score and sweep (from nvdisasm, where it is found): all of a
+loop, its rare branches too, so a number to watch, not the cost of a candidate.
 
     tools/sass_counts.py          checks against cuda/sass_counts.csv (exit code 1; 77: no nvcc)
     tools/sass_counts.py --write  writes it anew
