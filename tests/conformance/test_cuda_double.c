@@ -72,13 +72,94 @@ static void little_shared_memory(void **state)
     memset(&amm_double_settings, 0, sizeof amm_double_settings);
 }
 
+/* One config of 300 items, so that score and sweep refuse; what a call says when the device fails. */
+static void failures(void **state)
+{
+    (void)state;
+    const amm_engine_options options = { 1, 0 };
+    const amm_instance_shape shape = {
+        .items = 300, .stages = 3, .a = 7, .cost = 40, .classes = 1, .entries = 1
+    };
+    amm_problem_builder builder;
+    amm_engine *engine = NULL;
+    amm_solved solved;
+    uint16_t cuts[4];
+    int64_t upper = AMM_TICKS_NONE;
+    uint64_t seed = 9;
+    assert_int_equal(amm_problem_open(&builder, test_context(), 300), AMM_OK);
+    assert_int_equal(amm_instance_add(&builder, &shape, &seed, 1), AMM_OK);
+    const amm_engine_options threads = { 2, 0 };
+    const amm_engine_options device = { 1, 1 };
+    const amm_backend *b = &amm_backend_cuda;
+    assert_int_equal(b->open(&engine, test_context(), &builder.view, &threads), AMM_INPUT);
+    assert_int_equal(b->open(&engine, test_context(), &builder.view, &device), AMM_INPUT);
+    amm_double_settings.memory_bytes = 4000;
+    assert_int_equal(b->open(&engine, test_context(), &builder.view, &options), AMM_NO_MEMORY);
+    assert_null(engine);
+    amm_double_settings.memory_bytes = 100000;
+    assert_int_equal(b->open(&engine, test_context(), &builder.view, &options), AMM_OK);
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_OK);
+    amm_place from = { 0, 0 };
+    const amm_place to = { 1, 0 };
+    amm_sweep_count count = { 0, 0 };
+    amm_top top = { 0, 0, NULL };
+    assert_int_equal(b->sweep(engine, &top, &count, &from, to, upper), AMM_LIMIT);
+    const amm_score_batch batch = { 0, NULL, NULL, 0 };
+    assert_int_equal(b->score(engine, NULL, &top, &batch), AMM_LIMIT);
+    amm_double_settings.fail_at_launch = 2;
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_UNAVAILABLE);
+    assert_int_equal(b->bound(engine, &upper, 0, 1), AMM_UNAVAILABLE); /* it stays lost */
+    b->close(engine);
+    amm_double_settings.fail_at_launch = 0;
+    amm_double_settings.memory_bytes = 28000; /* the problem, but no scratch */
+    assert_int_equal(b->open(&engine, test_context(), &builder.view, &options), AMM_OK);
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_LIMIT);
+    b->close(engine);
+    memset(&amm_double_settings, 0, sizeof amm_double_settings);
+    amm_problem_close(&builder);
+}
+
+/* Memory of the host runs out at every place in turn: a status, nothing lost. */
+static void failing_memory(void **state)
+{
+    (void)state;
+    const amm_engine_options options = { 1, 0 };
+    const amm_instance_shape shape = {
+        .items = 8, .stages = 3, .a = 7, .cost = 40, .classes = 1, .entries = 1
+    };
+    amm_problem_builder builder;
+    uint64_t seed = 9;
+    assert_int_equal(amm_problem_open(&builder, test_context(), 8), AMM_OK);
+    assert_int_equal(amm_instance_add(&builder, &shape, &seed, 1), AMM_OK);
+    for (int64_t n = 0;; n++) {
+        failing_allocator counts = { .fail_at = n };
+        const amm_context context = { failing_allocator_make(&counts) };
+        amm_engine *engine = NULL;
+        int64_t bound = 0;
+        counts.fail_at = n;
+        counts.calls = 0;
+        counts.live = 0;
+        amm_status status = amm_backend_cuda.open(&engine, &context, &builder.view, &options);
+        if (status == AMM_OK) {
+            status = amm_backend_cuda.bound(engine, &bound, 0, 1);
+            amm_backend_cuda.close(engine);
+        }
+        assert_int_equal(counts.live, 0);
+        if (status == AMM_OK) {
+            assert_true(n > 10);
+            break;
+        }
+        assert_int_equal(status, AMM_NO_MEMORY);
+    }
+    amm_problem_close(&builder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(small_problems),
-        cmocka_unit_test(middle_problems),
-        cmocka_unit_test(long_problems),
-        cmocka_unit_test(little_shared_memory),
+        cmocka_unit_test(small_problems), cmocka_unit_test(middle_problems),
+        cmocka_unit_test(long_problems),  cmocka_unit_test(little_shared_memory),
+        cmocka_unit_test(failures),       cmocka_unit_test(failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
