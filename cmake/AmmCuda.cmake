@@ -28,3 +28,33 @@ else()
   endif()
 endif()
 message(STATUS "CUDA: ${AMM_CUDA_PROBE}")
+
+# The backend's module. Instrumented builds go without: nvcc links no sanitizer.
+set(AMM_CUDA_MODULE_BUILT 0)
+if(AMM_NVCC AND NOT AMM_SANITIZE AND NOT AMM_COVERAGE AND NOT AMM_FUZZ)
+  set(AMM_CUDA_MODULE_BUILT 1)
+endif()
+file(RELATIVE_PATH AMM_LIBRARY_FROM_PROGRAM
+  "${CMAKE_INSTALL_FULL_BINDIR}" "${CMAKE_INSTALL_FULL_LIBDIR}")
+set(AMM_CUDA_ARCHITECTURES "" CACHE STRING
+  "Compute capabilities of the module, as 80;90; empty: all common ones that nvcc knows")
+
+# amm_cuda_targets(OUT): -gencode flags for those architectures, and PTX of the newest for later devices.
+function(amm_cuda_targets out)
+  set(wanted ${AMM_CUDA_ARCHITECTURES})
+  if(NOT wanted)
+    execute_process(COMMAND "${AMM_NVCC}" --list-gpu-code OUTPUT_VARIABLE known ERROR_QUIET)
+    foreach(arch 80 86 89 90 100 120)
+      if(known MATCHES "sm_${arch}[^0-9]")
+        list(APPEND wanted ${arch})
+      endif()
+    endforeach()
+  endif()
+  set(flags "")
+  foreach(arch IN LISTS wanted)
+    list(APPEND flags "-gencode=arch=compute_${arch},code=sm_${arch}")
+    set(newest ${arch})
+  endforeach()
+  list(APPEND flags "-gencode=arch=compute_${newest},code=compute_${newest}")
+  set(${out} "${flags}" PARENT_SCOPE)
+endfunction()

@@ -22,6 +22,11 @@ endforeach()
 if(TARGET ammeter_cli)
   install(TARGETS ammeter_cli)
 endif()
+if(TARGET ammeter_cuda)
+  install(FILES "$<TARGET_PROPERTY:ammeter_cuda,AMM_FILE>" DESTINATION "${CMAKE_INSTALL_LIBDIR}"
+    PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ
+      WORLD_EXECUTE)
+endif()
 
 configure_package_config_file(
   "${PROJECT_SOURCE_DIR}/cmake/ammeterConfig.cmake.in" "${package_build_dir}/ammeterConfig.cmake"

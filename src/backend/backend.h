@@ -7,7 +7,7 @@
 #include "backend/top.h"
 
 enum {
-    AMM_BACKEND_VERSION = 2,
+    AMM_BACKEND_VERSION = 3,
     AMM_MAX_SCORE_ITEMS = 255 /* candidates are given as bytes */
 };
 
@@ -53,6 +53,13 @@ typedef struct amm_sweep_count {
     uint64_t covered; /* partitions decided: scored, outside a window, or above a limit */
 } amm_sweep_count;
 
+/* What a device can do at most, measured: rates that kernels are compared with. */
+typedef struct amm_ceiling {
+    const char *name; /* static */
+    const char *unit;
+    double value;
+} amm_ceiling;
+
 typedef struct amm_backend {
     int32_t version; /* AMM_BACKEND_VERSION it was written for */
     const char *name;
@@ -90,6 +97,11 @@ typedef struct amm_backend {
      * config with 2^63 partitions. */
     amm_status (*sweep)(amm_engine *engine, amm_top *top, amm_sweep_count *count, amm_place *from,
                         amm_place to, int64_t upper);
+
+    /* OPTIONAL (NULL: none). Measures limits of the device, some seconds; at most `capacity` of them.
+     * Errors: UNAVAILABLE, INPUT, NO_MEMORY. */
+    amm_status (*ceilings)(amm_ceiling *out, int32_t capacity, int32_t *count,
+                           const amm_context *context, const amm_engine_options *options);
 } amm_backend;
 
 struct amm_engine {

@@ -1,6 +1,7 @@
 #include "backend/backend.h"
 #include "backend/cpu_ref/cpu_ref.h"
 #include "backend/cpu_simd/cpu_simd.h"
+#include "backend/module.h"
 
 #include <string.h>
 
@@ -21,16 +22,10 @@ static const amm_backend *find_simd(const char **note)
     return amm_simd_note(note) ? &amm_backend_cpu_simd : NULL;
 }
 
-static const amm_backend *find_cuda(const char **note)
-{
-    *note = "not part of this version; cpu/ref gives the same results";
-    return NULL;
-}
-
 static const known list[] = {
     { "cpu/simd", find_simd }, /* the first is taken when none is named */
     { "cpu/ref", find_ref },
-    { "cuda", find_cuda },
+    { "cuda", amm_module_find_cuda },
 };
 enum { KNOWN = sizeof list / sizeof list[0] };
 

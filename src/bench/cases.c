@@ -246,8 +246,8 @@ static operations operations_of(const amm_workload *w, double passes)
     return (operations){ 0.0, 0.0, 0.0, config_bytes(w) };
 }
 
-static void bind_rate(double *ceiling, amm_ceiling *binding, amm_ceiling rate, double count,
-                      double per_s)
+static void bind_rate(double *ceiling, amm_bench_ceiling *binding, amm_bench_ceiling rate,
+                      double count, double per_s)
 {
     if (count > 0.0 && per_s > 0.0 && (*ceiling == 0.0 || per_s / count < *ceiling)) {
         *ceiling = per_s / count;
@@ -257,7 +257,7 @@ static void bind_rate(double *ceiling, amm_ceiling *binding, amm_ceiling rate, d
 
 /* The fastest way to look up: a table longer than the register's takes several permutations; a gather
  * takes lanes from memory, a plain load one number however wide it could be. */
-static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_ceiling *way)
+static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_bench_ceiling *way)
 {
     int32_t entries = 0;
     int32_t vector_bytes = 0;
@@ -277,10 +277,10 @@ static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_ceil
 }
 
 double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double passes,
-                            amm_ceiling *binding)
+                            amm_bench_ceiling *binding)
 {
     double ceiling = 0.0;
-    amm_ceiling way = AMM_CEILING_COUNT;
+    amm_bench_ceiling way = AMM_CEILING_COUNT;
     const operations x = operations_of(w, passes);
     *binding = AMM_CEILING_COUNT;
     if (r->per_s[AMM_CEILING_FMA] <= 0.0) {

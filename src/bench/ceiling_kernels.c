@@ -100,7 +100,7 @@ const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes)
     return best_isa()->name;
 }
 
-double amm_ceiling_kernel(amm_ceiling rate, int64_t rounds)
+double amm_ceiling_kernel(amm_bench_ceiling rate, int64_t rounds)
 {
     static const float from[FLOATS]; /* read only: all threads share it */
     const isa *x = best_isa();
@@ -136,7 +136,7 @@ const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes)
     return "unknown";
 }
 
-double amm_ceiling_kernel(amm_ceiling rate, int64_t rounds)
+double amm_ceiling_kernel(amm_bench_ceiling rate, int64_t rounds)
 {
     (void)rate;
     (void)rounds;

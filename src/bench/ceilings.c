@@ -12,7 +12,7 @@ enum { WAIT, GO, QUIT };
 
 /* What the threads of a measurement share. */
 typedef struct crew {
-    amm_ceiling rate;
+    amm_bench_ceiling rate;
     int64_t rounds; /* of each */
     atomic_int signal, ready;
 } crew;
@@ -32,7 +32,7 @@ static void *work(void *payload)
 }
 
 /* Seconds until all have done their rounds; the caller is one of them. */
-static amm_status time_crew(double *out, amm_ceiling rate, int64_t rounds, int32_t threads)
+static amm_status time_crew(double *out, amm_bench_ceiling rate, int64_t rounds, int32_t threads)
 {
     pthread_t others[MOST_THREADS];
     crew c = { .rate = rate, .rounds = rounds };
@@ -58,7 +58,7 @@ static amm_status time_crew(double *out, amm_ceiling rate, int64_t rounds, int32
                           started + 1);
 }
 
-static amm_status measure(double *out, amm_ceiling rate, int32_t threads, double seconds)
+static amm_status measure(double *out, amm_bench_ceiling rate, int32_t threads, double seconds)
 {
     const double per_round = amm_ceiling_kernel(rate, 1);
     double best_s = HUGE_VAL;
@@ -87,7 +87,7 @@ amm_status amm_ceilings_measure(amm_ceilings *out, int32_t threads, double secon
     }
     out->threads = threads;
     for (int32_t k = 0; k < (int32_t)AMM_CEILING_COUNT; k++) {
-        AMM_TRY(measure(&out->per_s[k], (amm_ceiling)k, threads, seconds / TRIES));
+        AMM_TRY(measure(&out->per_s[k], (amm_bench_ceiling)k, threads, seconds / TRIES));
     }
     return AMM_OK;
 }

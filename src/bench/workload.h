@@ -15,12 +15,12 @@
     X(GATHER, "gather", "lanes/s", "look-ups in memory that stays in L1")                          \
     X(LOAD, "load", "bytes/s", "vector loads that stay in L1")
 
-typedef enum amm_ceiling {
+typedef enum amm_bench_ceiling {
 #define AMM_CEILING_ENUM(name, word, unit, what) AMM_CEILING_##name,
     AMM_CEILING_LIST(AMM_CEILING_ENUM)
 #undef AMM_CEILING_ENUM
         AMM_CEILING_COUNT
-} amm_ceiling;
+} amm_bench_ceiling;
 
 typedef struct amm_ceilings {
     int32_t threads;
@@ -36,7 +36,7 @@ const char *amm_ceilings_isa(int32_t *permute_entries, int32_t *vector_bytes);
 amm_status amm_ceilings_measure(amm_ceilings *out, int32_t threads, double seconds);
 
 /* One kernel: at least `rounds` rounds; returns how many lanes or bytes a round takes. */
-double amm_ceiling_kernel(amm_ceiling rate, int64_t rounds);
+double amm_ceiling_kernel(amm_bench_ceiling rate, int64_t rounds);
 
 /* ---- clocks ------------------------------------------------------------------------------------ */
 
@@ -100,7 +100,7 @@ amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const am
 /* Most units per second that the rates allow: the operations of a unit over the rate of each, the
  * scarcest one (docs/cli.md, "bench"). 0: not known. `passes`: dynamic programmes of a solve. */
 double amm_workload_ceiling(const amm_workload *workload, const amm_ceilings *rates, double passes,
-                            amm_ceiling *binding);
+                            amm_bench_ceiling *binding);
 
 /* ---- figures ----------------------------------------------------------------------------------- */
 
@@ -113,7 +113,7 @@ typedef struct amm_figure {
     bool cpu_time;
     double value, covered_value; /* units per second, of the median */
     double ceiling;              /* 0: none */
-    amm_ceiling binding;
+    amm_bench_ceiling binding;
     double median_s, spread; /* of the repeats; spread: (largest - smallest) / median */
     uint64_t amount, checksum;
 } amm_figure;

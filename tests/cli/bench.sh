@@ -60,7 +60,7 @@ mistake "did you mean '--quick'" --quickly
 run 3 bench --quick --backend cpu/ref --threads 2
 is_empty "$out"
 one_line_error "cpu/ref runs on 1"
-for name in $("$AMMETER" doctor | sed -n 's/^\(backends\)\? *\([a-z]*[/a-z]*\) *: no .*/\2/p'); do
+for name in $("$AMMETER" doctor | sed -n 's/^\(backends\)\? *\([a-z]*[/a-z]*\) *no : .*/\2/p'); do
     run 3 bench --quick --backend "$name"
     one_line_error "backend $name"
 done

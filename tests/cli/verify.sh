@@ -33,7 +33,7 @@ has "$out" '"direct": '
 # Nothing to compare with is not a success: the other backends, or 3.
 code=0
 "$AMMETER" verify --candidates 1000 > "$out" 2> "$err" || code=$?
-if "$AMMETER" doctor | grep -Eq '(cpu/simd|cuda) +: ok'; then
+if "$AMMETER" doctor | grep -Eq '(cpu/simd|cuda) +ok :'; then
     ((code == 0)) || fail "verify with another backend: $code, $(cat "$out" "$err")"
 else
     ((code == 3)) || fail "verify without another backend: $code"
@@ -41,7 +41,7 @@ else
     one_line_error "nothing was compared"
 fi
 "$AMMETER" verify --candidates 1000 --json > default.json 2> "$err"
-for name in $("$AMMETER" doctor | sed -n 's/^\(backends\)\? *\([a-z]*[/a-z]*\) *: no .*/\2/p'); do
+for name in $("$AMMETER" doctor | sed -n 's/^\(backends\)\? *\([a-z]*[/a-z]*\) *no : .*/\2/p'); do
     has default.json "\"name\": \"$name\""
     run 3 verify --backend "$name"
     is_empty "$out"

@@ -240,7 +240,10 @@ static void compare(const amm_result *result, const amm_runs *runs, const amm_ru
     assert_close(plan->time_s, predicted.time_s, SAME, 0.0);
     assert_close(bytes, predicted.memory_gib * 1073741824.0, SAME, 0.0);
     assert_close(plan->flops, predicted.flops, SAME, 0.0);
-    if (isnan(predicted.low_s)) {
+    if (row->assumed != 0) { /* its range covers settings that the strategy states */
+        assert_true(plan->range.low_s >= predicted.low_s * (1.0 - SAME));
+        assert_true(plan->range.high_s <= predicted.high_s * (1.0 + SAME));
+    } else if (isnan(predicted.low_s)) {
         assert_true(isnan(plan->range.low_s));
     } else {
         assert_close(plan->range.low_s, predicted.low_s, SAME, 0.0);

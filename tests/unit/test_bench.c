@@ -111,7 +111,7 @@ static void ceilings_by_hand(void **state)
 {
     (void)state;
     amm_workload w;
-    amm_ceiling by = AMM_CEILING_COUNT;
+    amm_bench_ceiling by = AMM_CEILING_COUNT;
     amm_ceilings rates = { .threads = 1 };
     int32_t entries = 0;
     int32_t vector_bytes = 0;
@@ -151,7 +151,7 @@ static void rates_are_measured(void **state)
     assert_true(strlen(isa) > 2 && entries >= 0);
     assert_int_equal(amm_ceilings_measure(&one, 1, 0.005), AMM_OK);
     for (int32_t k = 0; k < (int32_t)AMM_CEILING_COUNT; k++) {
-        const bool there = amm_ceiling_kernel((amm_ceiling)k, 1) > 0.0;
+        const bool there = amm_ceiling_kernel((amm_bench_ceiling)k, 1) > 0.0;
         assert_true(there == (one.per_s[k] > 0.0));
         assert_true(!there || (one.per_s[k] > 1e7 && one.per_s[k] < 1e13));
     }

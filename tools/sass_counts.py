@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""What nvcc makes of the kernels, without a device: registers, stack and spills of each, and the
+instructions of the inner loops of score and sweep (from nvdisasm, where it is found): all of a
+loop, its rare branches too, so a number to watch, not the cost of a candidate.
+
+    tools/sass_counts.py          checks against cuda/sass_counts.csv (exit code 1; 77: no nvcc)
+    tools/sass_counts.py --write  writes it anew
+
+$NVCC and $NVDISASM name the tools; else they are looked for on PATH and in /usr/local/cuda/bin.
+"""
+import csv
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TABLE = ROOT / "cuda" / "sass_counts.csv"
+ARCHITECTURES = ("sm_80", "sm_90")
+SLACK = 1.05  # of a count in the table
+# Inner loop: the smallest that has so many of an instruction (four candidates at once in both).
+LOOPS = {"score": ("FMNMX", 12), "sweep": ("FFMA", 4)}
+
+
+def find(variable, name):
+    given = os.environ.get(variable)
+    return given or shutil.which(name) or shutil.which(name, path="/usr/local/cuda/bin")
+
+
+def compile_kernels(nvcc, arch, folder):
+    """The cubin, and {kernel: {registers, stack, spill}} as ptxas reports."""
+    source = folder / "kernels.cu"
+    source.write_text('#include "kernels.h"\n')
+    cubin = folder / f"{arch}.cubin"
+    includes = [f"-I{ROOT / part}" for part in ("cuda", "src", "include")]
+    run = subprocess.run(
+        [nvcc, "-std=c++17", f"-arch={arch}", "-O3", "--fmad=false", "-Xptxas", "-v", "-cubin",
+         *includes, "-o", cubin, source], capture_output=True, text=True, check=False)
+    if run.returncode != 0:
+        sys.exit(run.stderr)
+    kernels = {}
+    for line in run.stderr.splitlines():
+        if match := re.search(r"Compiling entry function 'amm_kernel_(\w+)'", line):
+            here = kernels.setdefault(match[1], {})
+        elif match := re.search(r"(\d+) bytes stack frame, (\d+) bytes spill stores", line):
+            here.update(stack=int(match[1]), spill=int(match[2]))
+        elif match := re.search(r"Used (\d+) registers", line):
+            here["registers"] = int(match[1])
+    return cubin, kernels
+
+
+def loops_of(lines):
+    """Bodies of all loops of one kernel: instruction lists between a label and a branch back to it."""
+    instructions, labels = [], {}
+    for line in lines:
+        if match := re.match(r"\s*\.?(L_x_\d+):", line):
+            labels[match[1]] = len(instructions)
+        elif match := re.match(r"\s+/\*[0-9a-f]+\*/\s+(.*?);", line):
+            instructions.append(match[1])
+    for at, text in enumerate(instructions):
+        match = re.search(r"BRA.*?\(?\.(L_x_\d+)\)?", text)
+        if match and labels.get(match[1], at + 1) <= at:
+            yield instructions[labels[match[1]]:at + 1]
+
+
+def loop_size(nvdisasm, cubin, kernel):
+    text = subprocess.run([nvdisasm, "-c", cubin], capture_output=True, text=True, check=True).stdout
+    start = text.index(f".text.amm_kernel_{kernel}:")
+    end = text.find("\n.text.", start + 1)
+    word, least = LOOPS[kernel]
+    sizes = [len(body) for body in loops_of(text[start:end].splitlines())
+             if sum(bool(re.search(rf"\b{word}", one)) for one in body) >= least]
+    return min(sizes) if sizes else None
+
+
+def main():
+    nvcc, nvdisasm = find("NVCC", "nvcc"), find("NVDISASM", "nvdisasm")
+    if not nvcc:
+        print("skipped: no nvcc")
+        sys.exit(77)
+    rows, faults = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        for arch in ARCHITECTURES:
+            cubin, kernels = compile_kernels(nvcc, arch, pathlib.Path(folder))
+            for name, seen in sorted(kernels.items()):
+                if seen["stack"] or seen["spill"]:
+                    faults.append(f"{arch} {name}: {seen['stack']} bytes of stack, {seen['spill']} spilled")
+                rows.append([arch, name, "registers", seen["registers"]])
+            for name in LOOPS if nvdisasm else ():
+                count = loop_size(nvdisasm, cubin, name)
+                if count is None:
+                    faults.append(f"{arch} {name}: inner loop not found")
+                else:
+                    rows.append([arch, name, "loop_instructions", count])
+    if "--write" in sys.argv:
+        with TABLE.open("w", newline="") as out:
+            csv.writer(out, lineterminator="\n").writerows(
+                [["architecture", "kernel", "what", "count"], *rows])
+    else:
+        with TABLE.open(newline="") as table:
+            known = {tuple(row[:3]): float(row[3]) for row in list(csv.reader(table))[1:]}
+        for *key, count in rows:
+            limit = known.get(tuple(key), 0) * SLACK
+            if count > limit:
+                faults.append(f"{' '.join(key)}: {count:g}, allowed up to {limit:g}")
+    for row in rows:
+        print(*row)
+    print(*faults, sep="\n")
+    if not nvdisasm:
+        print("no nvdisasm: instructions were not counted")
+    sys.exit(1 if faults else 0)
+
+
+if __name__ == "__main__":
+    main()
