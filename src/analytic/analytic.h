@@ -44,11 +44,11 @@ typedef struct amm_run {
     double shard_group; /* ranks that share the optimizer states; 1: none */
     int sequence_parallel, recompute, attention, precision;
     const int32_t *stage_recompute; /* [pp] sets, or NULL: `recompute` in every stage */
-    int32_t cp_comm; /* AMM_CP_COMM_..., where cp > 1 */
-    int graph;       /* 0 none, 1 parts of a layer, 2 the whole iteration */
-    int tp_overlap;  /* tensor-parallel transfers overlap their GEMMs */
-    int dp_overlap;  /* gradients and weights travel beside compute, as far as the runtime can */
-    int ep_overlap;  /* dispatch and combine overlap another micro-batch's compute */
+    int32_t cp_comm;                /* AMM_CP_COMM_..., where cp > 1 */
+    int graph;                      /* 0 none, 1 parts of a layer, 2 the whole iteration */
+    int tp_overlap;                 /* tensor-parallel transfers overlap their GEMMs */
+    int dp_overlap; /* gradients and weights travel beside compute, as far as the runtime can */
+    int ep_overlap; /* dispatch and combine overlap another micro-batch's compute */
     int balance_parameters; /* stages cut by parameters instead of blocks */
     int norm_fused;
     int deduplicate;             /* the dispatcher sends one copy per remote domain */

@@ -44,7 +44,7 @@ static void content_of(stage_content *out, const amm_network *n, const amm_run *
 }
 
 static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
-                                 int32_t stage)
+                                 int recompute)
 {
     const int fused = run->attention >= AMM_ATTENTION_FLASH1;
     amm_kept_input in = amm_kept_input_of(x, run->micro_batch * run->seq_len / run->cp,
@@ -56,7 +56,7 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.norm_copy_bytes = run->norm_fused ? 0.0 : m->facts.unfused_norm_kept_bytes;
     in.activation_fused = m->facts.activation_fused;
     in.value_is_view = m->facts.joint_projection;
-    in.recompute = amm_recompute_at(run->recompute, run->stage_recompute, stage);
+    in.recompute = recompute;
     in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
     in.element_bytes = amm_element_bytes(run->precision);
     in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
@@ -88,40 +88,46 @@ static double attention_transient(const amm_run *run, const amm_block_shape *x)
     return scores + amm_context_gathered_bytes(run->cp_comm, run->cp, amm_key_value_bytes(x, run));
 }
 
-static void add_activations(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                            const amm_run *run, const stage_content *c, int32_t stage)
-{
-    for (int32_t k = 0; k < n->kind_count; k++) {
-        if (c->blocks[k] > 0) {
-            const amm_kept_input in = kept_input(m, run, &n->kind[k], stage);
-            const amm_kept kept = amm_kept_block(&in);
-            out->activations += c->blocks[k] * kept.total * in_flight(run, stage);
-            out->working = fmax(out->working, amm_kept_working(&in) * m->facts.working_scale +
-                                                  attention_transient(run, &n->kind[k]));
-        }
-    }
-}
-
-/* The embedding keeps the indices of its rows and a dropout mask for every micro-batch in flight; the
- * head what enters its norm and its GEMM, and the logits. Backward follows forward at once there,
- * unless all forward passes come first. */
-static void add_ends(amm_ledger *out, const amm_network *n, const amm_machine *m,
-                     const amm_run *run, int32_t stage)
+void amm_kept_class_of(amm_kept_class *out, const amm_network *n, const amm_machine *m,
+                       const amm_run *run, int recompute)
 {
     const double tokens = run->micro_batch * run->seq_len / run->cp;
     const double own = run->sequence_parallel ? tokens / run->tp : tokens;
     const double shards = m->facts.vocabulary_parallel_loss > 0.0 ? run->tp : 1.0;
+    const amm_block_shape *last = &n->kind[n->kind_of[n->block_count - 1]];
+    const double mask = last->norm_vectors > 1.0 ? m->facts.dropout_mask_bytes : 0.0;
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        const amm_kept_input in = kept_input(m, run, &n->kind[k], recompute);
+        out->kept[k] = amm_kept_block(&in).total;
+        out->working[k] =
+            amm_kept_working(&in) * m->facts.working_scale + attention_transient(run, &n->kind[k]);
+    }
+    out->embedding = amm_embedding_kept_bytes(tokens, own * n->hidden, mask);
+    out->head = 2.0 * own * n->hidden * amm_element_bytes(run->precision);
+    out->logits = amm_logit_bytes(tokens, n->vocab, m->facts.logit_bytes, shards);
+}
+
+/* What the blocks keep for the micro-batches in flight. The embedding keeps the indices of its rows and
+ * a dropout mask for every one; the head what enters its norm and its GEMM, and the logits: backward
+ * follows forward at once there, unless all forward passes come first. */
+static void add_activations(amm_ledger *out, const amm_network *n, const amm_run *run,
+                            const amm_kept_class *kept, const stage_content *c, int32_t stage)
+{
+    const double held = in_flight(run, stage);
     const double heads = (run->schedule == AMM_SCHEDULE_GPIPE ? run->micro_batches : 1.0) *
                          (1.0 + n->prediction_layers);
-    const amm_block_shape *x = &n->kind[n->kind_of[n->block_count - 1]];
-    const double mask = x->norm_vectors > 1.0 ? m->facts.dropout_mask_bytes : 0.0;
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        if (c->blocks[k] > 0) {
+            out->activations += c->blocks[k] * kept->kept[k] * held;
+            out->working = fmax(out->working, kept->working[k]);
+        }
+    }
     if (stage == 0) {
-        out->activations +=
-            in_flight(run, stage) * amm_embedding_kept_bytes(tokens, own * n->hidden, mask);
+        out->activations += held * kept->embedding;
     }
     if (stage == (int32_t)run->pp - 1) {
-        out->activations += heads * 2.0 * own * n->hidden * amm_element_bytes(run->precision);
-        out->logits = heads * amm_logit_bytes(tokens, n->vocab, m->facts.logit_bytes, shards);
+        out->activations += heads * kept->head;
+        out->logits = heads * kept->logits;
     }
 }
 
@@ -133,6 +139,16 @@ static double communicators(const amm_run *run)
 
 void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
                        const amm_run *run, int32_t stage, const int32_t *blocks)
+{
+    amm_kept_class kept;
+    amm_kept_class_of(&kept, n, m, run,
+                      amm_recompute_at(run->recompute, run->stage_recompute, stage));
+    amm_kept_memory(out, n, m, run, &kept, stage, blocks);
+}
+
+void amm_kept_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run, const amm_kept_class *kept, int32_t stage,
+                     const int32_t *blocks)
 {
     const amm_states states = states_of(m, run);
     const double ranks = run->dp * run->cp;
@@ -147,8 +163,7 @@ void amm_blocks_memory(amm_ledger *out, const amm_network *n, const amm_machine 
     out->weights = dense.weights * c.dense + expert.weights * c.expert;
     out->gradients = dense.gradients * c.dense + expert.gradients * c.expert;
     out->optimizer = dense.optimizer * c.dense + expert.optimizer * c.expert;
-    add_activations(out, n, m, run, &c, stage);
-    add_ends(out, n, m, run, stage);
+    add_activations(out, n, run, kept, &c, stage);
     if (run->sharding >= AMM_SHARDING_PARAMETERS) { /* the layer in use and the one prefetched */
         out->gathered = amm_gathered_bytes(&states, 2.0 * c.block, c.block);
     }

@@ -57,11 +57,30 @@ double amm_expert_shards(const amm_run *run);
 /* One transfer of a micro-batch between stages, one way. */
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 
+/* What all transfers between stages add to a step. */
+double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
+
+/* Adding a micro-batch's gradients to those before. */
+double amm_accumulation_seconds(const amm_machine *m, const amm_run *run, double parameters);
+
 /* FLOP of the model per step: no recomputation, causal attention counted half. */
 double amm_model_flops(const amm_network *n, const amm_run *run);
 
 /* Blocks of a stage: the run's, else even. */
 int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage);
+
+/* Bytes that one micro-batch leaves in a block of each kind under a set of modules, what working on one
+ * takes besides, and the same of the ends: what a ledger needs of a run besides its pipeline and sharding. */
+typedef struct amm_kept_class {
+    double kept[AMM_MAX_BLOCK_KINDS], working[AMM_MAX_BLOCK_KINDS];
+    double embedding, head, logits;
+} amm_kept_class;
+void amm_kept_class_of(amm_kept_class *out, const amm_network *n, const amm_machine *m,
+                       const amm_run *run, int recompute);
+/* amm_blocks_memory of a stage with that class. */
+void amm_kept_memory(amm_ledger *out, const amm_network *n, const amm_machine *m,
+                     const amm_run *run, const amm_kept_class *kept, int32_t stage,
+                     const int32_t *blocks);
 
 void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m,
                      const amm_run *run);

@@ -206,9 +206,9 @@ double amm_end_parameters(const amm_network *n, const amm_run *run, int first, i
 /* ---- stages ---------------------------------------------------------------------------------- */
 
 /* Gradients of a micro-batch are added to those of the ones before. */
-static double accumulation_s(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
+double amm_accumulation_seconds(const amm_machine *m, const amm_run *run, double parameters)
 {
-    const double bytes = m->facts.accumulation_bytes * (s->parameters + s->expert_parameters);
+    const double bytes = m->facts.accumulation_bytes * parameters;
     return run->sharding == AMM_SHARDING_PARAMETERS ? 0.0 : amm_traffic_time(&m->rates, bytes);
 }
 
@@ -302,7 +302,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
             s->blocks += extra;
         }
-        s->backward_s += accumulation_s(m, run, s);
+        s->backward_s += amm_accumulation_seconds(m, run, s->parameters + s->expert_parameters);
         s->forward_s += 0.5 * m->facts.micro_batch_host_s;
         s->backward_s += 0.5 * m->facts.micro_batch_host_s;
     }
@@ -516,6 +516,18 @@ static double tied_seconds(const amm_network *n, const amm_machine *m, const amm
                : 0.0;
 }
 
+/* Fill and drain once each way; then v messages each way per micro-batch, of which a share shows. */
+static double boundaries_of(const amm_machine *m, const amm_run *run, double transfer)
+{
+    const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
+    return 2.0 * transfer * ((run->pp - 1.0) + exposed * (run->micro_batches - 1.0) * run->vpp);
+}
+
+double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    return boundaries_of(m, run, amm_transfer_seconds(n, m, run));
+}
+
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
 {
     amm_stages stages;
@@ -546,13 +558,12 @@ void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_netwo
     const amm_stage_seconds *s = &stages->stage[slow];
     const double G = run->micro_batches;
     const double slowest = s->forward_s + s->backward_s;
-    const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
     out->tp_s = G * s->tp_s;
     out->cp_s = G * s->cp_s;
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp * bubble_share(run, s);
-    out->pp_s = 2.0 * transfer * ((run->pp - 1.0) + exposed * (G - 1.0) * run->vpp);
+    out->pp_s = boundaries_of(m, run, transfer);
     out->other_s =
         m->facts.step_host_s + fmax(tied_seconds(n, stages->stage[0].machine, run),
                                     tied_seconds(n, stages->stage[stages->count - 1].machine, run));

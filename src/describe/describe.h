@@ -98,6 +98,18 @@ typedef struct amm_model {
         *given; /* what this one was made from at another seq_len; NULL: itself */
 } amm_model;
 
+/* What degrees have to divide, over all blocks of a model. */
+enum { AMM_MAX_KEY_HEADS = 8 };
+typedef struct amm_block_counts {
+    int32_t blocks;
+    int64_t heads, experts; /* greatest common divisors; experts 1: none, heads 0: no block */
+    int32_t
+        key_head_count; /* numbers of key heads that occur, those of latent attention not counted;
+                               past the room: more than the analytic model takes */
+    int64_t key_heads[AMM_MAX_KEY_HEADS];
+} amm_block_counts;
+void amm_block_counts_of(amm_block_counts *out, const amm_model *model);
+
 /* ---- device, runtime ------------------------------------------------------------------------- */
 
 /* A fitted or sourced number. */

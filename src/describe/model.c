@@ -1,5 +1,7 @@
 #include "describe/check.h"
 
+#include <string.h>
+
 int64_t amm_model_parameters(const amm_model *model)
 {
     int64_t sum = 0; /* at most 2^53: amm_model_check */
@@ -114,6 +116,48 @@ amm_status amm_model_check(const amm_model *model, const char *file)
                           "needs a block to be like, the model has none");
     }
     return model->amp.present ? check_amp(model, file) : AMM_OK;
+}
+
+/* ---- what degrees divide ----------------------------------------------------------------------- */
+
+static int64_t common(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+static void count_key_heads(amm_block_counts *out, int64_t heads)
+{
+    for (int32_t k = 0; k < out->key_head_count; k++) {
+        if (out->key_heads[k] == heads) {
+            return;
+        }
+    }
+    if (out->key_head_count < AMM_MAX_KEY_HEADS) {
+        out->key_heads[out->key_head_count++] = heads;
+    }
+}
+
+void amm_block_counts_of(amm_block_counts *out, const amm_model *model)
+{
+    memset(out, 0, sizeof *out);
+    for (int32_t l = 0; l < model->layer_count; l++) {
+        const amm_block_shape *x = &model->layers[l].shape;
+        if (model->layers[l].kind != AMM_LAYER_BLOCK) {
+            continue;
+        }
+        out->blocks++;
+        out->heads = common(out->heads, (int64_t)x->heads);
+        out->experts = common(out->experts, (int64_t)x->experts);
+        if (x->kv_rank <= 0.0) {
+            count_key_heads(out, (int64_t)x->kv_heads);
+        }
+    }
+    out->experts = out->experts > 0 ? out->experts : 1;
 }
 
 /* ---- at another sequence length -------------------------------------------------------------- */

@@ -606,7 +606,7 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
                         (int)AMM_RESULT_NO_RUN_INFO);
     }
     amm_arena_init(&scratch, result->context);
-    amm_status status = amm_layout_init(&w.layout, &scratch, result->spec->problem.cluster);
+    amm_status status = amm_layout_init(&w.layout, &scratch, &result->spec->problem);
     if (status == AMM_OK && w.analytic) {
         status = find_runtimes(&w, &scratch);
     }

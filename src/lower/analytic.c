@@ -78,6 +78,9 @@ static amm_status count_blocks(amm_analytic *a, amm_arena *arena, const amm_mode
             before[l + 1] = before[l] + (block && a->network.kind_of[b] == k ? 1 : 0);
         }
     }
+    for (int32_t k = 0; k < kinds; k++) {
+        a->kind_blocks[k] = a->kinds_before[(size_t)k * n + (size_t)layers];
+    }
     return AMM_OK;
 }
 
@@ -90,7 +93,8 @@ amm_status amm_analytic_init(amm_lowered *lowered)
         return AMM_NO_MEMORY;
     }
     a->classes = amm_arena_alloc(arena, AMM_ROW_BUCKETS, sizeof *a->classes);
-    if (a->classes == NULL) {
+    a->even = amm_arena_alloc(arena, AMM_MAX_STAGES + 1, sizeof *a->even);
+    if (a->classes == NULL || a->even == NULL) {
         return AMM_NO_MEMORY;
     }
     AMM_TRY(amm_network_of(&a->network, arena, problem->model, problem->model->name));
@@ -241,6 +245,7 @@ static void fill_class(amm_analytic *a, amm_layer_class *x)
     for (int32_t k = 0; k < kinds; k++) {
         x->kind[a->probe.kind_of[k]] = s->stage[k + 2];
     }
+    amm_kept_class_of(&x->kept, &a->network, &a->machine, &run, run.recompute);
     const double none = stage_s(&x->empty);
     x->layers_s = stage_s(&x->embedding) + stage_s(&x->head) - 2.0 * none;
     x->longest_s = fmax(stage_s(&x->embedding), stage_s(&x->head)) - none;
@@ -438,60 +443,6 @@ int32_t amm_fastest_set(const amm_lowered *lowered, const amm_config *config, in
 }
 
 /* ---- tables ---------------------------------------------------------------------------------- */
-
-/* Every layer at its fastest set: sum, maximum, and what every stage costs. */
-typedef struct fastest_layers {
-    double layers_s, longest_s, none_s;
-} fastest_layers;
-
-static fastest_layers fastest_of(const amm_analytic *a)
-{
-    const int32_t kinds = a->network.kind_count;
-    fastest_layers f = { 0.0, 0.0, 0.0 };
-    for (int32_t i = -2; i < kinds; i++) { /* embedding, head, kinds */
-        double least = HUGE_VAL;
-        for (int32_t k = 0; k < a->choice_count; k++) {
-            const amm_layer_class *x = a->choice_classes[k];
-            const amm_stage_seconds *layer = i == -2   ? &x->embedding
-                                             : i == -1 ? &x->head
-                                                       : &x->kind[i];
-            f.none_s = stage_s(&x->empty);
-            least = fmin(least, stage_s(layer) - f.none_s);
-        }
-        f.longest_s = fmax(f.longest_s, least);
-        f.layers_s +=
-            least * (i < 0 ? 1.0 : a->kinds_before[(size_t)(i + 1) * (size_t)(a->layers + 1) - 1]);
-    }
-    return f;
-}
-
-static amm_status fastest_layers_of(amm_lowered *lowered, fastest_layers *out, const amm_config *c)
-{
-    const amm_layer_class *x = NULL;
-    if (amm_config_is_open(c)) {
-        AMM_TRY(amm_choice_classes(lowered, c));
-        *out = fastest_of(lowered->analytic);
-        return AMM_OK;
-    }
-    AMM_TRY(amm_layer_class_of(lowered->analytic, &lowered->arena, &x, c));
-    out->layers_s = x->layers_s;
-    out->longest_s = x->longest_s;
-    out->none_s = stage_s(&x->empty);
-    return AMM_OK;
-}
-
-amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *c,
-                              const amm_step *even)
-{
-    fastest_layers f;
-    AMM_TRY(fastest_layers_of(lowered, &f, c));
-    const double p = c->pp;
-    const double G = (double)c->micro_batches;
-    const double longest = fmax(f.longest_s, f.layers_s / p) + f.none_s;
-    *out = (G - 1.0) * longest + f.layers_s + p * f.none_s + even->pp_s + even->other_s;
-    *out *= 1.0 - 1e-12; /* summed in another order than the step */
-    return AMM_OK;
-}
 
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *c)
 {

@@ -2,16 +2,30 @@
 
 #include <math.h>
 
-amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster *cluster)
+static int32_t common(int32_t a, int32_t b)
 {
+    while (b > 0) {
+        const int32_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
+
+amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_problem_desc *problem)
+{
+    const amm_cluster *cluster = problem->cluster;
     out->cluster = cluster;
+    amm_block_counts_of(&out->counts, problem->model);
     out->node_of = amm_arena_alloc(arena, (size_t)cluster->device_count, sizeof *out->node_of);
     out->type_of = amm_arena_alloc(arena, (size_t)cluster->device_count, sizeof *out->type_of);
     if (out->node_of == NULL || out->type_of == NULL) {
         return AMM_NO_MEMORY;
     }
     int32_t device = 0;
+    out->common_devices = 0;
     for (int32_t n = 0; n < cluster->node_count; n++) {
+        out->common_devices = common(out->common_devices, cluster->nodes[n].device_count);
         for (int32_t k = 0; k < cluster->nodes[n].device_count; k++) {
             out->node_of[device] = n;
             out->type_of[device++] = cluster->nodes[n].device_type[k];
@@ -22,12 +36,7 @@ amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster 
 
 bool amm_layout_tensor_fits(const amm_layout *layout, int32_t tp)
 {
-    for (int32_t n = 0; n < layout->cluster->node_count; n++) {
-        if (layout->cluster->nodes[n].device_count % tp != 0) {
-            return false;
-        }
-    }
-    return true;
+    return layout->common_devices % tp == 0;
 }
 
 /* ---- flows: who leaves and enters each node at the same time --------------------------------- */

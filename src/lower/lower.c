@@ -334,9 +334,8 @@ amm_status amm_lower_init(amm_lowered *out, const amm_context *context,
     amm_arena_init(&out->scratch, context);
     out->problem = problem;
     out->rows = amm_arena_alloc(&out->arena, AMM_ROW_BUCKETS, sizeof(amm_row *));
-    amm_status status = out->rows == NULL
-                            ? AMM_NO_MEMORY
-                            : amm_layout_init(&out->layout, &out->arena, problem->cluster);
+    amm_status status =
+        out->rows == NULL ? AMM_NO_MEMORY : amm_layout_init(&out->layout, &out->arena, problem);
     if (status == AMM_OK && problem->profile == NULL) {
         status = amm_analytic_init(out);
     }

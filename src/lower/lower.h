@@ -27,8 +27,10 @@ typedef struct amm_config {
 /* Where the ranks of a strategy live: rank = t + tp d + tp dp p, tensor fastest. */
 typedef struct amm_layout {
     const amm_cluster *cluster;
-    int32_t *node_of; /* [devices] of a global device index */
-    int32_t *type_of; /* [devices] */
+    int32_t *node_of;        /* [devices] of a global device index */
+    int32_t *type_of;        /* [devices] */
+    int32_t common_devices;  /* of all nodes: what tp divides */
+    amm_block_counts counts; /* of the model that is laid out */
 } amm_layout;
 
 /* Effective bandwidths of one config, after efficiencies and sharing of NICs. */
@@ -48,7 +50,10 @@ typedef struct amm_layer_class {
     amm_config key; /* what does not matter is 0 */
     amm_stage_seconds empty, embedding, head, kind[AMM_MAX_BLOCK_KINDS]; /* stages of one layer */
     double layers_s, longest_s; /* sum, maximum; without what every stage costs */
+    amm_kept_class kept;
 } amm_layer_class;
+
+typedef struct amm_even_stages amm_even_stages;
 
 /* A problem without a profile as the analytic model sees it. */
 typedef struct amm_analytic {
@@ -58,8 +63,10 @@ typedef struct amm_analytic {
     amm_run run;       /* what all strategies have in common */
     double room_bytes; /* of a device, after the margin */
     int32_t layers;
-    int32_t *blocks_before; /* [layers + 1] blocks among the first layers */
-    int32_t *kinds_before;  /* [kinds][layers + 1] */
+    int32_t *blocks_before;                  /* [layers + 1] blocks among the first layers */
+    int32_t *kinds_before;                   /* [kinds][layers + 1] */
+    double kind_blocks[AMM_MAX_BLOCK_KINDS]; /* of the whole network */
+    const amm_even_stages **even;            /* [AMM_MAX_STAGES + 1] by pp; NULL: not met yet */
     amm_layer_class **classes;
     const amm_layer_class *current; /* of the rows being filled */
     /* What stages of an open config choose among, and the classes of the config at hand. */
@@ -166,12 +173,19 @@ amm_status amm_choice_classes(amm_lowered *lowered, const amm_config *config);
  * ones: the first. */
 int32_t amm_fastest_set(const amm_lowered *lowered, const amm_config *config, int32_t stage,
                         int32_t first, int32_t end);
+/* What composing a config's classes tells of it (compose.c); c->stage_recompute NULL. */
+typedef struct amm_composed {
+    double floor_s; /* no partition of the config, with any sets, is faster */
+    double
+        short_bytes; /* of the stage of the even cut that misses most, at the sets that need least;
+                           <= 0: the even cut fits */
+    int32_t stage;
+    bool hopeless; /* surely no partition fits */
+} amm_composed;
+amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config *config);
 /* Whether any partition (of an open config: with any sets) fits, exact: stages from the first, each as
  * long as it can be. */
 bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config);
-/* A number that the step time of no partition (and no sets) undercuts; `even`: step of the even cut. */
-amm_status amm_analytic_floor(amm_lowered *lowered, double *out, const amm_config *config,
-                              const amm_step *even);
 /* The part of a config's time that neither cuts nor sets change. */
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *config);
 /* Tables of a config without a profile (pp > 1, vpp 1) with one set, the one of the current class, in
@@ -186,7 +200,7 @@ void amm_fill_window(const amm_lowered *lowered, int32_t *first, int32_t stage,
                      const amm_config *config);
 
 /* links.c */
-amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_cluster *cluster);
+amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_problem_desc *problem);
 amm_status amm_links_of(amm_links *out, amm_arena *arena, const amm_layout *layout,
                         const amm_config *config);
 

@@ -60,7 +60,7 @@ amm_status amm_search_amp(amm_result *result, const amm_plan_options *options)
     amm_status status = AMM_OK;
     double best_s = -1.0;
     AMM_TRY(amm_space_open(&space, &result->arena, problem));
-    AMM_TRY(amm_layout_init(&layout, &result->arena, problem->cluster));
+    AMM_TRY(amm_layout_init(&layout, &result->arena, problem));
     AMM_TRY(amm_amp_lower(&amp, &result->arena, problem));
     amm_count_dropped(result, &space);
     for (uint64_t index = 0; index < space.count && status == AMM_OK; index++) {

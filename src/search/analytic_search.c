@@ -27,12 +27,6 @@ typedef struct search {
 
 /* ---- first look: every config's even cut ------------------------------------------------------- */
 
-static void reject_memory(search *s, const amm_config *config, const amm_analytic_cost *cost)
-{
-    s->result->rejected[AMM_REJECT_MEMORY].count++;
-    amm_note_nearest(s->result, config, cost->short_bytes, cost->stage);
-}
-
 static amm_status keep(search *s, const candidate *one)
 {
     if (s->count == s->capacity) {
@@ -48,32 +42,41 @@ static amm_status keep(search *s, const candidate *one)
     return AMM_OK;
 }
 
-static amm_status look(search *s, const amm_config *config)
+/* The step of the even cut, with the sets that are best there. */
+static amm_status look_at_even(search *s, const amm_config *config, candidate *one)
 {
     amm_analytic_cost even;
-    candidate one = { config->index, 0.0, HUGE_VAL };
-    const bool direct = amm_analytic_is_direct(config);
     double gain_s = 0.0;
     amm_even_cuts(&s->lowered, s->cuts, config);
     AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, &gain_s));
     const amm_config chosen = amm_config_with_sets(config, s->sets);
-    amm_analytic_short(&s->lowered, &even, &chosen, s->cuts);
-    if (even.short_bytes > 0.0 && (direct || !amm_analytic_fits(&s->lowered, config))) {
-        reject_memory(s, config, &even);
-        return AMM_OK;
-    }
     amm_analytic_evaluate(&s->lowered, &even, s->blocks, &chosen, s->cuts);
     if (even.short_bytes <= 0.0) {
-        one.upper_s = even.step.time_s;
-        amm_best_note(&s->best, one.upper_s);
+        one->upper_s = even.step.time_s;
+        amm_best_note(&s->best, one->upper_s);
     }
-    if (direct) {
-        one.floor_s = even.step.time_s - gain_s;
-        s->result->candidates_covered += 1.0;
-    } else {
-        AMM_TRY(amm_analytic_floor(&s->lowered, &one.floor_s, config, &even.step));
-        s->result->candidates_covered +=
-            amm_partition_count(s->lowered.analytic->layers, config->pp);
+    if (amm_analytic_is_direct(config)) {
+        one->floor_s = even.step.time_s - gain_s;
+    }
+    return AMM_OK;
+}
+
+static amm_status look(search *s, const amm_config *config)
+{
+    amm_composed composed;
+    const bool direct = amm_analytic_is_direct(config);
+    AMM_TRY(amm_compose(&s->lowered, &composed, config));
+    if (composed.hopeless ||
+        (composed.short_bytes > 0.0 && (direct || !amm_analytic_fits(&s->lowered, config)))) {
+        s->result->rejected[AMM_REJECT_MEMORY].count++;
+        amm_note_nearest(s->result, config, composed.short_bytes, composed.stage);
+        return AMM_OK;
+    }
+    s->result->candidates_covered +=
+        direct ? 1.0 : amm_partition_count(s->lowered.analytic->layers, config->pp);
+    candidate one = { config->index, composed.floor_s, HUGE_VAL };
+    if (one.floor_s <= amm_best_limit(&s->best)) {
+        AMM_TRY(look_at_even(s, config, &one));
     }
     if (one.floor_s > amm_best_limit(&s->best)) {
         s->result->bounded_out++;
@@ -92,11 +95,18 @@ static amm_status look_at_all(search *s)
             index = amm_space_skip(&s->space, index);
             continue;
         }
+        amm_rejection reason = amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
+        if (amm_rejection_is_shared(reason)) {
+            const uint64_t next = amm_space_skip(&s->space, index);
+            s->result->configs += next - index;
+            s->result->rejected[reason].count += next - index;
+            index = next;
+            continue;
+        }
         index++;
-        const amm_rejection reason =
-            amm_space_repeats(&s->space, &config)
-                ? AMM_REJECT_REPEATED
-                : amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
+        if (amm_space_repeats(&s->space, &config)) {
+            reason = AMM_REJECT_REPEATED;
+        }
         if (amm_count_config(s->result, reason)) {
             AMM_TRY(look(s, &config));
         }

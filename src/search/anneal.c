@@ -163,7 +163,7 @@ static amm_status open_annealing(annealing *a, amm_result *result)
     a->random[1] = (unsigned short)(result->seed >> 16);
     a->random[2] = (unsigned short)(result->seed >> 32);
     AMM_TRY(amm_space_open(&a->space, &result->arena, problem));
-    AMM_TRY(amm_layout_init(&a->layout, &result->arena, problem->cluster));
+    AMM_TRY(amm_layout_init(&a->layout, &result->arena, problem));
     AMM_TRY(amm_amp_lower(&a->amp, &result->arena, problem));
     if (problem->model->amp.placement_explicit_tp == 0 || amm_amp_profile_of(&a->amp, 1) < 0) {
         return amm_fail(AMM_INPUT, "search anneal: needs a model with the reference's explicit "

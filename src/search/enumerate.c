@@ -52,30 +52,6 @@ static amm_status keep_divisors(amm_arena *arena, amm_list *list, int64_t n)
 
 /* ---- what is searched where the space is silent ------------------------------------------------ */
 
-static int32_t block_count(const amm_model *model)
-{
-    int32_t count = 0;
-    for (int32_t l = 0; l < model->layer_count; l++) {
-        count += model->layers[l].kind == AMM_LAYER_BLOCK;
-    }
-    return count;
-}
-
-/* Greatest common divisor of the blocks' experts: what ep can divide. 1: no experts. */
-static int64_t common_experts(const amm_model *model)
-{
-    int64_t common = 0;
-    for (int32_t l = 0; l < model->layer_count; l++) {
-        int64_t n = (int64_t)model->layers[l].shape.experts;
-        while (model->layers[l].kind == AMM_LAYER_BLOCK && n > 0) {
-            const int64_t rest = common % n;
-            common = n;
-            n = rest;
-        }
-    }
-    return common > 0 ? common : 1;
-}
-
 static bool any_latent(const amm_model *model)
 {
     for (int32_t l = 0; l < model->layer_count; l++) {
@@ -115,7 +91,9 @@ static amm_status even_chunks(amm_arena *arena, amm_list *out, int32_t blocks)
  * activations, the scores where the kernel keeps them, what experts keep. */
 static amm_status recompute_sets(amm_arena *arena, amm_list *out, const amm_problem_desc *problem)
 {
-    const bool experts = common_experts(problem->model) > 1;
+    amm_block_counts counts;
+    amm_block_counts_of(&counts, problem->model);
+    const bool experts = counts.experts > 1;
     const bool scores =
         problem->runtime->facts[AMM_FACT_attention_kernel].value < AMM_ATTENTION_FLASH1;
     const int32_t core = scores ? AMM_RECOMPUTE_CORE_ATTN : 0;
@@ -175,6 +153,8 @@ static amm_status default_values(amm_arena *arena, amm_list *out, const amm_prob
     static const int64_t one = 1;
     const int64_t devices = problem->cluster->device_count;
     const bool analytic = is_analytic(problem);
+    amm_block_counts counts;
+    amm_block_counts_of(&counts, problem->model);
     if (dim == AMM_DIM_MICRO_BATCH) {
         return divisors(arena, out, problem->global_batch);
     }
@@ -182,10 +162,10 @@ static amm_status default_values(amm_arena *arena, amm_list *out, const amm_prob
         return divisors(arena, out, devices);
     }
     if (dim == AMM_DIM_EP && analytic) {
-        return divisors(arena, out, common_experts(problem->model));
+        return divisors(arena, out, counts.experts);
     }
     if (dim == AMM_DIM_VPP && analytic) {
-        return even_chunks(arena, out, block_count(problem->model));
+        return even_chunks(arena, out, counts.blocks);
     }
     if (dim == AMM_DIM_RECOMPUTE && analytic) {
         return recompute_sets(arena, out, problem);
@@ -320,6 +300,13 @@ bool amm_space_repeats(const amm_space_range *space, const amm_config *c)
     return false;
 }
 
+bool amm_rejection_is_shared(amm_rejection reason)
+{
+    return reason == AMM_REJECT_DIVISIBILITY || reason == AMM_REJECT_TOPOLOGY ||
+           reason == AMM_REJECT_HEADS || reason == AMM_REJECT_PIPELINE_LENGTH ||
+           reason == AMM_REJECT_SEQUENCE;
+}
+
 uint64_t amm_space_skip(const amm_space_range *space, uint64_t index)
 {
     return (index / space->inner + 1) * space->inner;
@@ -343,25 +330,11 @@ static bool has_profiles(const amm_problem_desc *problem, int32_t tp)
     return true;
 }
 
-static bool heads_divide(const amm_model *model, int32_t tp)
-{
-    for (int32_t l = 0; l < model->layer_count; l++) {
-        if (model->layers[l].kind == AMM_LAYER_BLOCK &&
-            (int64_t)model->layers[l].shape.heads % tp != 0) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Grouped keys: as many heads on every rank, or a copy of one on several. */
-static bool key_heads_divide(const amm_model *model, int32_t tp)
+static bool key_heads_divide(const amm_block_counts *counts, int32_t tp)
 {
-    for (int32_t l = 0; l < model->layer_count; l++) {
-        const amm_block_shape *x = &model->layers[l].shape;
-        const int64_t heads = (int64_t)x->kv_heads;
-        if (model->layers[l].kind == AMM_LAYER_BLOCK && x->kv_rank <= 0.0 && heads % tp != 0 &&
-            tp % heads != 0) {
+    for (int32_t k = 0; k < counts->key_head_count; k++) {
+        if (counts->key_heads[k] % tp != 0 && tp % counts->key_heads[k] != 0) {
             return false;
         }
     }
@@ -417,21 +390,22 @@ static bool has_rounds(const amm_config *c, int32_t blocks)
 }
 
 /* What the formulas have no meaning for. */
-static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_config *c)
+static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_layout *layout,
+                                    const amm_config *c)
 {
-    const amm_model *model = problem->model;
-    const int32_t blocks = block_count(model);
+    const amm_block_counts *counts = &layout->counts;
+    const int32_t blocks = counts->blocks;
     const int64_t ranks = (int64_t)c->tp * c->cp * c->dp;
     if (c->pp > blocks + 2 || c->pp > AMM_MAX_STAGES) {
         return AMM_REJECT_PIPELINE_LENGTH;
     }
-    if (!key_heads_divide(model, c->tp)) {
+    if (!key_heads_divide(counts, c->tp)) {
         return AMM_REJECT_HEADS;
     }
-    if (c->cp > 1 && model->seq_len % (2 * (int64_t)c->cp) != 0) {
+    if (c->cp > 1 && problem->model->seq_len % (2 * (int64_t)c->cp) != 0) {
         return AMM_REJECT_SEQUENCE;
     }
-    if (common_experts(model) % c->ep != 0) {
+    if (counts->experts % c->ep != 0) {
         return AMM_REJECT_EXPERTS;
     }
     if (ranks % ((int64_t)c->ep * c->etp) != 0) {
@@ -449,13 +423,14 @@ static amm_rejection reject_untimed(const amm_problem_desc *problem, const amm_c
     return groups_divide(c) ? AMM_ACCEPTED : AMM_REJECT_SHARD_GROUP;
 }
 
-static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_config *c)
+static amm_rejection reject_analytic(const amm_problem_desc *problem, const amm_layout *layout,
+                                     const amm_config *c)
 {
-    const amm_rejection reason = reject_untimed(problem, c);
+    const amm_rejection reason = reject_untimed(problem, layout, c);
     if (reason != AMM_ACCEPTED) {
         return reason;
     }
-    if (c->vpp > 1 && !interleaves(c, block_count(problem->model))) {
+    if (c->vpp > 1 && !interleaves(c, layout->counts.blocks)) {
         return AMM_REJECT_INTERLEAVED;
     }
     return problem->space.full || amm_runtime_launches(problem->runtime, c) ? AMM_ACCEPTED
@@ -471,10 +446,10 @@ amm_rejection amm_strategy_reject(const amm_problem_desc *problem, const amm_lay
     if (!is_analytic(problem) || !beyond) {
         return reason;
     }
-    if (!heads_divide(problem->model, config->tp)) {
+    if (layout->counts.heads % config->tp != 0) {
         return AMM_REJECT_HEADS;
     }
-    return reject_untimed(problem, config);
+    return reject_untimed(problem, layout, config);
 }
 
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
@@ -487,11 +462,11 @@ amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout
         return AMM_REJECT_TOPOLOGY;
     }
     if (problem->cost_model == AMM_COST_DEFAULT) {
-        if (!heads_divide(problem->model, config->tp)) {
+        if (layout->counts.heads % config->tp != 0) {
             return AMM_REJECT_HEADS;
         }
         if (problem->profile == NULL) {
-            return reject_analytic(problem, config);
+            return reject_analytic(problem, layout, config);
         }
         if (!has_profiles(problem, config->tp)) {
             return AMM_REJECT_PROFILE;

@@ -109,7 +109,7 @@ static amm_status evaluate_amp(amm_result *result, const amm_strategy *strategy,
     int32_t *nodes = NULL;
     int32_t *devices = NULL;
     amm_layout layout;
-    AMM_TRY(amm_layout_init(&layout, &result->arena, problem->cluster));
+    AMM_TRY(amm_layout_init(&layout, &result->arena, problem));
     AMM_TRY(amm_amp_lower(&amp, &result->arena, problem));
     const amm_rejection reason = amm_amp_reject(&amp, &layout, c, strategy->explicit_tp);
     if (reason != AMM_ACCEPTED) {

@@ -181,8 +181,8 @@ void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_
             index = amm_space_skip(space, index);
             continue;
         }
-        index++;
         const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, &c);
+        index++;
         if (reason == AMM_ACCEPTED) {
             continue;
         }

@@ -27,13 +27,13 @@ static amm_status set_range(amm_plan_entry *plan, const amm_lowered *lowered,
     return AMM_OK;
 }
 
-/* The fastest plan without a class; NULL: none is left. */
+/* The fastest plan without a class, the first of equals; NULL: none is left. */
 static const amm_plan_entry *fastest(const amm_result *result)
 {
     const amm_plan_entry *best = NULL;
     for (size_t k = 0; k < result->plan_count; k++) {
         const amm_plan_entry *plan = &result->plans[k];
-        if (plan->tie_class < 0 && (best == NULL || plan->time_s < best->time_s)) {
+        if (plan->tie_class < 0 && (best == NULL || plan->time_s < best->time_s * (1.0 - 1e-12))) {
             best = plan;
         }
     }

@@ -1,0 +1,223 @@
+/* One config from its classes: floor of its time, and whether anything of it fits, without a step or a
+ * ledger of its own. What a space of millions costs is decided here. */
+#include "lower/lower.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- the even cut of a pipeline length --------------------------------------------------------- */
+
+/* Stages of the even cut that hold the same, one after the other. */
+typedef struct stage_group {
+    int32_t first, count;
+    int32_t blocks[AMM_MAX_BLOCK_KINDS];
+} stage_group;
+
+struct amm_even_stages {
+    int32_t count;
+    stage_group *groups; /* ends apart */
+};
+
+static bool joins(const stage_group *g, const stage_group *next, int32_t stages)
+{
+    return g->first > 0 && next->first < stages - 1 &&
+           memcmp(g->blocks, next->blocks, sizeof g->blocks) == 0;
+}
+
+static amm_status even_stages_of(amm_analytic *a, amm_arena *arena, const amm_even_stages **out,
+                                 int32_t pp)
+{
+    *out = a->even[pp];
+    if (*out != NULL) {
+        return AMM_OK;
+    }
+    amm_even_stages *even = amm_arena_alloc(arena, 1, sizeof *even);
+    stage_group *groups = amm_arena_alloc(arena, (size_t)pp, sizeof *groups);
+    if (even == NULL || groups == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    amm_run run = a->run;
+    int32_t block = 0;
+    run.pp = pp;
+    for (int32_t s = 0; s < pp; s++) {
+        stage_group next = { s, 1, { 0 } };
+        for (int32_t n = amm_stage_blocks(&a->network, &run, s); n > 0; n--) {
+            next.blocks[a->network.kind_of[block++]]++;
+        }
+        if (even->count > 0 && joins(&groups[even->count - 1], &next, pp)) {
+            groups[even->count - 1].count++;
+        } else {
+            groups[even->count++] = next;
+        }
+    }
+    even->groups = groups;
+    a->even[pp] = even;
+    *out = even;
+    return AMM_OK;
+}
+
+/* ---- time -------------------------------------------------------------------------------------- */
+
+static double seconds(const amm_stage_seconds *x)
+{
+    return x->forward_s + x->backward_s;
+}
+
+/* Every layer at the set that is fastest for it: what no choice of sets undercuts. */
+typedef struct fastest {
+    double none, embedding, head, kind[AMM_MAX_BLOCK_KINDS]; /* layers without what a stage costs */
+    double layers, longest;                                  /* sum, maximum */
+} fastest;
+
+static void take(fastest *f, const amm_layer_class *x, int32_t kinds)
+{
+    f->none = seconds(&x->empty);
+    f->embedding = fmin(f->embedding, seconds(&x->embedding) - f->none);
+    f->head = fmin(f->head, seconds(&x->head) - f->none);
+    for (int32_t k = 0; k < kinds; k++) {
+        f->kind[k] = fmin(f->kind[k], seconds(&x->kind[k]) - f->none);
+    }
+}
+
+static void fastest_of(fastest *f, const amm_analytic *a, const amm_layer_class *const *classes,
+                       int32_t count)
+{
+    const int32_t kinds = a->network.kind_count;
+    f->none = 0.0;
+    f->embedding = f->head = HUGE_VAL;
+    for (int32_t k = 0; k < kinds; k++) {
+        f->kind[k] = HUGE_VAL;
+    }
+    for (int32_t k = 0; k < count; k++) {
+        take(f, classes[k], kinds);
+    }
+    f->layers = f->embedding + f->head;
+    f->longest = fmax(f->embedding, f->head);
+    for (int32_t k = 0; k < kinds; k++) {
+        f->layers += a->kind_blocks[k] * f->kind[k];
+        f->longest = fmax(f->longest, f->kind[k]);
+    }
+}
+
+/* The slowest stage of the even cut. */
+static double slowest_even(const fastest *f, const amm_even_stages *even, int32_t kinds, int32_t pp)
+{
+    double slowest = 0.0;
+    for (int32_t g = 0; g < even->count; g++) {
+        const stage_group *x = &even->groups[g];
+        double sum =
+            f->none + (x->first == 0 ? f->embedding : 0.0) + (x->first == pp - 1 ? f->head : 0.0);
+        for (int32_t k = 0; k < kinds; k++) {
+            sum += x->blocks[k] * f->kind[k];
+        }
+        slowest = fmax(slowest, sum);
+    }
+    return slowest;
+}
+
+/* Compute, bubble, transfers, host; what data parallelism and the optimizer add is not below 0. One
+ * candidate alone, the even cut, has its own slowest stage; its bubble is shared out by chunks, or
+ * filled by a zero-bubble schedule. A tied table counts once at pp 1, and the classes have it twice:
+ * its accumulation is taken off. */
+static double floor_of(const amm_analytic *a, const amm_run *run, const fastest *f,
+                       const amm_even_stages *even, const amm_config *c)
+{
+    const double p = c->pp;
+    const double G = (double)c->micro_batches;
+    const double stages = f->layers + p * f->none;
+    const bool direct = c->pp == 1 || c->vpp > 1;
+    const bool filled = amm_schedule_splits((amm_schedule_kind)run->schedule);
+    double longest = fmax(f->longest, f->layers / p) + f->none;
+    if (direct || filled) {
+        longest = slowest_even(f, even, a->network.kind_count, c->pp);
+    }
+    const double bubble = filled && c->pp > 1 ? 0.0 : (stages - longest) / c->vpp;
+    const double twice = c->pp == 1 && a->network.tied
+                             ? amm_accumulation_seconds(
+                                   &a->machine, run, a->network.vocab * a->network.hidden / c->tp)
+                             : 0.0;
+    return (G * (longest - twice) + fmax(0.0, bubble) +
+            amm_boundary_seconds(&a->network, &a->machine, run) + a->machine.facts.step_host_s) *
+           (1.0 - 1e-12); /* summed in another order than the step */
+}
+
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+/* Bytes of a group's fullest stage, its first, with the set that needs least. */
+static double least_bytes(const amm_analytic *a, const amm_run *run, const stage_group *g,
+                          const amm_layer_class *const *classes, int32_t count)
+{
+    double least = HUGE_VAL;
+    for (int32_t k = 0; k < count; k++) {
+        amm_ledger ledger;
+        amm_kept_memory(&ledger, &a->network, &a->machine, run, &classes[k]->kept, g->first,
+                        g->blocks);
+        least = fmin(least, ledger.total);
+    }
+    return least;
+}
+
+static void even_memory(amm_composed *out, const amm_analytic *a, const amm_run *run,
+                        const amm_even_stages *even, const amm_layer_class *const *classes,
+                        int32_t count)
+{
+    out->short_bytes = -HUGE_VAL;
+    for (int32_t g = 0; g < even->count; g++) {
+        const double bytes = least_bytes(a, run, &even->groups[g], classes, count);
+        if (bytes - a->room_bytes > out->short_bytes) {
+            out->short_bytes = bytes - a->room_bytes;
+            out->stage = even->groups[g].first;
+        }
+    }
+}
+
+/* Bytes by which the stages together lack room for all blocks, taking for every block what the lightest
+ * kind needs in the last stage, which has fewest micro-batches in flight: > 0, surely nothing fits. */
+static bool hopeless(const amm_analytic *a, const amm_run *run,
+                     const amm_layer_class *const *classes, int32_t count)
+{
+    const int32_t last = (int32_t)run->pp - 1;
+    double block = HUGE_VAL;
+    for (int32_t s = 0; s < count; s++) {
+        for (int32_t k = 0; k < a->network.kind_count; k++) {
+            int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
+            amm_ledger one;
+            amm_ledger two;
+            blocks[k] = 1;
+            amm_kept_memory(&one, &a->network, &a->machine, run, &classes[s]->kept, last, blocks);
+            blocks[k] = 2;
+            amm_kept_memory(&two, &a->network, &a->machine, run, &classes[s]->kept, last, blocks);
+            block = fmin(block, two.total - one.total);
+        }
+    }
+    return block * a->network.block_count > run->pp * a->room_bytes;
+}
+
+/* ---- both -------------------------------------------------------------------------------------- */
+
+amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config *c)
+{
+    amm_analytic *a = lowered->analytic;
+    const amm_layer_class *single[1];
+    const amm_layer_class *const *classes = single;
+    const amm_even_stages *even = NULL;
+    int32_t count = 1;
+    fastest f;
+    amm_run run;
+    AMM_TRY(even_stages_of(a, &lowered->arena, &even, c->pp));
+    if (amm_config_is_open(c)) {
+        AMM_TRY(amm_choice_classes(lowered, c));
+        classes = a->choice_classes;
+        count = a->choice_count;
+    } else {
+        const amm_config one = amm_config_with(c, amm_recompute_at(c->recompute, NULL, 0));
+        AMM_TRY(amm_layer_class_of(a, &lowered->arena, &single[0], &one));
+    }
+    amm_lower_run(&run, a, c, NULL);
+    fastest_of(&f, a, classes, count);
+    out->floor_s = floor_of(a, &run, &f, even, c);
+    even_memory(out, a, &run, even, classes, count);
+    out->hopeless =
+        out->short_bytes > 0.0 && (c->pp == 1 || c->vpp > 1 || hopeless(a, &run, classes, count));
+    return AMM_OK;
+}
