@@ -67,7 +67,7 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     return in;
 }
 
-static double in_flight(const amm_run *run, int32_t stage)
+double amm_stage_in_flight(const amm_run *run, int32_t stage)
 {
     amm_even_pipeline even = { 0 };
     even.stages = even.group = run->pp;
@@ -113,7 +113,7 @@ void amm_kept_class_of(amm_kept_class *out, const amm_network *n, const amm_mach
 static void add_activations(amm_ledger *out, const amm_network *n, const amm_run *run,
                             const amm_kept_class *kept, const stage_content *c, int32_t stage)
 {
-    const double held = in_flight(run, stage);
+    const double held = amm_stage_in_flight(run, stage);
     const double heads = (run->schedule == AMM_SCHEDULE_GPIPE ? run->micro_batches : 1.0) *
                          (1.0 + n->prediction_layers);
     for (int32_t k = 0; k < n->kind_count; k++) {

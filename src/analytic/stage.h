@@ -69,6 +69,9 @@ double amm_model_flops(const amm_network *n, const amm_run *run);
 /* Blocks of a stage: the run's, else even. */
 int32_t amm_stage_blocks(const amm_network *n, const amm_run *run, int32_t stage);
 
+/* Micro-batches whose activations a stage holds at once, in whole stages. */
+double amm_stage_in_flight(const amm_run *run, int32_t stage);
+
 /* Bytes that one micro-batch leaves in a block of each kind under a set of modules, what working on one
  * takes besides, and the same of the ends: what a ledger needs of a run besides its pipeline and sharding. */
 typedef struct amm_kept_class {

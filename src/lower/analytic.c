@@ -92,7 +92,7 @@ amm_status amm_analytic_init(amm_lowered *lowered)
     if (a == NULL) {
         return AMM_NO_MEMORY;
     }
-    a->classes = amm_arena_alloc(arena, AMM_ROW_BUCKETS, sizeof *a->classes);
+    a->classes = amm_arena_alloc(arena, AMM_CLASS_BUCKETS, sizeof *a->classes);
     a->even = amm_arena_alloc(arena, AMM_MAX_STAGES + 1, sizeof *a->even);
     if (a->classes == NULL || a->even == NULL) {
         return AMM_NO_MEMORY;
@@ -256,6 +256,19 @@ static void fill_class(amm_analytic *a, amm_layer_class *x)
     }
 }
 
+/* Word by word: amm_hash takes bytes, and classes are asked for millions of times. */
+static uint64_t mixed(const amm_config *key)
+{
+    uint64_t hash = 0;
+    for (size_t at = 0; at + sizeof hash <= sizeof *key; at += sizeof hash) {
+        uint64_t word;
+        memcpy(&word, (const char *)key + at, sizeof word);
+        hash = (hash ^ word) * UINT64_C(0x9e3779b97f4a7c15);
+        hash ^= hash >> 29;
+    }
+    return hash;
+}
+
 amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
                               const amm_config *c)
 {
@@ -267,12 +280,12 @@ amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer
     key.etp = c->etp;
     key.micro_batch = c->micro_batch;
     key.recompute = c->recompute;
-    key.sharding = c->sharding;
+    /* Only gradients that are sharded away at once are not accumulated. */
+    key.sharding = c->sharding == AMM_SHARDING_PARAMETERS ? c->sharding : AMM_SHARDING_NONE;
     memcpy(key.choice, c->choice, sizeof key.choice);
     key.choice[AMM_CHOICE_SCHEDULE] = AMM_SCHEDULE_1F1B; /* of the pipeline, not of a layer */
     key.choice[AMM_CHOICE_DP_OVERLAP] = key.choice[AMM_CHOICE_SHARD_GROUP] = 0;
-    amm_layer_class **list =
-        &a->classes[amm_hash(AMM_HASH_START, &key, sizeof key) % AMM_ROW_BUCKETS];
+    amm_layer_class **list = &a->classes[mixed(&key) % AMM_CLASS_BUCKETS];
     for (amm_layer_class *x = *list; x != NULL; x = x->next) {
         if (memcmp(&x->key, &key, sizeof key) == 0) {
             *out = x;
@@ -345,49 +358,6 @@ static bool stage_fits(const amm_analytic *a, const amm_run *run, int32_t stage,
     amm_ledger ledger;
     amm_lower_ledger(a, &ledger, run, stage, first, end);
     return ledger.total <= a->room_bytes;
-}
-
-/* The same with any set that the stage can have. */
-static bool any_fits(const amm_analytic *a, amm_run *run, const amm_config *c, int32_t stage,
-                     int32_t first, int32_t end)
-{
-    run->stage_recompute = NULL;
-    for (int32_t k = 0; k < amm_stage_set_count(a, c); k++) {
-        run->recompute = amm_stage_set(a, c, stage, k);
-        if (stage_fits(a, run, stage, first, end)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config)
-{
-    const amm_analytic *a = lowered->analytic;
-    amm_run run;
-    int32_t at = 0;
-    amm_lower_run(&run, a, config, NULL);
-    for (int32_t s = 0; s < config->pp; s++) {
-        /* A layer is left for every later stage. */
-        int32_t low = at;
-        int32_t high = a->layers - (config->pp - 1 - s);
-        if (s == config->pp - 1) {
-            return any_fits(a, &run, config, s, at, a->layers);
-        }
-        while (low < high) {
-            const int32_t middle = low + (high - low + 1) / 2;
-            if (any_fits(a, &run, config, s, at, middle)) {
-                low = middle;
-            } else {
-                high = middle - 1;
-            }
-        }
-        if (low == at) {
-            return false;
-        }
-        at = low;
-    }
-    return true;
 }
 
 amm_status amm_choice_classes(amm_lowered *lowered, const amm_config *config)

@@ -56,6 +56,12 @@ static amm_status even_stages_of(amm_analytic *a, amm_arena *arena, const amm_ev
     return AMM_OK;
 }
 
+/* The classes of a config, one per set that its stages may recompute. */
+typedef struct set_list {
+    const amm_layer_class *const *classes;
+    int32_t count;
+} set_list;
+
 /* ---- time -------------------------------------------------------------------------------------- */
 
 static double seconds(const amm_stage_seconds *x)
@@ -79,8 +85,7 @@ static void take(fastest *f, const amm_layer_class *x, int32_t kinds)
     }
 }
 
-static void fastest_of(fastest *f, const amm_analytic *a, const amm_layer_class *const *classes,
-                       int32_t count)
+static void fastest_of(fastest *f, const amm_analytic *a, const set_list *sets)
 {
     const int32_t kinds = a->network.kind_count;
     f->none = 0.0;
@@ -88,8 +93,8 @@ static void fastest_of(fastest *f, const amm_analytic *a, const amm_layer_class 
     for (int32_t k = 0; k < kinds; k++) {
         f->kind[k] = HUGE_VAL;
     }
-    for (int32_t k = 0; k < count; k++) {
-        take(f, classes[k], kinds);
+    for (int32_t k = 0; k < sets->count; k++) {
+        take(f, sets->classes[k], kinds);
     }
     f->layers = f->embedding + f->head;
     f->longest = fmax(f->embedding, f->head);
@@ -145,12 +150,12 @@ static double floor_of(const amm_analytic *a, const amm_run *run, const fastest 
 
 /* Bytes of a group's fullest stage, its first, with the set that needs least. */
 static double least_bytes(const amm_analytic *a, const amm_run *run, const stage_group *g,
-                          const amm_layer_class *const *classes, int32_t count)
+                          const set_list *sets)
 {
     double least = HUGE_VAL;
-    for (int32_t k = 0; k < count; k++) {
+    for (int32_t k = 0; k < sets->count; k++) {
         amm_ledger ledger;
-        amm_kept_memory(&ledger, &a->network, &a->machine, run, &classes[k]->kept, g->first,
+        amm_kept_memory(&ledger, &a->network, &a->machine, run, &sets->classes[k]->kept, g->first,
                         g->blocks);
         least = fmin(least, ledger.total);
     }
@@ -158,12 +163,11 @@ static double least_bytes(const amm_analytic *a, const amm_run *run, const stage
 }
 
 static void even_memory(amm_composed *out, const amm_analytic *a, const amm_run *run,
-                        const amm_even_stages *even, const amm_layer_class *const *classes,
-                        int32_t count)
+                        const amm_even_stages *even, const set_list *sets)
 {
     out->short_bytes = -HUGE_VAL;
     for (int32_t g = 0; g < even->count; g++) {
-        const double bytes = least_bytes(a, run, &even->groups[g], classes, count);
+        const double bytes = least_bytes(a, run, &even->groups[g], sets);
         if (bytes - a->room_bytes > out->short_bytes) {
             out->short_bytes = bytes - a->room_bytes;
             out->stage = even->groups[g].first;
@@ -171,26 +175,79 @@ static void even_memory(amm_composed *out, const amm_analytic *a, const amm_run 
     }
 }
 
-/* Bytes by which the stages together lack room for all blocks, taking for every block what the lightest
- * kind needs in the last stage, which has fewest micro-batches in flight: > 0, surely nothing fits. */
-static bool hopeless(const amm_analytic *a, const amm_run *run,
-                     const amm_layer_class *const *classes, int32_t count)
+/* Bytes of a stage that holds `count` layers from `first` on, with the set that needs least. */
+static double layers_bytes(const amm_analytic *a, const amm_run *run, const set_list *sets,
+                           int32_t stage, int32_t first, int32_t end)
+{
+    stage_group g = { stage, 1, { 0 } };
+    for (int32_t k = 0; k < a->network.kind_count; k++) {
+        const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
+        g.blocks[k] = before[end] - before[first];
+    }
+    return least_bytes(a, run, &g, sets);
+}
+
+/* Bytes that one more block takes at least, of any kind, with any set: for every micro-batch in flight,
+ * and besides. */
+typedef struct block_bytes {
+    double per_flight, fixed;
+} block_bytes;
+
+static block_bytes lightest_block(const amm_analytic *a, const amm_run *run, const set_list *sets)
 {
     const int32_t last = (int32_t)run->pp - 1;
-    double block = HUGE_VAL;
-    for (int32_t s = 0; s < count; s++) {
+    const double held = amm_stage_in_flight(run, last);
+    block_bytes out = { HUGE_VAL, HUGE_VAL };
+    for (int32_t s = 0; s < sets->count; s++) {
         for (int32_t k = 0; k < a->network.kind_count; k++) {
-            int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
-            amm_ledger one;
-            amm_ledger two;
-            blocks[k] = 1;
-            amm_kept_memory(&one, &a->network, &a->machine, run, &classes[s]->kept, last, blocks);
-            blocks[k] = 2;
-            amm_kept_memory(&two, &a->network, &a->machine, run, &classes[s]->kept, last, blocks);
-            block = fmin(block, two.total - one.total);
+            stage_group g = { last, 1, { 0 } };
+            const set_list one = { &sets->classes[s], 1 };
+            const double kept = sets->classes[s]->kept.kept[k] * a->machine.facts.fragmentation;
+            g.blocks[k] = 1;
+            const double before = least_bytes(a, run, &g, &one);
+            g.blocks[k] = 2;
+            out.per_flight = fmin(out.per_flight, kept);
+            out.fixed = fmin(out.fixed, least_bytes(a, run, &g, &one) - before - kept * held);
         }
     }
-    return block * a->network.block_count > run->pp * a->room_bytes;
+    return out;
+}
+
+/* Room for fewer blocks than there are, taking every block as the lightest one: surely nothing fits. */
+static bool hopeless(const amm_analytic *a, const amm_run *run, const set_list *sets)
+{
+    const block_bytes block = lightest_block(a, run, sets);
+    double room = 0.0;
+    for (int32_t s = 0; s < (int32_t)run->pp; s++) {
+        const double one = block.fixed + block.per_flight * amm_stage_in_flight(run, s);
+        room += one > 0.0 ? floor(a->room_bytes / one * (1.0 + 1e-12)) : HUGE_VAL;
+    }
+    return room < a->network.block_count;
+}
+
+/* Whether any partition fits, exact: stages from the first, each as long as it can be and leaves a layer
+ * for every later one. Looked for from the length of the one before. */
+static bool some_fits(const amm_analytic *a, const amm_run *run, const set_list *sets)
+{
+    const int32_t pp = (int32_t)run->pp;
+    int32_t at = 0;
+    int32_t length = 1;
+    for (int32_t s = 0; s + 1 < pp; s++) {
+        const int32_t most = a->layers - (pp - 1 - s) - at;
+        length = length < most ? length : most;
+        while (length > 0 && layers_bytes(a, run, sets, s, at, at + length) > a->room_bytes) {
+            length--;
+        }
+        if (length == 0) {
+            return false;
+        }
+        while (length < most &&
+               layers_bytes(a, run, sets, s, at, at + length + 1) <= a->room_bytes) {
+            length++;
+        }
+        at += length;
+    }
+    return layers_bytes(a, run, sets, pp - 1, at, a->layers) <= a->room_bytes;
 }
 
 /* ---- both -------------------------------------------------------------------------------------- */
@@ -199,25 +256,25 @@ amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config
 {
     amm_analytic *a = lowered->analytic;
     const amm_layer_class *single[1];
-    const amm_layer_class *const *classes = single;
+    set_list sets = { single, 1 };
     const amm_even_stages *even = NULL;
-    int32_t count = 1;
     fastest f;
     amm_run run;
     AMM_TRY(even_stages_of(a, &lowered->arena, &even, c->pp));
     if (amm_config_is_open(c)) {
         AMM_TRY(amm_choice_classes(lowered, c));
-        classes = a->choice_classes;
-        count = a->choice_count;
+        sets.classes = a->choice_classes;
+        sets.count = a->choice_count;
     } else {
         const amm_config one = amm_config_with(c, amm_recompute_at(c->recompute, NULL, 0));
         AMM_TRY(amm_layer_class_of(a, &lowered->arena, &single[0], &one));
     }
     amm_lower_run(&run, a, c, NULL);
-    fastest_of(&f, a, classes, count);
+    fastest_of(&f, a, &sets);
     out->floor_s = floor_of(a, &run, &f, even, c);
-    even_memory(out, a, &run, even, classes, count);
-    out->hopeless =
-        out->short_bytes > 0.0 && (c->pp == 1 || c->vpp > 1 || hopeless(a, &run, classes, count));
+    even_memory(out, a, &run, even, &sets);
+    out->fits = out->short_bytes <= 0.0 || (c->pp > 1 && c->vpp == 1 &&
+                                            !amm_schedule_splits((amm_schedule_kind)run.schedule) &&
+                                            !hopeless(a, &run, &sets) && some_fits(a, &run, &sets));
     return AMM_OK;
 }

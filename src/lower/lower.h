@@ -41,7 +41,7 @@ typedef struct amm_links {
     uint32_t *type_mask;          /* [pp] device types serving the stage */
 } amm_links;
 
-enum { AMM_ROW_BUCKETS = 4096 };
+enum { AMM_ROW_BUCKETS = 4096, AMM_CLASS_BUCKETS = 65536 };
 typedef struct amm_row amm_row;
 
 /* What layers cost under the choices that change them; the same for every dp, pp and cut. */
@@ -180,12 +180,9 @@ typedef struct amm_composed {
         short_bytes; /* of the stage of the even cut that misses most, at the sets that need least;
                            <= 0: the even cut fits */
     int32_t stage;
-    bool hopeless; /* surely no partition fits */
+    bool fits; /* the one candidate, or any partition, with any sets */
 } amm_composed;
 amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config *config);
-/* Whether any partition (of an open config: with any sets) fits, exact: stages from the first, each as
- * long as it can be. */
-bool amm_analytic_fits(const amm_lowered *lowered, const amm_config *config);
 /* The part of a config's time that neither cuts nor sets change. */
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *config);
 /* Tables of a config without a profile (pp > 1, vpp 1) with one set, the one of the current class, in

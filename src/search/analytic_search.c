@@ -66,8 +66,7 @@ static amm_status look(search *s, const amm_config *config)
     amm_composed composed;
     const bool direct = amm_analytic_is_direct(config);
     AMM_TRY(amm_compose(&s->lowered, &composed, config));
-    if (composed.hopeless ||
-        (composed.short_bytes > 0.0 && (direct || !amm_analytic_fits(&s->lowered, config)))) {
+    if (!composed.fits) {
         s->result->rejected[AMM_REJECT_MEMORY].count++;
         amm_note_nearest(s->result, config, composed.short_bytes, composed.stage);
         return AMM_OK;
@@ -96,8 +95,9 @@ static amm_status look_at_all(search *s)
             continue;
         }
         amm_rejection reason = amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        if (amm_rejection_is_shared(reason)) {
-            const uint64_t next = amm_space_skip(&s->space, index);
+        const uint64_t alike = amm_space_alike(&s->space, reason);
+        if (alike > 1) {
+            const uint64_t next = (index / alike + 1) * alike;
             s->result->configs += next - index;
             s->result->rejected[reason].count += next - index;
             index = next;

@@ -300,11 +300,34 @@ bool amm_space_repeats(const amm_space_range *space, const amm_config *c)
     return false;
 }
 
-bool amm_rejection_is_shared(amm_rejection reason)
+/* Leading digits that decide whether a rule is broken. */
+static int32_t deciding_digits(const amm_space_range *space, amm_rejection reason)
 {
-    return reason == AMM_REJECT_DIVISIBILITY || reason == AMM_REJECT_TOPOLOGY ||
-           reason == AMM_REJECT_HEADS || reason == AMM_REJECT_PIPELINE_LENGTH ||
-           reason == AMM_REJECT_SEQUENCE;
+    switch (reason) {
+    case AMM_REJECT_DIVISIBILITY:
+    case AMM_REJECT_TOPOLOGY:
+    case AMM_REJECT_HEADS:
+    case AMM_REJECT_PIPELINE_LENGTH:
+    case AMM_REJECT_SEQUENCE:
+        return DEGREES;
+    case AMM_REJECT_EXPERTS:
+        return DEGREES + 1;
+    case AMM_REJECT_EXPERT_MESH:
+        return DEGREES + 2;
+    case AMM_REJECT_INTERLEAVED:
+        return DEGREES + 3; /* vpp */
+    default:
+        return space->digits;
+    }
+}
+
+uint64_t amm_space_alike(const amm_space_range *space, amm_rejection reason)
+{
+    uint64_t alike = 1;
+    for (int32_t i = deciding_digits(space, reason); i < space->digits; i++) {
+        alike *= (uint64_t)space->radix[i];
+    }
+    return alike;
 }
 
 uint64_t amm_space_skip(const amm_space_range *space, uint64_t index)

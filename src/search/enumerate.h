@@ -45,8 +45,8 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
  * without anything to overlap, a schedule without a pipeline … */
 bool amm_space_repeats(const amm_space_range *space, const amm_config *config);
 
-/* Reasons that hold for all indices that share micro-batch, tp, dp and cp. */
-bool amm_rejection_is_shared(amm_rejection reason);
+/* How many indices in a row, from a multiple of that number on, break the same rule as one of them. */
+uint64_t amm_space_alike(const amm_space_range *space, amm_rejection reason);
 
 /* The first index after a hole that is none for the same reason. */
 uint64_t amm_space_skip(const amm_space_range *space, uint64_t index);

@@ -175,15 +175,19 @@ void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_
     for (int k = 0; k < (int)AMM_REJECTION_COUNT; k++) {
         least[k] = HUGE_VAL;
     }
+    const uint64_t best = result->plans[0].config.index;
     for (uint64_t index = 0; index < space->count;) {
         amm_config c;
         if (!amm_space_config(space, &c, index)) {
             index = amm_space_skip(space, index);
             continue;
         }
+        /* Of those that break the same rule one has the best plan's own digits behind it. */
         const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, &c);
-        index++;
-        if (reason == AMM_ACCEPTED) {
+        const uint64_t alike = amm_space_alike(space, reason);
+        const uint64_t start = index - index % alike;
+        index = start + alike;
+        if (reason == AMM_ACCEPTED || !amm_space_config(space, &c, start + best % alike)) {
             continue;
         }
         const double d = distance(&c, &result->plans[0].config);

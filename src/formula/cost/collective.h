@@ -50,7 +50,7 @@ AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
     double b = floor(f->domain);
     amm_group g;
     while (b >= 1.0) {
-        const double rest = fmod(a, b);
+        const double rest = a - b * floor(a / b); /* whole numbers far below 2^53 */
         a = b;
         b = rest;
     }
