@@ -79,7 +79,7 @@ AMM_FN int amm_is_hopper(const amm_rates *r)
 
 AMM_FN int amm_is_multiple(double x, double of)
 {
-    return fmod(x, of) == 0.0;
+    return x - of * floor(x / of) == 0.0; /* whole numbers far below 2^53 */
 }
 
 /* gemm_half_size is that of 16-bit products. A tile starts and ends in as many seconds in any format,
