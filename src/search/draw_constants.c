@@ -9,7 +9,7 @@ static const amm_device *constants_of(const amm_problem_desc *problem)
     return problem->constants != NULL ? problem->constants : problem->cluster->types[0];
 }
 
-amm_status amm_draws_check(const amm_problem_desc *problem)
+amm_status amm_draw_check(const amm_problem_desc *problem)
 {
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "draws: not with the cost model amp-reference");

@@ -67,6 +67,7 @@ static amm_status search_draw(draws *d, int32_t k)
     options.progress = watch;
     options.payload = d;
     AMM_TRY(amm_result_create(&result, &spec));
+    result->bare = true;
     const amm_status status = amm_search_analytic(result, &options);
     outcome *out = &d->outcomes[k];
     if (status == AMM_OK) {
@@ -354,11 +355,29 @@ static amm_status judge(draws *d)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
+static amm_status check_threads(int32_t threads)
+{
+    if (threads > MOST_THREADS) {
+        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
+    }
+    if (threads > 1 && !AMM_SIMD_THREADS) {
+        return amm_fail(AMM_UNAVAILABLE,
+                        "threads: got %d, this library is built without OpenMP and runs on 1",
+                        threads);
+    }
+    return AMM_OK;
+}
+
+amm_status amm_draws_check(const amm_problem_desc *problem, int32_t threads)
+{
+    AMM_TRY(check_threads(threads));
+    return amm_draw_check(problem);
+}
+
 static amm_status open_draws(draws *d)
 {
     amm_result *r = d->result;
     const amm_problem_desc *problem = &r->spec->problem;
-    AMM_TRY(amm_draws_check(problem));
     AMM_TRY(amm_draw_open(&d->source, problem, d->options->seed));
     const size_t size = (size_t)amm_draw_size(&d->source);
     const size_t asked = (size_t)r->draws.asked;
@@ -379,26 +398,11 @@ static amm_status open_draws(draws *d)
     return AMM_OK;
 }
 
-static amm_status check_threads(int32_t threads)
-{
-    if (threads > MOST_THREADS) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
-    }
-    if (threads > 1 && !AMM_SIMD_THREADS) {
-        return amm_fail(AMM_UNAVAILABLE,
-                        "threads: got %d, this library is built without OpenMP and runs on 1",
-                        threads);
-    }
-    return AMM_OK;
-}
-
 amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
 {
     draws d = { .result = result, .options = options };
     amm_draws *list = &result->draws;
     list->asked = options->draws;
-    list->minimax = list->least_mean = -1;
-    AMM_TRY(check_threads(options->threads));
     AMM_TRY(open_draws(&d));
     result->threads = options->threads > 1 ? options->threads : 1;
     AMM_TRY(for_all(&d, search_draw));

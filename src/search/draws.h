@@ -25,7 +25,7 @@ typedef struct amm_draw_source {
 enum { AMM_MAX_DRAWS = 4096 };
 
 /* INPUT: a profile or amp-reference times the problem, or its device has no posterior. */
-amm_status amm_draws_check(const amm_problem_desc *problem);
+amm_status amm_draw_check(const amm_problem_desc *problem);
 
 /* Lower L [n][n] with a = L L', by Cholesky's recurrence on the correlation matrix; only the lower
  * triangle of `a` is read. False: not positive semidefinite, seen at row *at. */
@@ -49,10 +49,13 @@ void amm_draw_apply(amm_drawn *out, const amm_draw_source *source, const amm_pro
 
 /* ---- plans under them (draws.c) ---------------------------------------------------------------- */
 
+/* What can be said before any search: amm_draw_check, INPUT or UNAVAILABLE (no threads in this build). */
+amm_status amm_draws_check(const amm_problem_desc *problem, int32_t threads);
+
 /* Fills result->draws from options->draws draws: a search for each, on options->threads threads, then
  * the candidates, the listed plans and all that won, under each. The result has plans, which are those
  * of the constants as they are.
- * INTERRUPTED: the draws done so far count. INPUT, LIMIT, UNAVAILABLE (no threads in this build). */
+ * Checked before. INTERRUPTED: the draws done so far count. INPUT, LIMIT. */
 amm_status amm_find_draws(amm_result *result, const amm_plan_options *options);
 
 #endif

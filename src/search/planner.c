@@ -40,6 +40,7 @@ amm_status amm_result_create(amm_result **out, const amm_spec *spec)
     result->context = spec->context;
     result->spec = spec;
     result->threads = 1;
+    result->draws.minimax = result->draws.least_mean = -1;
     amm_arena_init(&result->arena, spec->context);
     *out = result;
     return AMM_OK;
@@ -459,7 +460,7 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     if (o->draws < 0 || o->draws > AMM_MAX_DRAWS) {
         return amm_fail(AMM_INPUT, "draws: got %d, allowed 0 to %d", o->draws, AMM_MAX_DRAWS);
     }
-    AMM_TRY(o->draws > 0 ? amm_draws_check(problem) : AMM_OK);
+    AMM_TRY(o->draws > 0 ? amm_draws_check(problem, o->threads) : AMM_OK);
     if (o->partitions < 0 || o->partitions > AMM_MAX_TOP) {
         return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
                         AMM_MAX_TOP);

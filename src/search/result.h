@@ -142,6 +142,7 @@ struct amm_result {
     const amm_spec *spec;
     const char *backend;
     bool proven, interrupted, evaluated_only, annealed;
+    bool bare; /* set before an analytic search: plans alone, without ranges, neighbours, gap … */
     double resolution_s, model_gap;
     double gap; /* share of the best time by which an unproven better plan could win; 0: proven */
     uint64_t configs; /* points of the space that use all devices */
