@@ -28,9 +28,8 @@ typedef struct draws {
     double *time_s;   /* [candidates][asked]; infinite: does not fit */
     int32_t capacity; /* of candidates */
     /* Shared by the threads. */
-    atomic_int done, stop;
-    amm_status status;  /* of the first draw that failed; OK: none */
-    int32_t failed;     /* its number */
+    atomic_int done, stop, failed;
+    amm_status status;  /* of the draw that failed; OK: none */
     char message[1024]; /* its message, which is that of another thread */
 } draws;
 
@@ -87,18 +86,11 @@ static amm_status search_draw(draws *d, int32_t k)
                  : status;
 }
 
-/* Keeps the failure of the lowest draw, whoever comes first. An interrupt stops all by itself. */
-static void note_failure(draws *d, int32_t k, amm_status status)
+/* Keeps the first failure there is. An interrupt stops all by itself. */
+static void note_failure(draws *d, amm_status status)
 {
-    if (status == AMM_OK || status == AMM_INTERRUPTED) {
-        return;
-    }
-#ifdef _OPENMP
-#pragma omp critical(amm_draws_failure)
-#endif
-    if (d->status == AMM_OK || k < d->failed) {
+    if (status != AMM_OK && status != AMM_INTERRUPTED && atomic_exchange(&d->failed, 1) == 0) {
         d->status = status;
-        d->failed = k;
         (void)strncpy(d->message, amm_last_error(), sizeof d->message - 1);
         atomic_store(&d->stop, 1);
     }
@@ -118,7 +110,7 @@ static amm_status for_all(draws *d, draw_function *one)
 #endif
     for (int32_t k = 0; k < asked; k++) {
         if (atomic_load(&d->stop) == 0) {
-            note_failure(d, k, one(d, k));
+            note_failure(d, one(d, k));
         }
     }
     return d->status == AMM_OK ? AMM_OK : amm_fail(d->status, "%s", d->message);
