@@ -18,8 +18,8 @@ typedef struct amm_plan_options {
     size_t size;           /* sizeof(amm_plan_options): grows by appending only */
     const char *backend;   /* NULL or "auto"; "cpu/ref" … see amm_doctor */
     int32_t top;           /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
-    int32_t threads;       /* 0: one. More is refused with UNAVAILABLE in this version. */
-    uint64_t seed;         /* recorded; used by anneal only */
+    int32_t threads;       /* 0: one. More is refused with UNAVAILABLE, but for draws. */
+    uint64_t seed;         /* recorded; used by anneal and draws */
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */
     void *payload;         /* borrowed, given to progress */
@@ -32,11 +32,17 @@ typedef struct amm_plan_options {
      * stop with INTERRUPTED. */
     int (*save)(const char *text, void *payload);
     const char *resume;
+    /* The search again under draws of the device's constants and the runtime's facts from what their fit
+     * leaves unknown (docs/calibration.md): how often each plan is the best, and its regret; 0: none, at most
+     * 4,096. Only without a profile, on devices with a posterior (INPUT). With threads above 1 the
+     * context's allocator is called from all of them, progress from the caller's alone. Stopped on its way
+     * (INTERRUPTED), the draws done so far count. */
+    int32_t draws;
 } amm_plan_options;
 
 #define AMM_PLAN_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL                   \
+        sizeof(amm_plan_options), NULL, 0, 0, 0, 0, NULL, NULL, 0, 0, NULL, NULL, 0                \
     }
 AMM_API void amm_plan_options_init(amm_plan_options *out);
 

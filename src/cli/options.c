@@ -20,6 +20,7 @@ enum {
     OPTION_PROGRESS,
     OPTION_MIN_NODES,
     OPTION_PARTITIONS,
+    OPTION_DRAWS,
     OPTION_CHECKPOINT,
     OPTION_RESUME,
     OPTION_STRATEGY,
@@ -140,14 +141,18 @@ static const struct argp_option search_options[] = {
     HEADER("The search:"),
     OPTION("backend", OPTION_BACKEND, "NAME", "auto (default), cpu/ref, cpu/simd, cuda"),
     OPTION("top", OPTION_TOP, "K", "Plans to show: a number, or all (default 10)"),
-    OPTION("threads", OPTION_THREADS, "N", "Threads (default 1, the only choice in this version)"),
-    OPTION("seed", OPTION_SEED, "N", "Seed of --search anneal (default 0)"),
+    OPTION("threads", OPTION_THREADS, "N", "Threads, above 1 with --draws only (default 1)"),
+    OPTION("seed", OPTION_SEED, "N", "Seed of --search anneal and --draws (default 0)"),
     OPTION("search", OPTION_SEARCH, "METHOD",
            "exhaustive (default), or anneal: AMP's annealing, amp-reference only"),
     OPTION("min-nodes", OPTION_MIN_NODES, NULL,
            "Use as few of the cluster's nodes (its first ones) as hold a plan"),
     OPTION("partitions", OPTION_PARTITIONS, "K",
            "Also sweep every partition of the best plan, and show the K best"),
+    OPTION(
+        "draws", OPTION_DRAWS, "N",
+        "Also search under N draws of the fitted constants from what their fit leaves unknown: how "
+        "often each plan is the best, and its regret"),
     OPTION("checkpoint", OPTION_CHECKPOINT, "FILE",
            "Keep in FILE, every few seconds, how far --partitions got"),
     OPTION("resume", OPTION_RESUME, "FILE", "Go on from such a FILE"),
@@ -320,6 +325,9 @@ static error_t parse_search(int key, char *text, struct argp_state *state, amm_c
         return 0;
     case OPTION_PARTITIONS:
         o->plan.partitions = read_count("partitions", text, state);
+        return 0;
+    case OPTION_DRAWS:
+        o->plan.draws = read_count("draws", text, state);
         return 0;
     case OPTION_CHECKPOINT:
         o->checkpoint = text;

@@ -95,6 +95,12 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 /* partitions_table.c: the best partitions of the best plan, where they were asked for. */
 void amm_emit_partitions(amm_text *out, const amm_result *r);
 
+/* draws_table.c: plans under draws of the constants, where these were asked for. */
+void amm_emit_draws(amm_text *out, const amm_result *r);
+/* draws_json.c: the same as the key "draws". */
+typedef struct amm_json amm_json;
+void amm_json_draws(amm_json *j, const amm_result *r);
+
 /* 1234567 -> "1,234,567". */
 void amm_emit_count(amm_text *out, uint64_t value);
 

@@ -629,6 +629,7 @@ amm_status amm_result_json(const amm_result *result, char **out, int flags)
         }
         amm_json_close(&w.json, ']');
         write_partitions(&w);
+        amm_json_draws(&w.json, result);
         write_why(&w);
         write_rejected(&w);
         amm_json_close(&w.json, '}');

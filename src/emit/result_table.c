@@ -585,6 +585,7 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
             emit_details(&text, result);
         }
         amm_emit_partitions(&text, result);
+        amm_emit_draws(&text, result);
         emit_why(&text, result);
         emit_sure(&text, result);
     } else {

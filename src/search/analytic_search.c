@@ -258,6 +258,9 @@ static amm_status finish(search *s)
         }
     }
     amm_result_finish(s->result, s->options, 1e-12);
+    if (s->result->bare) {
+        return AMM_OK;
+    }
     for (size_t k = 0; k < s->result->plan_count; k++) {
         AMM_TRY(amm_analytic_simulate(&s->result->plans[k], &s->lowered));
     }

@@ -1,4 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
+#include "search/draws.h"
 #include "search/partitions.h"
 #include "search/planner.h"
 
@@ -39,6 +40,7 @@ amm_status amm_result_create(amm_result **out, const amm_spec *spec)
     result->context = spec->context;
     result->spec = spec;
     result->threads = 1;
+    result->draws.minimax = result->draws.least_mean = -1;
     amm_arena_init(&result->arena, spec->context);
     *out = result;
     return AMM_OK;
@@ -452,9 +454,13 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     if (o->threads < 0) {
         return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", o->threads);
     }
-    if (o->threads > 1) {
+    if (o->threads > 1 && o->draws == 0) {
         return amm_fail(AMM_UNAVAILABLE, "threads: got %d, this version runs on one", o->threads);
     }
+    if (o->draws < 0 || o->draws > AMM_MAX_DRAWS) {
+        return amm_fail(AMM_INPUT, "draws: got %d, allowed 0 to %d", o->draws, AMM_MAX_DRAWS);
+    }
+    AMM_TRY(o->draws > 0 ? amm_draws_check(problem, o->threads) : AMM_OK);
     if (o->partitions < 0 || o->partitions > AMM_MAX_TOP) {
         return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
                         AMM_MAX_TOP);
@@ -580,8 +586,18 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
     *out = NULL;
     AMM_TRY(amm_spec_check(spec));
     AMM_TRY(check_options(o, &spec->problem, &backend));
-    const amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
-                                                : plan_on(out, spec, o, backend, 0);
+    amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
+                                          : plan_on(out, spec, o, backend, 0);
+    if (*out != NULL) {
+        (*out)->draws.asked = o->draws;
+    }
+    if (status == AMM_OK && o->draws > 0) {
+        status = amm_find_draws(*out, o);
+        if (status != AMM_OK && status != AMM_INTERRUPTED) {
+            amm_result_free(*out);
+            *out = NULL;
+        }
+    }
     if (*out != NULL) {
         (*out)->wall_s = clock_s() - start_s;
     }

@@ -105,6 +105,26 @@ typedef struct amm_partition_list {
     uint64_t all, covered, scored;
 } amm_partition_list;
 
+/* A plan under draws of the constants. Regret: its time over that of the fastest plan under the same
+ * draw, less 1; infinite under a draw in which it does not fit. */
+typedef struct amm_draw_candidate {
+    amm_plan_entry plan; /* partition, sets and time_s of the constants as they are */
+    int32_t rank;        /* in the result's plans; -1: not among them */
+    int32_t wins;        /* draws in which no config is faster */
+    int32_t misfits;     /* draws in which it does not fit */
+    double mean_regret, regret_95, largest_regret; /* 95 %: as low as this, or lower, in so many */
+} amm_draw_candidate;
+
+typedef struct amm_draws {
+    int32_t asked, done;  /* asked 0: none */
+    int32_t without_plan; /* of those done: nothing fits */
+    uint64_t redrawn;     /* outside the bounds of the constants, drawn again */
+    int32_t rate_count, rate[AMM_RATE_COUNT], fact_count, fact[AMM_FACT_COUNT]; /* what is drawn */
+    int32_t count;
+    amm_draw_candidate *items;   /* [count] most wins first, then the least mean regret */
+    int32_t minimax, least_mean; /* numbers in items; -1: none that fits under every draw */
+} amm_draws;
+
 typedef struct amm_rejected {
     uint64_t count;
     /* Memory: the config that misses by least, with its fastest partition that ignores memory (with a
@@ -122,6 +142,7 @@ struct amm_result {
     const amm_spec *spec;
     const char *backend;
     bool proven, interrupted, evaluated_only, annealed;
+    bool bare; /* set before an analytic search: plans alone, without ranges, neighbours, gap … */
     double resolution_s, model_gap;
     double gap; /* share of the best time by which an unproven better plan could win; 0: proven */
     uint64_t configs; /* points of the space that use all devices */
@@ -133,6 +154,7 @@ struct amm_result {
     int32_t neighbour_count; /* of plans[0]; without a profile */
     amm_neighbour *neighbours;
     amm_partition_list partitions; /* of plans[0] */
+    amm_draws draws;
     uint64_t seed;
     int32_t threads;
     int32_t nodes_given; /* of the cluster, of which the plans use as few as can be; 0: all */

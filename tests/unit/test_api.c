@@ -35,6 +35,7 @@ static void macros_and_functions_agree(void **state)
     assert_true(a.anneal == b.anneal && a.progress == b.progress && a.payload == b.payload);
     assert_int_equal(a.min_nodes, b.min_nodes);
     assert_int_equal(a.partitions, b.partitions);
+    assert_int_equal(a.draws, b.draws);
     assert_true(a.save == NULL && b.save == NULL && a.resume == NULL && b.resume == NULL);
     assert_true(c.size == d.size && c.size == sizeof c);
     assert_true(c.allocator.resize == d.allocator.resize && d.allocator.resize == NULL);
