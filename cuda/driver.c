@@ -55,24 +55,6 @@ amm_status amm_cuda_top_fetch(amm_cuda_engine *e, int32_t stream, amm_cuda_pushe
     return amm_cuda_fetch(e, stream, &pushed->count, sizeof(uint64_t));
 }
 
-/* Work that is done again finds its keys again. */
-static void offer_once(amm_top *top, const amm_key *key)
-{
-    int32_t low = 0;
-    int32_t high = top->count;
-    while (low < high) {
-        const int32_t middle = low + (high - low) / 2;
-        if (amm_key_less(&top->keys[middle], key)) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    if (low == top->count || amm_key_less(key, &top->keys[low])) {
-        amm_top_offer(top, *key);
-    }
-}
-
 amm_status amm_cuda_top_take(amm_cuda_engine *e, int32_t stream, amm_cuda_pushed *pushed,
                              amm_top *top, bool *complete)
 {
@@ -87,7 +69,7 @@ amm_status amm_cuda_top_take(amm_cuda_engine *e, int32_t stream, amm_cuda_pushed
     AMM_TRY(amm_cuda_fetch(e, stream, &pushed->keys, (size_t)kept * sizeof *keys));
     AMM_TRY(amm_device_wait(e->device, stream));
     for (uint64_t k = 0; k < kept; k++) {
-        offer_once(top, &keys[k]);
+        amm_top_offer(top, keys[k]);
     }
     return AMM_OK;
 }

@@ -139,6 +139,6 @@ typedef struct amm_sweep_args {
 
 /* Bytes of shared memory of a warp of sweep: what a warp knows, counts, rows, levels of the prefix. */
 #define AMM_SWEEP_SHARED_BYTES(stages)                                                             \
-    (((size_t)80 + AMM_WARP * (4 + 32) + (size_t)(stages)*24 + 15) / 16 * 16)
+    (((size_t)96 + AMM_WARP * (4 + 32) + (size_t)(stages)*24 + 15) / 16 * 16)
 
 #endif

@@ -24,6 +24,7 @@ AMM_DEVICE int32_t amm_gpu_reach(const amm_gpu_problem *p, int32_t window, int32
 AMM_DEVICE int32_t amm_gpu_entry(const amm_gpu_problem *p, const amm_problem_stage *stage,
                                  int32_t k, int32_t i, int32_t j)
 {
+    AMM_LOOP
     while (k < stage->entry_count &&
            amm_gpu_window(p, p->entries[stage->entry + k].window, j) > i) {
         k++;

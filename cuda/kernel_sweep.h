@@ -11,12 +11,12 @@
 enum { AMM_TILE = AMM_WARP * AMM_TILE_COLUMNS };
 
 /* A row: the sums of all stages before the last two, less the prefix values at b of the stage that
- * begins there; the columns (low, high]. */
+ * begins there; the columns [first, first + width). */
 typedef struct amm_sweep_row {
     float max_t, sum, max_d, t;
     float d;
-    int32_t low, high;
-    int32_t before; /* partitions of the prefix in rows above */
+    int32_t first, width;
+    uint32_t blocks; /* of 32 columns from the pass's base: a bit for each that the row touches */
 } __attribute__((aligned(16))) amm_sweep_row;
 
 /* A column: prefix values of the last stage but one at x, and what the last stage costs from x. */
@@ -45,7 +45,9 @@ typedef struct amm_sweep_warp {
     const amm_gpu_problem *p;
     const amm_gpu_top *top;
     const amm_problem_config *c;
-    uint64_t first, end; /* ranks of the unit */
+    uint64_t first, end;  /* ranks of the unit */
+    int64_t begin;        /* of the launch, ns */
+    int32_t number, turn; /* of the unit, of the pass over it */
     amm_sweep_pass pass;
     float threshold;
     uint32_t scored[AMM_WARP]; /* by lane */
@@ -73,6 +75,7 @@ AMM_DEVICE int32_t amm_sweep_last_start(const amm_sweep_warp *w)
 {
     const amm_problem_stage stage = w->p->stages[w->c->stage + w->c->stages - 1];
     int32_t first = w->p->items;
+    AMM_LOOP
     for (int32_t k = 0; k < stage.entry_count; k++) {
         const int32_t window = w->p->entries[stage.entry + k].window;
         first = amm_min_i32(first, amm_gpu_window(w->p, window, w->p->items));
@@ -101,56 +104,81 @@ AMM_DEVICE amm_sweep_column amm_sweep_column_of(const amm_sweep_warp *w,
 
 /* ---- rows --------------------------------------------------------------------------------------- */
 
-/* The columns of row b that entry k serves: where it is the first that admits (b, x]. */
-AMM_DEVICE void amm_sweep_span(const amm_sweep_warp *w, const amm_sweep_pass *pass, int32_t b,
-                               amm_sweep_row *row)
+/* Columns (low, high] of a row. */
+typedef struct amm_sweep_span {
+    int32_t low, high;
+} amm_sweep_span;
+
+/* The prefix that is looked at. In shared memory, registers are for the columns. */
+AMM_DEVICE const amm_sweep_level *amm_sweep_top_level(const amm_sweep_warp *w)
 {
-    row->low = amm_max_i32(b, amm_max_i32(pass->base, pass->last_start) - 1);
-    for (int32_t k = 0; k < pass->k; k++) {
-        const int32_t window = w->p->entries[pass->stage->entry + k].window;
-        row->low = amm_max_i32(row->low, amm_gpu_reach(w->p, window, b));
-    }
-    row->high = amm_min_i32(amm_gpu_reach(w->p, pass->entry->window, b),
-                            amm_min_i32(w->p->items - 1, pass->base + AMM_TILE - 1));
+    return &w->levels[w->c->stages - 3];
 }
 
-/* Cuts the row's columns to the unit: `rank` of the prefix's first partition. */
-AMM_DEVICE void amm_sweep_clip(const amm_sweep_warp *w, uint64_t rank, int32_t b,
-                               amm_sweep_row *row)
+/* Rank of the prefix with row b and column b + 1, in the unit or not. */
+AMM_DEVICE int64_t amm_sweep_rank_of(const amm_sweep_warp *w, int32_t b)
 {
-    const int64_t here = (int64_t)rank + row->before; /* of column b + 1 */
+    const amm_sweep_level *prefix = amm_sweep_top_level(w);
+    const int32_t above = b - 1 - prefix->cut; /* rows */
+    return (int64_t)prefix->rank + above * (w->p->items - 1) - above * (prefix->cut + b) / 2;
+}
+
+/* The columns of row b that entry k serves: where it is the first that admits (b, x]. */
+AMM_DEVICE amm_sweep_span amm_sweep_serves(const amm_sweep_warp *w, const amm_sweep_pass *pass,
+                                           int32_t b)
+{
+    amm_sweep_span span;
+    span.low = amm_max_i32(b, amm_max_i32(pass->base, pass->last_start) - 1);
+    AMM_LOOP
+    for (int32_t k = 0; k < pass->k; k++) {
+        const int32_t window = w->p->entries[pass->stage->entry + k].window;
+        span.low = amm_max_i32(span.low, amm_gpu_reach(w->p, window, b));
+    }
+    span.high = amm_min_i32(amm_gpu_reach(w->p, pass->entry->window, b),
+                            amm_min_i32(w->p->items - 1, pass->base + AMM_TILE - 1));
+    return span;
+}
+
+/* Cuts the columns to the unit: `here` is the rank of column b + 1. */
+AMM_DEVICE void amm_sweep_clip(const amm_sweep_warp *w, int64_t here, int32_t b,
+                               amm_sweep_span *span)
+{
     const int64_t skip = (int64_t)w->first - here;
     const int64_t left = (int64_t)w->end - here;
     if (skip > 0) {
-        row->low = skip > w->p->items ? row->high : amm_max_i32(row->low, b + (int32_t)skip);
+        span->low = skip > w->p->items ? span->high : amm_max_i32(span->low, b + (int32_t)skip);
     }
     if (left < w->p->items) {
-        row->high = left <= 0 ? row->low : amm_min_i32(row->high, b + (int32_t)left);
+        span->high = left <= 0 ? span->low : amm_min_i32(span->high, b + (int32_t)left);
     }
 }
 
-/* Row b of a prefix that ends at `from`: low == high when there is nothing in it. */
-AMM_DEVICE amm_sweep_row amm_sweep_row_of(const amm_sweep_warp *w, const amm_sweep_pass *pass,
-                                          const amm_ticks *prefix, uint64_t rank, int32_t from,
-                                          int32_t b)
+/* Row b of the prefix into `row`, its width: 0 when there is nothing in it, then the rest is not set. */
+AMM_DEVICE int32_t amm_sweep_row_of(const amm_sweep_warp *w, const amm_sweep_pass *pass,
+                                    amm_sweep_row *row, int32_t b)
 {
-    const int32_t above = b - 1 - from;
-    amm_ticks acc = *prefix;
-    amm_sweep_row row = { 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0, 0, 0 };
-    if (b > w->p->items - 2 || !amm_gpu_add_stage(&acc, w->p, w->c, w->c->stages - 3, from, b) ||
+    const amm_sweep_level *prefix = amm_sweep_top_level(w);
+    amm_ticks acc = prefix->acc;
+    if (b > w->p->items - 2 ||
+        !amm_gpu_add_stage(&acc, w->p, w->c, w->c->stages - 3, prefix->cut, b) ||
         amm_ticks_total(&acc, (float)w->c->a) > w->threshold) {
-        return row;
+        return 0;
     }
-    row.before = above * (w->p->items - 1) - above * (from + b) / 2;
-    row.max_t = acc.max_t;
-    row.sum = acc.sum - amm_gpu_table(w->p, pass->entry->u)[b];
-    row.max_d = acc.max_d;
-    row.t = amm_gpu_table(w->p, pass->entry->t)[b];
-    row.d = amm_gpu_table(w->p, pass->entry->d)[b] + amm_gpu_table(w->p, w->c->o)[b];
-    amm_sweep_span(w, pass, b, &row);
-    amm_sweep_clip(w, rank, b, &row);
-    row.high = amm_max_i32(row.low, row.high);
-    return row;
+    row->max_t = acc.max_t;
+    row->sum = acc.sum - amm_gpu_table(w->p, pass->entry->u)[b];
+    row->max_d = acc.max_d;
+    row->t = amm_gpu_table(w->p, pass->entry->t)[b];
+    row->d = amm_gpu_table(w->p, pass->entry->d)[b] + amm_gpu_table(w->p, w->c->o)[b];
+    amm_sweep_span span = amm_sweep_serves(w, pass, b);
+    amm_sweep_clip(w, amm_sweep_rank_of(w, b), b, &span);
+    if (span.low >= span.high) {
+        return 0;
+    }
+    const int32_t from = (span.low + 1 - pass->base) / AMM_WARP;
+    row->first = span.low + 1;
+    row->width = span.high - span.low;
+    row->blocks = (2u << ((span.high - pass->base) / AMM_WARP)) - (1u << from);
+    return row->width;
 }
 
 /* ---- candidates --------------------------------------------------------------------------------- */
@@ -167,29 +195,31 @@ AMM_DEVICE amm_ticks amm_sweep_candidate(const amm_sweep_row *row, const amm_swe
 
 AMM_DEVICE bool amm_sweep_inside(const amm_sweep_row *row, int32_t x)
 {
-    return (uint32_t)(x - row->low - 1) < (uint32_t)(row->high - row->low);
+    return (uint32_t)(x - row->first) < (uint32_t)row->width;
 }
 
 /* The rare case: a candidate of the row is below the threshold. Columns are formed anew: registers are
  * for the common one. */
 AMM_DEVICE void amm_sweep_take(const amm_sweep_warp *w, const amm_sweep_pass *pass,
-                               const amm_sweep_row *row, uint64_t rank, int32_t b)
+                               const amm_sweep_row *row, int32_t b)
 {
+    const int64_t here = amm_sweep_rank_of(w, b) - b - 1; /* of column 0, there or not */
     AMM_LOOP
-    for (int32_t x = pass->base + amm_lane(); x - amm_lane() <= row->high; x += AMM_WARP) {
+    for (int32_t x = pass->base + amm_lane(); x - amm_lane() < row->first + row->width;
+         x += AMM_WARP) {
         const amm_sweep_column column = amm_sweep_column_of(w, pass->stage, pass->entry, x);
         const amm_ticks acc = amm_sweep_candidate(row, &column);
         const bool want =
             amm_sweep_inside(row, x) && amm_ticks_total(&acc, (float)w->c->a) <= w->threshold;
-        amm_gpu_push(w->top, want,
-                     amm_gpu_key(w->c, &acc, rank + (uint64_t)(int64_t)(row->before + x - b - 1)));
+        amm_gpu_push(w->top, want, amm_gpu_key(w->c, &acc, (uint64_t)(here + x)));
     }
 }
 
-/* The rows whose bit is set, against the columns of this lane. */
+/* The rows whose bit is set, against the columns of this lane. Blocks of 32 columns that a row does not
+ * touch are left out by the whole warp; in the others lanes outside the row count for nothing: no
+ * branch parts the lanes. */
 AMM_DEVICE void amm_sweep_tile(const amm_sweep_warp *w, const amm_sweep_pass *pass,
-                               const amm_sweep_column *columns, uint64_t rank, int32_t first_b,
-                               uint32_t rows)
+                               const amm_sweep_column *columns, int32_t first_b, uint32_t rows)
 {
     const float a = (float)w->c->a;
     const float threshold = w->threshold;
@@ -197,41 +227,37 @@ AMM_DEVICE void amm_sweep_tile(const amm_sweep_warp *w, const amm_sweep_pass *pa
     while (rows != 0) {
         const int32_t r = amm_lowest_bit(rows);
         const amm_sweep_row row = w->rows[r];
-        bool hit = false;
+        float least = INFINITY;
         rows &= rows - 1;
         AMM_UNROLL
         for (int32_t q = 0; q < AMM_TILE_COLUMNS; q++) {
-            const int32_t begin = pass->base + AMM_WARP * q;
-            if (row.low < begin + AMM_WARP - 1 && row.high >= begin) {
+            if ((row.blocks >> q & 1u) != 0) {
                 const amm_ticks acc = amm_sweep_candidate(&row, &columns[q]);
-                hit = hit || (amm_sweep_inside(&row, x + AMM_WARP * q) &&
-                              amm_ticks_total(&acc, a) <= threshold);
+                const float total = amm_ticks_total(&acc, a);
+                least = fminf(least, amm_sweep_inside(&row, x + AMM_WARP * q) ? total : INFINITY);
             }
         }
-        if (amm_warp_any(hit)) {
-            amm_sweep_take(w, pass, &w->rows[r], rank, first_b + r);
+        if (amm_warp_any(least <= threshold)) {
+            amm_sweep_take(w, pass, &w->rows[r], first_b + r);
         }
     }
 }
 
-/* All rows of a prefix. */
+/* All rows of the prefix. */
 AMM_DEVICE void amm_sweep_prefix(amm_sweep_warp *w, const amm_sweep_pass *pass,
-                                 const amm_sweep_column *columns, const amm_sweep_level *prefix)
+                                 const amm_sweep_column *columns)
 {
-    const amm_ticks acc = prefix->acc;
-    const uint64_t rank = prefix->rank;
-    const int32_t from = prefix->cut;
-    const int32_t last = amm_min_i32(w->p->items - 2, pass->base + AMM_TILE - 2);
-    for (int32_t b = from + 1; b <= last; b += AMM_WARP) {
-        const amm_sweep_row row = amm_sweep_row_of(w, pass, &acc, rank, from, b + amm_lane());
-        const uint32_t rows = amm_warp_ballot(row.high > row.low);
+    AMM_LOOP
+    for (int32_t b = amm_sweep_top_level(w)->cut + 1;
+         b <= amm_min_i32(w->p->items, pass->base + AMM_TILE) - 2; b += AMM_WARP) {
+        const int32_t width = amm_sweep_row_of(w, pass, &w->rows[amm_lane()], b + amm_lane());
+        const uint32_t rows = amm_warp_ballot(width > 0);
         if (rows == 0) {
             continue;
         }
-        w->rows[amm_lane()] = row;
-        w->scored[amm_lane()] += (uint32_t)(row.high - row.low);
+        w->scored[amm_lane()] += (uint32_t)width;
         amm_warp_sync();
-        amm_sweep_tile(w, pass, columns, rank, b, rows);
+        amm_sweep_tile(w, pass, columns, b, rows);
         amm_warp_sync(); /* before the rows change */
     }
 }
@@ -350,10 +376,26 @@ AMM_DEVICE bool amm_sweep_run(amm_sweep_warp *w, const amm_sweep_pass *pass)
         if (amm_warp_any(amm_gpu_top_overflows(w->top))) {
             return false;
         }
-        amm_sweep_prefix(w, pass, columns, &w->levels[w->c->stages - 3]);
+        amm_sweep_prefix(w, pass, columns);
         amm_warp_sync(); /* before the levels change */
     }
     return true;
+}
+
+/* Makes pass `turn` over the unit ready: an entry of the last stage but one, some columns. */
+AMM_DEVICE void amm_sweep_turn(amm_sweep_warp *w, int32_t turn)
+{
+    amm_warp_sync(); /* the pass before is over */
+    if (amm_lane() == 0) {
+        const amm_problem_stage *stage = &w->p->stages[w->c->stage + w->c->stages - 2];
+        w->turn = turn;
+        w->pass.stage = stage;
+        w->pass.k = turn % stage->entry_count;
+        w->pass.entry = &w->p->entries[stage->entry + w->pass.k];
+        w->pass.base = turn / stage->entry_count * AMM_TILE;
+        w->pass.last_start = amm_sweep_last_start(w);
+    }
+    amm_warp_sync();
 }
 
 AMM_DEVICE bool amm_sweep_unit_of(amm_sweep_warp *w)
@@ -363,40 +405,39 @@ AMM_DEVICE bool amm_sweep_unit_of(amm_sweep_warp *w)
         amm_sweep_few(w);
         return true;
     }
-    const amm_problem_stage *stage = &w->p->stages[w->c->stage + w->c->stages - 2];
-    const int32_t entries = stage->entry_count;
-    for (int32_t n = 0; n < (w->p->items + AMM_TILE - 1) / AMM_TILE * entries; n++) {
-        amm_warp_sync(); /* the pass before is over */
-        if (amm_lane() == 0) {
-            w->pass.stage = stage;
-            w->pass.k = n % entries;
-            w->pass.entry = &w->p->entries[stage->entry + w->pass.k];
-            w->pass.base = n / entries * AMM_TILE;
-            w->pass.last_start = amm_sweep_last_start(w);
-        }
-        amm_warp_sync();
-        if (!amm_sweep_run(w, &w->pass)) {
-            return false;
-        }
+    bool done = true;
+    for (amm_sweep_turn(w, 0); done && w->pass.base < w->p->items; amm_sweep_turn(w, w->turn + 1)) {
+        done = amm_sweep_run(w, &w->pass);
     }
-    return true;
+    return done;
 }
 
-AMM_KERNEL(sweep, amm_sweep_args, AMM_SWEEP_BLOCK, 3)
+/* Blocks of a processor at once, as registers allow without a spill (tools/sass_counts.py). */
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 1000
+#define AMM_SWEEP_BLOCKS 3
+#else
+#define AMM_SWEEP_BLOCKS 4
+#endif
+
+AMM_KERNEL(sweep, amm_sweep_args, AMM_SWEEP_BLOCK, AMM_SWEEP_BLOCKS)
 {
-    const int64_t begin = amm_now_ns();
     const size_t bytes = AMM_SWEEP_SHARED_BYTES(a->problem.max_stages);
     amm_sweep_warp *w = (amm_sweep_warp *)(amm_shared() + (size_t)amm_warp() * bytes);
+    if (amm_lane() == 0) {
+        w->begin = amm_now_ns();
+    }
+    amm_warp_sync();
     for (;;) {
         /* Units are taken in order: what is left undone is the end of the queue. */
-        const bool late = amm_now_ns() - begin > a->slice_ns || amm_gpu_top_overflows(&a->top);
+        const bool late = amm_now_ns() - w->begin > a->slice_ns || amm_gpu_top_overflows(&a->top);
         const uint32_t ticket = amm_warp_any(late) ? UINT32_MAX : amm_warp_ticket(a->ticket);
         if (ticket >= (uint32_t)a->queue_count) {
             return;
         }
-        const int32_t number = a->queue[ticket];
         if (amm_lane() == 0) {
+            const int32_t number = a->queue[ticket];
             const amm_sweep_unit unit = a->units[number];
+            w->number = number;
             w->p = &a->problem;
             w->top = &a->top;
             w->c = &a->problem.configs[unit.config];
@@ -410,7 +451,7 @@ AMM_KERNEL(sweep, amm_sweep_args, AMM_SWEEP_BLOCK, 3)
         amm_warp_sync();
         /* A key that found no place is lost: looked at after all keys of the unit are counted. */
         if (amm_lane() == 0 && done && !amm_gpu_top_overflows(&a->top)) {
-            a->scored[number] = scored + 1;
+            a->scored[w->number] = scored + 1;
         }
         amm_warp_sync();
     }

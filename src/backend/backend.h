@@ -86,13 +86,14 @@ typedef struct amm_backend {
 
     /* REQUIRED. `scores` (or NULL) [candidates of all segments, by number]: T rounded once to single
      * precision; infinite when a stage has no feasible entry. `top` (or NULL) takes up the feasible ones
-     * (rank: the candidate's number). Errors: LIMIT: more than AMM_MAX_SCORE_ITEMS items. */
+     * (rank: the candidate's number), each once however often it is scored. Errors: LIMIT: more than AMM_MAX_SCORE_ITEMS items. */
     amm_status (*score)(amm_engine *engine, float *scores, amm_top *top,
                         const amm_score_batch *batch);
 
     /* REQUIRED. Every feasible partition from *from on, before `to`, is offered to `top`; those that
      * cannot be among its keys, or cost more than `upper` base ticks, may be skipped by any rule that
-     * loses none of the others. Returns early after a slice of work: *from is where it got to, so call
+     * loses none of the others. What `top` holds already stays, and no key is listed twice: to sweep a
+     * range again changes nothing but `count`. Returns early after a slice of work: *from is where it got to, so call
      * until it is `to`. `count` is added to. Errors: LIMIT: more than AMM_MAX_SCORE_ITEMS items, or a
      * config with 2^63 partitions. */
     amm_status (*sweep)(amm_engine *engine, amm_top *top, amm_sweep_count *count, amm_place *from,

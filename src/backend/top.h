@@ -27,33 +27,42 @@ AMM_FN bool amm_key_less(const amm_key *a, const amm_key *b)
 
 typedef struct amm_top {
     int32_t capacity, count;
-    amm_key *keys; /* [capacity] borrowed; the first `count` in order */
+    amm_key *keys; /* [capacity] borrowed; the first `count` in order, each once */
 } amm_top;
 
 enum { AMM_MAX_TOP = 1024 };
 
-/* Keys that are not less than this one have no place. */
+/* Full: keys that are not less than the last one have no place. */
 static inline bool amm_top_full(const amm_top *top)
 {
     return top->count == top->capacity;
 }
 
-/* Puts the key in its place, or drops it. */
+/* Puts the key in its place, or drops it: no room for it, or there already. A key names one partition
+ * and its cost, so work that is done twice changes nothing. */
 static inline void amm_top_offer(amm_top *top, amm_key key)
 {
-    int32_t at = top->count;
-    if (amm_top_full(top)) {
-        if (top->count == 0 || !amm_key_less(&key, &top->keys[top->count - 1])) {
-            return;
-        }
-        at--;
-    } else {
-        top->count++;
+    if (amm_top_full(top) && (top->count == 0 || !amm_key_less(&key, &top->keys[top->count - 1]))) {
+        return;
     }
-    for (; at > 0 && amm_key_less(&key, &top->keys[at - 1]); at--) {
+    int32_t low = 0; /* keys before it are less than the key */
+    int32_t high = top->count;
+    while (low < high) {
+        const int32_t middle = low + (high - low) / 2;
+        if (amm_key_less(&top->keys[middle], &key)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low < top->count && !amm_key_less(&key, &top->keys[low])) {
+        return;
+    }
+    top->count += amm_top_full(top) ? 0 : 1;
+    for (int32_t at = top->count - 1; at > low; at--) {
         top->keys[at] = top->keys[at - 1];
     }
-    top->keys[at] = key;
+    top->keys[low] = key;
 }
 
 #endif

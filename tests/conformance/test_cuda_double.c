@@ -1,6 +1,7 @@
 /* The backend cuda on the double of a device: the same driver and the same kernels, run on the host. */
 #include "backend_compare.h"
 #include "test_support.h"
+#include "backend/cpu_ref/cpu_ref.h"
 #include "double.h"
 #include "driver.h"
 #include "verify/instance.h"
@@ -68,6 +69,83 @@ static void little_shared_memory(void **state)
         settings_of(&seed);
         amm_double_settings.shared_bytes = n % 2 == 0 ? 2000 : 9000;
         compare_backend(&amm_backend_cuda, &seed, &shape);
+    }
+    memset(&amm_double_settings, 0, sizeof amm_double_settings);
+}
+
+/* More keys than the buffer takes by one, two, three: each lost one must be looked for again. With an
+ * empty list all candidates of a launch are keys: as many as there are cuts of two stages. The last item
+ * outweighs the others, so the best are those that find no place. */
+enum { CUTS = 40, LISTED = 4 };
+
+/* The best of all cuts, swept or scored. */
+static void best_of(amm_engine *engine, amm_top *top, bool swept)
+{
+    uint8_t cuts[CUTS];
+    const amm_score_segment all = { 0, 0, CUTS };
+    const amm_score_batch batch = { 1, &all, cuts, CUTS };
+    amm_sweep_count count = { 0, 0 };
+    amm_place from = { 0, 0 };
+    const amm_place to = { 1, 0 };
+    for (int32_t n = 0; n < CUTS; n++) {
+        cuts[n] = (uint8_t)(n + 1);
+    }
+    if (!swept) {
+        assert_int_equal(engine->backend->score(engine, NULL, top, &batch), AMM_OK);
+    }
+    while (swept && amm_place_less(from, to)) {
+        assert_int_equal(engine->backend->sweep(engine, top, &count, &from, to, AMM_TICKS_NONE),
+                         AMM_OK);
+    }
+}
+
+static void best_of_ref(const amm_problem *p, amm_top *top, bool swept)
+{
+    const amm_engine_options one = { 1, 0 };
+    amm_engine *engine = NULL;
+    assert_int_equal(amm_backend_cpu_ref.open(&engine, test_context(), p, &one), AMM_OK);
+    best_of(engine, top, swept);
+    amm_backend_cpu_ref.close(engine);
+}
+
+static void keys_overflow(void **state)
+{
+    (void)state;
+    uint64_t seed = 11;
+    for (int32_t n = 0; n < 60; n++) {
+        const amm_engine_options one = { 1, 0 };
+        const amm_instance_shape shape = { .items = CUTS + 1,
+                                           .stages = 2,
+                                           .a = 63,
+                                           .cost = 400,
+                                           .jitter = 10,
+                                           .head = 60,
+                                           .classes = 1,
+                                           .entries = 1 };
+        amm_problem_builder builder;
+        amm_engine *engine = NULL;
+        amm_key want_keys[LISTED];
+        amm_key got_keys[LISTED];
+        amm_top want = { LISTED, 0, want_keys };
+        amm_top got = { LISTED, 0, got_keys };
+        settings_of(&seed);
+        amm_double_settings.most_pushed = CUTS - 1 - n % 3;
+        amm_double_settings.most_candidates = CUTS;
+        amm_double_settings.unit_ranks = CUTS;
+        amm_double_settings.slice = 0;
+        assert_int_equal(amm_problem_open(&builder, test_context(), CUTS + 1), AMM_OK);
+        assert_int_equal(amm_instance_add(&builder, &shape, &seed, 1), AMM_OK);
+        best_of_ref(&builder.view, &want, n % 2 == 0);
+        assert_int_equal(amm_backend_cuda.open(&engine, test_context(), &builder.view, &one),
+                         AMM_OK);
+        best_of(engine, &got, n % 2 == 0);
+        assert_int_equal(got.count, LISTED);
+        for (int32_t k = 0; k < LISTED; k++) {
+            assert_true(want_keys[k].cost == got_keys[k].cost &&
+                        want_keys[k].rank == got_keys[k].rank);
+        }
+        amm_backend_cuda.close(engine);
+        amm_problem_close(&builder);
     }
     memset(&amm_double_settings, 0, sizeof amm_double_settings);
 }
@@ -159,7 +237,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_problems), cmocka_unit_test(middle_problems),
         cmocka_unit_test(long_problems),  cmocka_unit_test(little_shared_memory),
-        cmocka_unit_test(failures),       cmocka_unit_test(failing_memory),
+        cmocka_unit_test(keys_overflow),  cmocka_unit_test(failures),
+        cmocka_unit_test(failing_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
