@@ -125,8 +125,10 @@ static void problem_presets_are_whole(void **state)
         amm_problem_desc problem;
         assert_int_equal(amm_get_problem(&r, &problem, name, "problem"), AMM_OK);
         assert_int_equal(amm_problem_check(&problem, name), AMM_OK);
-        problem.cost_model = AMM_COST_AMP_REFERENCE;
-        assert_int_equal(amm_problem_check(&problem, name), AMM_OK);
+        if (problem.profile != NULL) {
+            problem.cost_model = AMM_COST_AMP_REFERENCE;
+            assert_int_equal(amm_problem_check(&problem, name), AMM_OK);
+        }
     }
 }
 
