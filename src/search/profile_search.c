@@ -48,10 +48,11 @@ static double upper_s(amm_search *s, const amm_lowered_config *x, double time_s)
 static amm_status list_space(amm_search *s)
 {
     amm_count_dropped(s->result, &s->space);
-    for (uint64_t index = 0; index < s->space.count; index++) {
+    for (uint64_t index = 0; index < s->space.count;) {
         amm_config config;
         AMM_TRY(amm_plan_progress(s->options, 0, s->space.count, -1.0));
         if (!amm_space_config(&s->space, &config, index)) {
+            index = amm_space_skip(&s->space, index);
             continue;
         }
         const amm_rejection reason =
@@ -60,6 +61,7 @@ static amm_status list_space(amm_search *s)
             const amm_candidate one = { .index = index, .upper_s = HUGE_VAL };
             AMM_TRY(amm_candidate_add(s, &one));
         }
+        index++;
     }
     return AMM_OK;
 }
