@@ -19,7 +19,7 @@ typedef struct amm_map_options {
     size_t size;       /* sizeof(amm_map_options): grows by appending only */
     const char *x, *y; /* y may be NULL: one row */
     int32_t points[2]; /* of a LOW..HIGH axis, x and y; 0: 100; at most 1,000 */
-    int32_t threads;   /* 0: one */
+    int32_t threads;   /* 0: as many as the backend takes */
     const char *backend;
     amm_progress progress; /* may be NULL; the time given to it is the last point's */
     void *payload;         /* borrowed, given to progress */

@@ -18,7 +18,8 @@ typedef struct amm_plan_options {
     size_t size;           /* sizeof(amm_plan_options): grows by appending only */
     const char *backend;   /* NULL or "auto"; "cpu/ref" … see amm_doctor */
     int32_t top;           /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
-    int32_t threads;       /* 0: one. More is refused with UNAVAILABLE, but for draws. */
+    int32_t threads;       /* 0: as many as the backend takes. cpu/simd: up to 1024; others refuse
+                              more than 1 with UNAVAILABLE. Plans do not depend on it. */
     uint64_t seed;         /* recorded; used by anneal and draws */
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */

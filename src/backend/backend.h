@@ -130,6 +130,10 @@ static inline bool amm_place_less(amm_place a, amm_place b)
  * not here: the message says why). */
 amm_status amm_backend_find(const amm_backend **out, const char *name);
 
+/* The threads that a search gives a backend: `asked`, or with 0 all processors that it can use. Errors:
+ * INPUT, UNAVAILABLE (more than the backend, or this build of it, takes). */
+amm_status amm_backend_threads(int32_t *out, const amm_backend *backend, int32_t asked);
+
 /* All known ones by index; false past the end. `note`: what it runs on, or why it is not there. */
 bool amm_backend_describe(int32_t index, const char **name, bool *available, const char **note);
 

@@ -118,12 +118,18 @@ static amm_status intern(amm_problem_builder *b, int32_t *out, bool window)
     return AMM_OK;
 }
 
-static amm_status table_of(amm_problem_builder *b, int32_t *out, const double *ticks)
+/* False: the content of the array has to be looked up; NULL is no table. The latest of the arrays that
+ * share a place is remembered. */
+static bool find_seen(amm_problem_builder *b, int32_t *out, const void *array,
+                      amm_problem_seen **seen)
 {
-    *out = AMM_NO_TABLE;
-    if (ticks == NULL) {
-        return AMM_OK;
-    }
+    *seen = &b->seen[(uintptr_t)array / 16 % AMM_PROBLEM_SEEN];
+    *out = array == NULL ? AMM_NO_TABLE : (*seen)->number;
+    return array == NULL || (*seen)->array == array;
+}
+
+static amm_status intern_table(amm_problem_builder *b, int32_t *out, const double *ticks)
+{
     memset(b->row, 0, content_bytes(b, false));
     for (int32_t i = 0; i <= b->view.items; i++) {
         if (!(ticks[i] >= 0.0 && ticks[i] < 16777216.0) || ticks[i] != floor(ticks[i])) {
@@ -134,18 +140,30 @@ static amm_status table_of(amm_problem_builder *b, int32_t *out, const double *t
     return intern(b, out, false);
 }
 
+static amm_status table_of(amm_problem_builder *b, int32_t *out, const double *ticks)
+{
+    amm_problem_seen *seen = NULL;
+    if (!find_seen(b, out, ticks, &seen)) {
+        AMM_TRY(intern_table(b, out, ticks));
+        *seen = (amm_problem_seen){ ticks, *out };
+    }
+    return AMM_OK;
+}
+
 static amm_status window_of(amm_problem_builder *b, int32_t *out, const int32_t *first)
 {
     uint16_t *row = (uint16_t *)b->row;
-    *out = AMM_NO_TABLE;
-    if (first == NULL) {
+    amm_problem_seen *seen = NULL;
+    if (find_seen(b, out, first, &seen)) {
         return AMM_OK;
     }
     memset(row, 0, content_bytes(b, true));
     for (int32_t j = 0; j <= b->view.items; j++) {
         row[j] = (uint16_t)first[j];
     }
-    return intern(b, out, true);
+    AMM_TRY(intern(b, out, true));
+    *seen = (amm_problem_seen){ first, *out };
+    return AMM_OK;
 }
 
 /* ---- checks ------------------------------------------------------------------------------------ */
@@ -264,7 +282,7 @@ static amm_status fold_end(amm_problem_builder *b, int32_t *out, const amm_solve
     for (int32_t j = 1; j <= b->view.items; j++) {
         sum[j] = first_stage(x, j);
     }
-    const amm_status status = table_of(b, out, sum);
+    const amm_status status = intern_table(b, out, sum);
     amm_release(b->context, sum);
     return status;
 }
@@ -310,6 +328,7 @@ amm_status amm_problem_add(amm_problem_builder *b, const amm_solve_config *c, ui
                            int32_t scale)
 {
     AMM_TRY(check(b, c, scale));
+    memset(b->seen, 0, sizeof b->seen);
     amm_problem_config one = { .id = id,
                                .stage = b->view.stage_count,
                                .stages = c->stages,

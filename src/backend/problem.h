@@ -51,6 +51,13 @@ typedef struct amm_problem {
     const amm_problem_config *configs;
 } amm_problem;
 
+/* An array of the config being added, and the number of its content. */
+typedef struct amm_problem_seen {
+    const void *array;
+    int32_t number;
+} amm_problem_seen;
+enum { AMM_PROBLEM_SEEN = 64 };
+
 /* Builds one. Tables with the same content are kept once. */
 typedef struct amm_problem_builder {
     const amm_context *context;
@@ -58,6 +65,8 @@ typedef struct amm_problem_builder {
     size_t capacity[6]; /* of tables, windows, entries, stages, configs, slots */
     int32_t *slots;     /* hash of content -> table (>= 0) or window (-2 - number), -1: free */
     float *row;         /* [stride] the one being looked up */
+    /* Stages share arrays: most need no look at the content. */
+    amm_problem_seen seen[AMM_PROBLEM_SEEN];
 } amm_problem_builder;
 
 amm_status amm_problem_open(amm_problem_builder *out, const amm_context *context, int32_t items);

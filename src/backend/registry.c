@@ -39,6 +39,21 @@ bool amm_backend_describe(int32_t index, const char **name, bool *available, con
     return true;
 }
 
+amm_status amm_backend_threads(int32_t *out, const amm_backend *backend, int32_t asked)
+{
+    const bool simd = backend == &amm_backend_cpu_simd;
+    *out = asked > 0 ? asked : simd ? amm_simd_threads() : 1;
+    if (asked < 0) {
+        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", asked);
+    }
+    if (simd) {
+        return amm_simd_check_threads(*out);
+    }
+    return *out == 1
+               ? AMM_OK
+               : amm_fail(AMM_UNAVAILABLE, "threads: got %d, %s runs on 1", *out, backend->name);
+}
+
 amm_status amm_backend_find(const amm_backend **out, const char *name)
 {
     const bool any = name == NULL || strcmp(name, "auto") == 0;

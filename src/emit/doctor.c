@@ -51,8 +51,7 @@ static void doctor_text(amm_text *out)
         amm_text_printf(out, "%s%lld %ss", k == (amm_preset_kind)0 ? "" : ", ",
                         (long long)count_presets(k), amm_preset_kind_word(k));
     }
-    amm_text_printf(out, "\nthreads   %lld available, searches of this version use 1\n",
-                    (long long)processors());
+    amm_text_printf(out, "\nthreads   %lld available\n", (long long)processors());
 }
 
 static void doctor_json(amm_json *j, const amm_context *context)

@@ -104,6 +104,7 @@ static void write_run(amm_json *j, const amm_result *r)
         amm_json_null(j, "candidates_scored");
     }
     amm_json_integer(j, "solves", (int64_t)r->solved);
+    amm_json_integer(j, "solves_on_host", (int64_t)r->host_solved);
     amm_json_integer(j, "bounded_out", (int64_t)r->bounded_out);
     amm_json_integer(j, "passes", r->passes);
     amm_json_close(j, '}');

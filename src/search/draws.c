@@ -62,12 +62,14 @@ static amm_status search_draw(draws *d, int32_t k)
     amm_draw_apply(&drawn, &d->source, &nominal->spec->problem, d->values + (size_t)k * size);
     spec.problem = drawn.problem;
     options.top = 1;
-    options.backend = d->options->backend;
+    options.threads = 1;
     options.progress = watch;
     options.payload = d;
+    const amm_backend *backend = NULL;
+    AMM_TRY(amm_backend_find(&backend, d->options->backend));
     AMM_TRY(amm_result_create(&result, &spec));
     result->bare = true;
-    const amm_status status = amm_search_analytic(result, &options);
+    const amm_status status = amm_search_analytic(result, &options, backend);
     outcome *out = &d->outcomes[k];
     if (status == AMM_OK) {
         out->done = true;

@@ -171,10 +171,7 @@ amm_status amm_evaluate(amm_result **out, const amm_spec *spec, const char *cons
     if (count == 0) {
         return amm_fail(AMM_INPUT, "strategy: missing, e.g. tp=2,pp=4,dp=2,micro-batch=1");
     }
-    const amm_backend *backend = NULL;
-    AMM_TRY(amm_search_backend(&backend, NULL));
     AMM_TRY(amm_result_create(out, spec));
-    (*out)->backend = backend->name;
     (*out)->evaluated_only = true;
     const amm_status status = evaluate_all(*out, strategies, count);
     if (status != AMM_OK) {

@@ -185,9 +185,9 @@ static amm_status run_sweep(sweep *s)
 }
 
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
-                               const amm_plan_options *options)
+                               const amm_plan_options *options, const amm_backend *backend)
 {
-    sweep s = { .result = result, .lowered = lowered, .options = options };
+    sweep s = { .result = result, .lowered = lowered, .options = options, .backend = backend };
     if (options->partitions == 0 || result->plan_count == 0) {
         return AMM_OK;
     }
@@ -196,7 +196,6 @@ amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
         result->partitions.complete = true; /* the one that the plan has */
         return AMM_OK;
     }
-    AMM_TRY(amm_backend_find(&s.backend, options->backend));
     s.saved_s = -save_every_s; /* at once: a file that cannot be written is said early */
     s.at.top.capacity = options->partitions;
     s.at.top.keys =

@@ -27,6 +27,6 @@ amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, co
 
 /* Fills result->partitions for plans[0]. AMM_INTERRUPTED: as far as it got. */
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
-                               const amm_plan_options *options);
+                               const amm_plan_options *options, const amm_backend *backend);
 
 #endif

@@ -1,6 +1,5 @@
 #define _POSIX_C_SOURCE 200809L
 #include "search/draws.h"
-#include "search/partitions.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -41,6 +40,7 @@ amm_status amm_result_create(amm_result **out, const amm_spec *spec)
     result->spec = spec;
     result->threads = 1;
     result->draws.minimax = result->draws.least_mean = -1;
+    result->backend = "cpu/ref"; /* scalar, in double, where no engine is opened */
     amm_arena_init(&result->arena, spec->context);
     *out = result;
     return AMM_OK;
@@ -212,214 +212,6 @@ void amm_best_forget(amm_best_list *best, double value)
     }
 }
 
-/* ---- default search -------------------------------------------------------------------------- */
-
-/* A solved config: its time in exact ticks (as seconds), and the range of its best rescored time. */
-typedef struct solved {
-    amm_config config;
-    double low_s, high_s;
-    double floor_s; /* what stages that mix devices could come down to; infinite without such */
-} solved;
-
-typedef struct search {
-    amm_result *result;
-    const amm_plan_options *options;
-    const amm_backend *backend;
-    amm_lowered lowered;
-    amm_space_range space;
-    amm_solver solver;
-    int32_t *cuts, *entry; /* [layers + 1], [layers] */
-    solved *found;
-    size_t found_count, found_capacity;
-    amm_best_list best; /* of high_s */
-} search;
-
-static amm_status keep_solved(search *s, const solved *one)
-{
-    if (s->found_count == s->found_capacity) {
-        const size_t capacity = s->found_capacity == 0 ? 256 : 2 * s->found_capacity;
-        solved *fresh = amm_resize(s->result->context, s->found, capacity, sizeof *fresh);
-        if (fresh == NULL) {
-            return AMM_NO_MEMORY;
-        }
-        s->found = fresh;
-        s->found_capacity = capacity;
-    }
-    s->found[s->found_count++] = *one;
-    return AMM_OK;
-}
-
-double amm_partition_count(int32_t layers, int32_t stages)
-{
-    double count = 1.0;
-    for (int32_t k = 1; k < stages; k++) {
-        count = count * (layers - k) / k; /* a binomial at every step: exact below 2^53 */
-    }
-    return count;
-}
-
-/* Records by how much the fastest partition that ignores memory is too big. */
-static amm_status reject_memory(search *s, const amm_config *config)
-{
-    amm_lowered_config exact;
-    amm_solution solution;
-    amm_plan_entry plan;
-    amm_arena arena;
-    s->result->rejected[AMM_REJECT_MEMORY].count++;
-    AMM_TRY(amm_lower_config(&s->lowered, &exact, config, true, false));
-    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
-    amm_arena_init(&arena, s->result->context);
-    const amm_status status = amm_rescore(&plan, &arena, &s->lowered, &exact, s->cuts);
-    double worst = 0.0;
-    int32_t stage = 0;
-    for (int32_t p = 0; status == AMM_OK && p < config->pp; p++) {
-        const double over = plan.stages[p].memory_bytes - plan.stages[p].capacity_bytes;
-        if (over > worst) {
-            worst = over;
-            stage = p;
-        }
-    }
-    amm_arena_free(&arena);
-    if (status == AMM_OK) {
-        amm_note_nearest(s->result, config, worst, stage);
-    }
-    return status;
-}
-
-static amm_status solve_config(search *s, const amm_config *config)
-{
-    amm_lowered_config ticks;
-    amm_solution solution;
-    const amm_status status = amm_lower_config(&s->lowered, &ticks, config, false, true);
-    if (status == AMM_LIMIT) {
-        s->result->rejected[AMM_REJECT_RANGE].count++;
-        return AMM_OK;
-    }
-    AMM_TRY(status);
-    s->result->candidates_covered += amm_partition_count(ticks.solve.layers, ticks.solve.stages);
-    const double bound = amm_solve_bound(&ticks.solve);
-    if (bound == HUGE_VAL) {
-        return reject_memory(s, config);
-    }
-    const double below_s = ticks.error_bound_s + ticks.slack_s;
-    if (bound * ticks.unit_s + ticks.fixed_s - below_s > amm_best_limit(&s->best)) {
-        s->result->bounded_out++;
-        return AMM_OK;
-    }
-    AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &ticks.solve, HUGE_VAL));
-    s->result->solved++;
-    s->result->passes += solution.passes;
-    if (!solution.feasible) {
-        return reject_memory(s, config);
-    }
-    s->result->resolution_s = fmax(s->result->resolution_s, ticks.unit_s);
-    const double time_s = solution.total * ticks.unit_s + ticks.fixed_s;
-    const double high_s = time_s + ticks.error_bound_s;
-    const solved one = { *config, time_s - below_s, high_s,
-                         ticks.slack_s > 0.0 ? high_s - ticks.slack_s : HUGE_VAL };
-    amm_best_note(&s->best, one.high_s);
-    return keep_solved(s, &one);
-}
-
-static amm_status solve_space(search *s)
-{
-    amm_count_dropped(s->result, &s->space);
-    for (uint64_t index = 0; index < s->space.count; index++) {
-        amm_config config;
-        AMM_TRY(amm_plan_progress(s->options, index, s->space.count, s->best.least_s));
-        if (!amm_space_config(&s->space, &config, index)) {
-            continue;
-        }
-        const amm_rejection reason =
-            amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        if (amm_count_config(s->result, reason)) {
-            AMM_TRY(solve_config(s, &config));
-        }
-    }
-    s->result->proven = true;
-    return AMM_OK;
-}
-
-/* With mixed stages the engine's optimum of a config need not be the rescored one: how much better
- * than the best found could a plan be that it did not see? Within rounding: not at all. */
-static void close_gap(search *s)
-{
-    if (s->result->plan_count == 0) {
-        return;
-    }
-    const double best_s = s->result->plans[0].time_s;
-    double gap = 0.0;
-    for (size_t k = 0; k < s->found_count; k++) {
-        gap = fmax(gap, (best_s - s->found[k].floor_s) / best_s);
-    }
-    s->result->gap = gap;
-    s->result->proven = s->result->proven && gap == 0.0;
-}
-
-/* Everything that could be among the best in double, once more in double. */
-static amm_status finish(search *s)
-{
-    amm_plan_list list = { s->result, 0 };
-    for (size_t k = 0; k < s->found_count; k++) {
-        amm_lowered_config exact;
-        amm_solution solution;
-        amm_plan_entry plan = { 0 };
-        if (s->found[k].low_s > amm_best_limit(&s->best)) {
-            continue;
-        }
-        AMM_TRY(amm_lower_config(&s->lowered, &exact, &s->found[k].config, true, true));
-        AMM_TRY(amm_solve(&s->solver, &solution, s->cuts, s->entry, &exact.solve, HUGE_VAL));
-        if (!solution.feasible) {
-            return amm_fail(AMM_INTERNAL, "config %llu is feasible in ticks only",
-                            (unsigned long long)s->found[k].config.index);
-        }
-        AMM_TRY(amm_rescore(&plan, &s->result->arena, &s->lowered, &exact, s->cuts));
-        plan.engine_s = solution.total + exact.fixed_s;
-        s->result->model_gap = fmax(s->result->model_gap, fabs(plan.engine_s - plan.time_s));
-        AMM_TRY(amm_plan_list_add(&list, &plan));
-    }
-    amm_result_finish(s->result, s->options, 1e-12);
-    close_gap(s);
-    return AMM_OK;
-}
-
-static amm_status open_search(search *s)
-{
-    const amm_problem_desc *problem = &s->result->spec->problem;
-    const size_t layers = (size_t)problem->model->layer_count;
-    amm_arena *arena = &s->result->arena;
-    AMM_TRY(amm_lower_init(&s->lowered, s->result->context, problem));
-    AMM_TRY(amm_space_open(&s->space, arena, problem));
-    AMM_TRY(amm_best_open(&s->best, arena, s->options, s->space.count));
-    s->cuts = amm_arena_alloc(arena, layers + 1, sizeof *s->cuts);
-    s->entry = amm_arena_alloc(arena, layers, sizeof *s->entry);
-    return s->cuts == NULL || s->entry == NULL ? AMM_NO_MEMORY : AMM_OK;
-}
-
-amm_status amm_search_default(amm_result *result, const amm_plan_options *options)
-{
-    search s = { .result = result, .options = options };
-    AMM_TRY(amm_search_backend(&s.backend, options->backend));
-    amm_arena_init(&s.lowered.arena, result->context);
-    amm_arena_init(&s.lowered.scratch, result->context);
-    amm_solver_init(&s.solver, result->context);
-    amm_status status = open_search(&s);
-    if (status == AMM_OK) {
-        status = solve_space(&s);
-    }
-    if (status == AMM_OK || status == AMM_INTERRUPTED) {
-        const amm_status end = finish(&s);
-        status = end == AMM_OK ? status : end;
-    }
-    if (status == AMM_OK) {
-        status = amm_find_partitions(result, &s.lowered, options);
-    }
-    amm_release(result->context, s.found);
-    amm_solver_free(&s.solver);
-    amm_lower_free(&s.lowered);
-    return status;
-}
-
 /* ---- entry ----------------------------------------------------------------------------------- */
 
 void amm_plan_options_init(amm_plan_options *out)
@@ -428,34 +220,26 @@ void amm_plan_options_init(amm_plan_options *out)
     *out = defaults;
 }
 
-amm_status amm_search_backend(const amm_backend **out, const char *name)
+/* The AMP reference is scalar code of its own. */
+static amm_status check_reference(const amm_plan_options *o, const amm_backend *backend)
 {
-    const bool any = name == NULL || strcmp(name, "auto") == 0;
-    AMM_TRY(amm_backend_find(out, any ? "cpu/ref" : name));
-    if (strcmp((*out)->name, "cpu/ref") != 0) {
-        return amm_fail(
-            AMM_UNAVAILABLE,
-            "backend %s: searches of this version run on cpu/ref, with the same results",
-            (*out)->name);
+    if (o->partitions > 0) {
+        return amm_fail(AMM_INPUT, "partitions: not with the cost model amp-reference");
+    }
+    if (strcmp(backend->name, "cpu/ref") != 0) {
+        return amm_fail(AMM_UNAVAILABLE,
+                        "backend %s: the cost model amp-reference runs on cpu/ref alone",
+                        backend->name);
     }
     return AMM_OK;
 }
 
 static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem,
-                                const amm_backend **backend)
+                                const amm_backend *backend)
 {
-    if (o->size != sizeof *o) {
-        return amm_fail(AMM_INPUT, "plan options: size is %zu, this library knows %zu", o->size,
-                        sizeof *o);
-    }
+    int32_t threads = 0;
     if (o->top < AMM_TOP_ALL) {
         return amm_fail(AMM_INPUT, "top: got %d, allowed 1 or more, or all", o->top);
-    }
-    if (o->threads < 0) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", o->threads);
-    }
-    if (o->threads > 1 && o->draws == 0) {
-        return amm_fail(AMM_UNAVAILABLE, "threads: got %d, this version runs on one", o->threads);
     }
     if (o->draws < 0 || o->draws > AMM_MAX_DRAWS) {
         return amm_fail(AMM_INPUT, "draws: got %d, allowed 0 to %d", o->draws, AMM_MAX_DRAWS);
@@ -465,8 +249,8 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
         return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
                         AMM_MAX_TOP);
     }
-    if (o->partitions > 0 && problem->cost_model == AMM_COST_AMP_REFERENCE) {
-        return amm_fail(AMM_INPUT, "partitions: not with the cost model amp-reference");
+    if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
+        AMM_TRY(check_reference(o, backend));
     }
     if (o->partitions == 0 && (o->resume != NULL || o->save != NULL)) {
         return amm_fail(AMM_INPUT, "checkpoint and resume: only with partitions");
@@ -474,7 +258,7 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
     }
-    return amm_search_backend(backend, o->backend);
+    return amm_backend_threads(&threads, backend, o->threads);
 }
 
 static double clock_s(void)
@@ -484,7 +268,8 @@ static double clock_s(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-static amm_status search_one(amm_result *result, const amm_plan_options *o)
+static amm_status search_one(amm_result *result, const amm_plan_options *o,
+                             const amm_backend *backend)
 {
     const amm_problem_desc *problem = &result->spec->problem;
     if (o->anneal != 0) {
@@ -493,8 +278,8 @@ static amm_status search_one(amm_result *result, const amm_plan_options *o)
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
         return amm_search_amp(result, o);
     }
-    return problem->profile == NULL ? amm_search_analytic(result, o)
-                                    : amm_search_default(result, o);
+    return problem->profile == NULL ? amm_search_analytic(result, o, backend)
+                                    : amm_search_profile(result, o, backend);
 }
 
 static amm_status no_plan(const amm_result *result)
@@ -541,12 +326,15 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     amm_result *result = *out;
     result->backend = backend->name;
     result->seed = o->seed;
-    amm_status status = nodes > 0 ? take_nodes(result, nodes) : AMM_OK;
+    amm_status status = amm_backend_threads(&result->threads, backend, o->threads);
+    if (status == AMM_OK && nodes > 0) {
+        status = take_nodes(result, nodes);
+    }
     if (status == AMM_OK && nodes > 0) {
         status = amm_spec_check(result->spec);
     }
     if (status == AMM_OK) {
-        status = search_one(result, o);
+        status = search_one(result, o, backend);
     }
     result->interrupted = status == AMM_INTERRUPTED;
     if (status == AMM_OK && result->plan_count == 0) {
@@ -577,15 +365,12 @@ static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const a
     return status;
 }
 
-amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)
+amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
+                               const amm_backend *backend)
 {
-    const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
-    const amm_plan_options *o = options != NULL ? options : &defaults;
     const double start_s = clock_s();
-    const amm_backend *backend = NULL;
     *out = NULL;
-    AMM_TRY(amm_spec_check(spec));
-    AMM_TRY(check_options(o, &spec->problem, &backend));
+    AMM_TRY(check_options(o, &spec->problem, backend));
     amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
                                           : plan_on(out, spec, o, backend, 0);
     if (*out != NULL) {
@@ -602,4 +387,28 @@ amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_optio
         (*out)->wall_s = clock_s() - start_s;
     }
     return status;
+}
+
+/* The size says which options there are: nothing else is read before it is known. */
+static amm_status find_backend(const amm_backend **out, const amm_plan_options *o,
+                               const amm_problem_desc *problem)
+{
+    if (o->size != sizeof *o) {
+        return amm_fail(AMM_INPUT, "plan options: size is %zu, this library knows %zu", o->size,
+                        sizeof *o);
+    }
+    const bool any = o->backend == NULL || strcmp(o->backend, "auto") == 0;
+    const bool reference = problem->cost_model == AMM_COST_AMP_REFERENCE;
+    return amm_backend_find(out, any && reference ? "cpu/ref" : o->backend);
+}
+
+amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)
+{
+    const amm_plan_options defaults = AMM_PLAN_OPTIONS_INIT;
+    const amm_plan_options *o = options != NULL ? options : &defaults;
+    const amm_backend *backend = NULL;
+    *out = NULL;
+    AMM_TRY(amm_spec_check(spec));
+    AMM_TRY(find_backend(&backend, o, &spec->problem));
+    return amm_plan_on_backend(out, spec, o, backend);
 }

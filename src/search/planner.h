@@ -43,13 +43,19 @@ void amm_best_forget(amm_best_list *best, double value); /* once, if it is there
 /* Number of partitions that one solve stands for: C(layers - 1, stages - 1). */
 double amm_partition_count(int32_t layers, int32_t stages);
 
-/* Default cost model: enumerate, bound, solve in ticks, compare finalists in double. Fills plans in
- * order. Returns OK also when nothing is feasible. */
-amm_status amm_search_default(amm_result *result, const amm_plan_options *options);
+/* Default cost model: enumerate, bound, solve in ticks, compare finalists in double, on the threads of the
+ * result (profile_search.c). Fills plans in order. Returns OK also when nothing is feasible. */
+amm_status amm_search_profile(amm_result *result, const amm_plan_options *options,
+                              const amm_backend *backend);
 
 /* The same without a profile: the step of every config's even cut first, then exact partitions in
  * the order of what they could reach at best (analytic_search.c). */
-amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options);
+amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options,
+                               const amm_backend *backend);
+
+/* amm_plan on this backend, whatever the options name. */
+amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec,
+                               const amm_plan_options *options, const amm_backend *backend);
 
 /* One strategy by the analytic model (analytic_plan.c). */
 typedef struct amm_analytic_cost {
@@ -150,10 +156,6 @@ bool amm_placement_ranks(const int32_t *grid, int32_t nodes, int32_t per_node,
  * number; tiling `want` goes to `out` (-1: none). Both arrays [nodes * per_node]. */
 int64_t amm_placement_tilings(int32_t *out, int32_t *scratch, int32_t nodes, int32_t per_node,
                               int32_t tp, int32_t dp, int64_t want);
-
-/* What the searches run on. They solve config by config with backend/solve.h, cpu/ref's solver: NULL and
- * "auto" give that, and no other backend is taken. Errors: INPUT (no such name), UNAVAILABLE. */
-amm_status amm_search_backend(const amm_backend **out, const char *name);
 
 /* Best first; `tolerance` relative: times that close count as equal and go by config index. */
 void amm_sort_plans(amm_plan_entry *plans, size_t count, double tolerance);

@@ -147,6 +147,7 @@ struct amm_result {
     double gap; /* share of the best time by which an unproven better plan could win; 0: proven */
     uint64_t configs; /* points of the space that use all devices */
     uint64_t solved, bounded_out;
+    uint64_t host_solved;      /* of solved: by the host, as no problem of a backend takes them */
     double candidates_covered; /* partitions that the exact solver stands for */
     amm_rejected rejected[AMM_REJECTION_COUNT];
     size_t plan_count;

@@ -64,9 +64,14 @@ one_line_error folder
 # Not here: 3.
 run 3 plan amp-homogeneous --backend cuda
 one_line_error "backend cuda"
-run 3 plan amp-homogeneous --backend cpu/simd
 run 2 plan amp-homogeneous --backend gpu
-run 3 plan amp-homogeneous --threads 2
+run 3 plan amp-homogeneous --backend cpu/ref --threads 2
+one_line_error "threads: got 2, cpu/ref runs on 1"
+run 2 plan amp-homogeneous --threads 5000
+one_line_error "threads: got 5000, allowed 1 to 1024"
+run 3 plan amp-homogeneous --cost-model amp-reference --backend cpu/simd
+one_line_error "amp-reference runs on cpu/ref alone"
+run 3 plan amp-homogeneous --cost-model amp-reference --threads 2
 
 # Nothing feasible: 4, with the reasons.
 run 4 plan amp-homogeneous --memory-margin 0.9

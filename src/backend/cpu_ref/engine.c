@@ -147,8 +147,12 @@ static amm_status ref_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts,
         const amm_solve_config *c = &e->configs[first + k];
         amm_solution solution;
         const double limit = upper[k] == AMM_TICKS_NONE ? HUGE_VAL : (double)upper[k];
+        out[k] = (amm_solved){ AMM_TICKS_NONE, 0.0f, 0.0f, 0.0f, 0 };
+        if (limit < 0.0) {
+            continue;
+        }
         AMM_TRY(amm_solve(&e->solver, &solution, e->cuts, e->entry, c, limit));
-        out[k] = (amm_solved){ AMM_TICKS_NONE, 0.0f, 0.0f, 0.0f, solution.passes };
+        out[k].passes = solution.passes;
         if (!solution.feasible || solution.total > limit) {
             continue;
         }

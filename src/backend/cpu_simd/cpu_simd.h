@@ -166,6 +166,11 @@ amm_status amm_simd_lists(amm_simd_engine *engine, size_t lists, int32_t capacit
  * is not there). */
 bool amm_simd_note(const char **note);
 
+/* Threads of its own accord: one for each processor, up to the most it takes. */
+int32_t amm_simd_threads(void);
+/* INPUT: fewer than 1 or more than it takes; UNAVAILABLE: more than one without OpenMP. */
+amm_status amm_simd_check_threads(int32_t threads);
+
 extern const amm_backend amm_backend_cpu_simd;
 
 /* A table, or NULL. */

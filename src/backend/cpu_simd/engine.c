@@ -133,16 +133,21 @@ static amm_status open_ranges(amm_simd_engine *e)
 
 enum { MOST_THREADS = 1024 };
 
-static amm_status check_options(const amm_engine_options *options)
+int32_t amm_simd_threads(void)
 {
-    if (options->threads < 1 || options->threads > MOST_THREADS) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", options->threads,
-                        MOST_THREADS);
+    const int processors = amm_simd_processors();
+    return processors < MOST_THREADS ? processors : MOST_THREADS;
+}
+
+amm_status amm_simd_check_threads(int32_t threads)
+{
+    if (threads < 1 || threads > MOST_THREADS) {
+        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
     }
-    if (options->threads > 1 && !AMM_SIMD_THREADS) {
+    if (threads > 1 && !AMM_SIMD_THREADS) {
         return amm_fail(AMM_UNAVAILABLE,
                         "threads: got %d, this library is built without OpenMP and runs on 1",
-                        options->threads);
+                        threads);
     }
     return AMM_OK;
 }
@@ -151,7 +156,7 @@ amm_status amm_simd_open(amm_engine **out, const amm_context *context, const amm
                          const amm_engine_options *options, const amm_simd_path *path)
 {
     *out = NULL;
-    AMM_TRY(check_options(options));
+    AMM_TRY(amm_simd_check_threads(options->threads));
     amm_simd_engine *e = amm_alloc(context, 1, sizeof *e);
     if (e == NULL) {
         return AMM_NO_MEMORY;

@@ -435,6 +435,9 @@ static void solve_config(amm_simd_solver *z, amm_solved *out, uint16_t *cuts, in
     float floor_d = 0.0f;
     int64_t total = upper == AMM_TICKS_NONE ? upper - 1 : upper;
     *out = (amm_solved){ AMM_TICKS_NONE, 0.0f, 0.0f, 0.0f, 0 };
+    if (total < sum) {
+        return;
+    }
     for (bool first = true;; first = false) {
         best b = { .v = total - (int64_t)floor_d };
         amm_simd_parts parts;
