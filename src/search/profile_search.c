@@ -107,8 +107,13 @@ static amm_status finish(amm_search *s)
 
 static amm_status search_all(amm_search *s)
 {
-    AMM_TRY(list_space(s));
-    const amm_status status = amm_candidates_solve(s);
+    const amm_status listed = list_space(s);
+    if (listed != AMM_OK && listed != AMM_INTERRUPTED) {
+        return listed;
+    }
+    const amm_status solved = amm_candidates_solve(s);
+    const amm_status status = solved == AMM_OK ? listed : solved;
+    s->result->proven = status == AMM_OK;
     if (status == AMM_OK || status == AMM_INTERRUPTED) {
         AMM_TRY(finish(s));
     }

@@ -276,7 +276,9 @@ static amm_status fill(amm_search *s, wave *w, size_t *at, int32_t most)
             *at = s->count;
             break;
         }
-        AMM_TRY(say_progress(s, *at));
+        if (s->found_count > 0 || n >= FIRST_WAVE) { /* interrupted, it has something to show */
+            AMM_TRY(say_progress(s, *at));
+        }
         (*at)++;
         AMM_TRY(take(s, w, &one));
     }
