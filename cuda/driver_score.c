@@ -71,7 +71,7 @@ static size_t shared_bytes_of(const amm_problem *p, const amm_score_plan *plan, 
     return (((size_t)plan->class_count * values * 16) << plan->replicas_log) +
            (size_t)plan->pair_count * values * 8 +
            (size_t)plan->entry_count * sizeof(amm_score_entry) +
-           (size_t)stages * sizeof(amm_score_stage);
+           (size_t)stages * (sizeof(amm_score_stage) + AMM_SCORE_STEP_BYTES) + 16;
 }
 
 /* The plan into the lane's buffer, and how it is launched. */
@@ -118,7 +118,11 @@ typedef struct request {
 
 static amm_status launch(amm_cuda_engine *e, amm_cuda_lane *lane, int32_t stream, size_t shared)
 {
-    const amm_kernel_id kernel = shared > 0 ? AMM_KERNEL_SCORE : AMM_KERNEL_SCORE_DIRECT;
+    const amm_problem_config *c = &e->base.problem->configs[lane->args.config];
+    const bool single = lane->args.plan.entry_count == c->stages;
+    const amm_kernel_id kernel = shared == 0 ? AMM_KERNEL_SCORE_DIRECT
+                                 : single    ? AMM_KERNEL_SCORE
+                                             : AMM_KERNEL_SCORE_SEVERAL;
     const uint64_t per_block = shared > 0 ? AMM_BLOCK * AMM_GROUP : AMM_BLOCK;
     int32_t blocks = 0;
     AMM_TRY(amm_device_occupancy(e->device, &blocks, kernel, AMM_BLOCK, shared));
