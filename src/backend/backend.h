@@ -54,8 +54,18 @@ typedef struct amm_sweep_count {
 } amm_sweep_count;
 
 /* What a device can do at most, measured: rates that kernels are compared with. */
+typedef enum amm_ceiling_kind {
+    AMM_CEILING_ISSUE,  /* single-precision additions, or any instruction of full rate */
+    AMM_CEILING_MAXIMA, /* single-precision */
+    AMM_CEILING_ROWS, /* 16-byte rows of shared memory in random order, nothing done against conflicts */
+    AMM_CEILING_COPIES, /* the same with a copy of each row for every eighth lane */
+    AMM_CEILING_READ,   /* bytes of device memory */
+    AMM_CEILING_SEND,   /* bytes from the host */
+    AMM_CEILING_KINDS
+} amm_ceiling_kind;
 typedef struct amm_ceiling {
-    const char *name; /* static */
+    amm_ceiling_kind kind;
+    const char *name; /* static, a word */
     const char *unit;
     double value;
 } amm_ceiling;
