@@ -67,7 +67,7 @@ export AMM_CUDA_MODULE=$build/libammeter_cuda.so
 step 30 doctor "$ammeter" doctor
 # First what the visit is for, then what takes long.
 step 150 bench "$ammeter" bench --backend cuda,cpu/simd --json -o "$folder/bench.json"
-step 120 verify "$ammeter" verify --backend cuda --random 10000000 --exhaustive 8
+step 120 verify "$ammeter" verify --backend cuda --candidates 10000000
 if [[ $tests == ON ]]; then
     # A skipped test passes for ctest: the program itself says 77.
     step 100 conformance "$build/tests/test_conformance_cuda"
