@@ -191,9 +191,8 @@ extern "C" amm_status amm_cuda_ceilings(amm_ceiling *out, int32_t capacity, int3
     static const struct {
         const char *name, *unit;
     } list[] = {
-        { "single-precision additions", "1/s" },  { "single-precision maxima", "1/s" },
-        { "16-byte shared rows, random", "1/s" }, { "16-byte shared rows, 8 copies", "1/s" },
-        { "device memory read", "bytes/s" },      { "pinned host to device", "bytes/s" }
+        { "issue", "lanes/s" },  { "maxima", "lanes/s" }, { "rows", "lanes/s" },
+        { "copies", "lanes/s" }, { "read", "bytes/s" },   { "send", "bytes/s" }
     };
     bench b = {};
     amm_status status = prepare(&b, options->device);
@@ -201,6 +200,7 @@ extern "C" amm_status amm_cuda_ceilings(amm_ceiling *out, int32_t capacity, int3
     *count = 0;
     for (int k = 0; k < (int)(sizeof list / sizeof list[0]) && k < capacity && status == AMM_OK;
          k++) {
+        out[k].kind = (amm_ceiling_kind)k; /* the order of both lists */
         out[k].name = list[k].name;
         out[k].unit = list[k].unit;
         status = measure(&b, k, &out[k].value);

@@ -14,6 +14,7 @@ enum { AMM_DEVICE_STREAMS = 2, AMM_WARP = 32 };
 #define AMM_KERNEL_LIST(X)                                                                         \
     X(bound, BOUND)                                                                                \
     X(score, SCORE)                                                                                \
+    X(score_several, SCORE_SEVERAL)                                                                \
     X(score_direct, SCORE_DIRECT)                                                                  \
     X(solve, SOLVE)                                                                                \
     X(solve_large, SOLVE_LARGE)                                                                    \

@@ -219,6 +219,7 @@ static void cuda_close(amm_engine *engine)
 {
     amm_cuda_engine *e = (amm_cuda_engine *)engine;
     amm_device_close(e->device);
+    amm_release(engine->context, e->kept);
     amm_release(engine->context, e);
 }
 
@@ -272,5 +273,7 @@ const amm_backend amm_backend_cuda = {
     .solve = amm_cuda_solve,
     .score = amm_cuda_score,
     .sweep = amm_cuda_sweep,
+    .keep = amm_cuda_keep,
+    .score_kept = amm_cuda_score_kept,
     .ceilings = amm_cuda_ceilings,
 };

@@ -24,12 +24,21 @@ typedef struct amm_cuda_lane {
     bool busy;
 } amm_cuda_lane;
 
+/* A segment in device memory. */
+typedef struct amm_cuda_kept {
+    amm_score_segment segment;
+    uint64_t pitch;
+    void *cuts;
+} amm_cuda_kept;
+
 typedef struct amm_cuda_engine {
     amm_engine base;
     amm_device *device;
     amm_gpu_problem problem; /* device memory */
     amm_cuda_buffer bounds;
     amm_cuda_lane lanes[AMM_DEVICE_STREAMS];
+    amm_cuda_kept *kept; /* [kept_count] */
+    int32_t kept_count;
     struct {
         amm_cuda_buffer queue, ticket, upper, state, out, cuts;
         void *scratch;
@@ -53,6 +62,8 @@ amm_status amm_cuda_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts, c
                           int32_t first, int32_t count);
 amm_status amm_cuda_score(amm_engine *engine, float *scores, amm_top *top,
                           const amm_score_batch *batch);
+amm_status amm_cuda_keep(amm_engine *engine, const amm_score_batch *batch);
+amm_status amm_cuda_score_kept(amm_engine *engine, amm_top *top);
 amm_status amm_cuda_sweep(amm_engine *engine, amm_top *top, amm_sweep_count *count, amm_place *from,
                           amm_place to, int64_t upper);
 #ifdef __cplusplus

@@ -71,7 +71,7 @@ static size_t shared_bytes_of(const amm_problem *p, const amm_score_plan *plan, 
     return (((size_t)plan->class_count * values * 16) << plan->replicas_log) +
            (size_t)plan->pair_count * values * 8 +
            (size_t)plan->entry_count * sizeof(amm_score_entry) +
-           (size_t)stages * sizeof(amm_score_stage);
+           (size_t)stages * (sizeof(amm_score_stage) + AMM_SCORE_STEP_BYTES) + 16;
 }
 
 /* The plan into the lane's buffer, and how it is launched. */
@@ -118,7 +118,11 @@ typedef struct request {
 
 static amm_status launch(amm_cuda_engine *e, amm_cuda_lane *lane, int32_t stream, size_t shared)
 {
-    const amm_kernel_id kernel = shared > 0 ? AMM_KERNEL_SCORE : AMM_KERNEL_SCORE_DIRECT;
+    const amm_problem_config *c = &e->base.problem->configs[lane->args.config];
+    const bool single = lane->args.plan.entry_count == c->stages;
+    const amm_kernel_id kernel = shared == 0 ? AMM_KERNEL_SCORE_DIRECT
+                                 : single    ? AMM_KERNEL_SCORE
+                                             : AMM_KERNEL_SCORE_SEVERAL;
     const uint64_t per_block = shared > 0 ? AMM_BLOCK * AMM_GROUP : AMM_BLOCK;
     int32_t blocks = 0;
     AMM_TRY(amm_device_occupancy(e->device, &blocks, kernel, AMM_BLOCK, shared));
@@ -221,4 +225,107 @@ amm_status amm_cuda_score(amm_engine *engine, float *scores, amm_top *top,
         e->lanes[k].busy = false;
     }
     return score_all(e, &r);
+}
+
+/* ---- candidates kept on the device -------------------------------------------------------------- */
+
+static void let_go(amm_cuda_engine *e)
+{
+    for (int32_t k = 0; k < e->kept_count; k++) {
+        amm_device_release(e->device, e->kept[k].cuts);
+    }
+    amm_release(e->base.context, e->kept);
+    e->kept = NULL;
+    e->kept_count = 0;
+}
+
+/* Planes that begin at multiples of 16, zeros after the last candidate. */
+static amm_status keep_segment(amm_cuda_engine *e, const amm_score_batch *batch,
+                               const amm_score_segment *segment)
+{
+    const size_t planes = (size_t)e->base.problem->configs[segment->config].stages - 1;
+    amm_cuda_kept *kept = &e->kept[e->kept_count++];
+    *kept = (amm_cuda_kept){ *segment, (segment->count + 15) / 16 * 16, NULL };
+    const size_t bytes = (planes + 1) * (size_t)kept->pitch;
+    AMM_TRY(amm_device_allocate(e->device, &kept->cuts, bytes));
+    AMM_TRY(amm_device_zero(e->device, 0, kept->cuts, bytes));
+    for (size_t s = 0; s < planes; s++) {
+        AMM_TRY(amm_device_copy_in(e->device, 0, (uint8_t *)kept->cuts + s * (size_t)kept->pitch,
+                                   batch->cuts + s * batch->stride + segment->first,
+                                   (size_t)segment->count));
+    }
+    return amm_device_wait(e->device, 0);
+}
+
+amm_status amm_cuda_keep(amm_engine *engine, const amm_score_batch *batch)
+{
+    amm_cuda_engine *e = (amm_cuda_engine *)engine;
+    let_go(e);
+    if (batch == NULL) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_check_score_items(engine->problem));
+    e->kept = amm_alloc(engine->context, (size_t)batch->segment_count + 1, sizeof *e->kept);
+    amm_status status = e->kept == NULL ? AMM_NO_MEMORY : AMM_OK;
+    for (int32_t k = 0; k < batch->segment_count && status == AMM_OK; k++) {
+        status = keep_segment(e, batch, &batch->segments[k]);
+    }
+    if (status != AMM_OK) {
+        let_go(e);
+    }
+    return status;
+}
+
+/* Candidates [at, at + count) of the segment. */
+static amm_status score_part(amm_cuda_engine *e, const request *r, const amm_cuda_kept *kept,
+                             uint64_t at, uint64_t count)
+{
+    amm_cuda_lane *lane = &e->lanes[0];
+    const int32_t config = kept->segment.config;
+    size_t shared = 0;
+    AMM_TRY(plan_config(e, lane, 0, &e->base.problem->configs[config], &shared));
+    lane->args.problem = e->problem;
+    lane->args.config = config;
+    lane->args.first = kept->segment.first + at;
+    lane->args.count = count;
+    lane->args.pitch = kept->pitch;
+    lane->args.cuts = (const uint8_t *)kept->cuts + at;
+    lane->args.scores = NULL;
+    AMM_TRY(amm_cuda_top_begin(e, 0, &lane->args.top, &lane->pushed, r->top, INT64_MAX));
+    AMM_TRY(launch(e, lane, 0, shared));
+    AMM_TRY(amm_cuda_top_fetch(e, 0, &lane->pushed));
+    lane->busy = true;
+    return finish(e, 0, r, shared);
+}
+
+/* An empty list lets all keys through: first as many candidates as the buffer has room for, then so many
+ * more that of a random order half the buffer is filled. A full list: all at once. More keys than fit
+ * cost time, nothing else. */
+static amm_status score_segment(amm_cuda_engine *e, const request *r, const amm_cuda_kept *kept)
+{
+    const uint64_t room = (uint64_t)amm_device_facts_of(e->device)->most_pushed;
+    const uint64_t listed = r->top->capacity > 0 ? (uint64_t)r->top->capacity : 1;
+    const uint64_t all = kept->segment.count;
+    uint64_t step = amm_top_full(r->top) ? all : room;
+    for (uint64_t at = 0; at < all;) {
+        const uint64_t left = all - at;
+        step = step < 16 ? 16 : step / 16 * 16; /* the next part begins aligned */
+        AMM_TRY(score_part(e, r, kept, at, left < step ? left : step));
+        at += left < step ? left : step;
+        step = amm_top_full(r->top) && at < all ? at * (room / listed + 1) / 2 : room;
+    }
+    return AMM_OK;
+}
+
+amm_status amm_cuda_score_kept(amm_engine *engine, amm_top *top)
+{
+    amm_cuda_engine *e = (amm_cuda_engine *)engine;
+    const request r = { NULL, top, NULL, 0 };
+    if (e->kept == NULL) {
+        return amm_fail(AMM_INTERNAL, "cuda: score_kept: nothing is kept");
+    }
+    for (int32_t k = 0; k < e->kept_count; k++) {
+        AMM_TRY(score_segment(e, &r, &e->kept[k]));
+    }
+    return AMM_OK;
 }

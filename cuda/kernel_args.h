@@ -58,6 +58,7 @@ typedef struct amm_score_entry {
 typedef struct amm_score_stage {
     int32_t entry, entry_count;
 } amm_score_stage;
+enum { AMM_SCORE_STEP_BYTES = 16 }; /* what kernel score makes of a stage */
 typedef struct amm_score_plan {
     int32_t class_count, pair_count, entry_count, replicas_log;
     const amm_score_class *classes;

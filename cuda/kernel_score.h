@@ -10,7 +10,7 @@ typedef amm_float4 amm_score_row;
 typedef struct amm_score_cut {
     float e;
     int32_t first;
-} amm_score_cut;
+} __attribute__((aligned(8))) amm_score_cut;
 
 /* Shared memory of a block. */
 typedef struct amm_score_space {
@@ -125,24 +125,20 @@ AMM_DEVICE void amm_score_several(amm_score_group *g, const amm_score_space *x, 
     g->row = -1;
 }
 
-/* Scores `scores` and keys of the group of candidates from n on, at most four. */
+/* Scores and keys of the group of candidates from n on, at most four. */
 AMM_DEVICE void amm_score_store(const amm_score_args *a, const amm_problem_config *c,
-                                const amm_score_group *g, uint64_t n, float threshold)
+                                const amm_ticks *acc, const bool *broken, uint64_t n)
 {
-    amm_float4 t;
+    const float threshold = amm_gpu_threshold(&a->top, c);
     bool hit = false;
     float values[AMM_GROUP];
     AMM_UNROLL
     for (int32_t q = 0; q < AMM_GROUP; q++) {
-        const float total = amm_ticks_total(&g->acc[q], (float)c->a);
-        values[q] = (g->broken >> q & 1u) != 0 ? INFINITY : total;
+        values[q] = broken[q] ? INFINITY : amm_ticks_total(&acc[q], (float)c->a);
         hit = hit || values[q] <= threshold;
     }
     if (a->scores != NULL && n < a->count) {
-        t.x = values[0];
-        t.y = values[1];
-        t.z = values[2];
-        t.w = values[3];
+        const amm_float4 t = { values[0], values[1], values[2], values[3] };
         *(amm_float4 *)(a->scores + n) = t;
     }
     if (a->top.keys != NULL && amm_warp_any(hit)) {
@@ -150,16 +146,16 @@ AMM_DEVICE void amm_score_store(const amm_score_args *a, const amm_problem_confi
         for (int32_t q = 0; q < AMM_GROUP; q++) {
             const uint64_t at = n + (uint64_t)q;
             amm_gpu_push(&a->top, at < a->count && values[q] <= threshold && values[q] < INFINITY,
-                         amm_gpu_key(c, &g->acc[q], a->first + at));
+                         amm_gpu_key(c, &acc[q], a->first + at));
         }
     }
 }
 
-AMM_KERNEL(score, amm_score_args, AMM_BLOCK, 2)
+/* Configs with a stage of several entries. */
+AMM_KERNEL(score_several, amm_score_args, AMM_BLOCK, 3)
 {
     const amm_problem_config c = a->problem.configs[a->config];
     const amm_score_space x = amm_score_fill(a, &c);
-    const float threshold = amm_gpu_threshold(&a->top, &c);
     const uint32_t *cuts = (const uint32_t *)a->cuts;
     const uint64_t pitch = a->pitch / AMM_GROUP;
     const uint64_t groups = (a->count + AMM_GROUP - 1) / AMM_GROUP;
@@ -191,7 +187,125 @@ AMM_KERNEL(score, amm_score_args, AMM_BLOCK, 2)
             }
             g.before = at;
         }
-        amm_score_store(a, &c, &g, n * AMM_GROUP, threshold);
+        const bool broken[AMM_GROUP] = { (g.broken & 1u) != 0, (g.broken & 2u) != 0,
+                                         (g.broken & 4u) != 0, (g.broken & 8u) != 0 };
+        amm_score_store(a, &c, g.acc, broken, n * AMM_GROUP);
+    }
+}
+
+/* ---- configs of one entry a stage ---------------------------------------------------------------- */
+
+/* A stage as the loop needs it: bytes from the begin of shared memory to its class's row 0 (first
+ * replica) and to its pair 0. */
+typedef struct amm_score_step {
+    uint32_t row, pair;
+    float rho;
+    int32_t fresh; /* the class is another than the stage before had */
+} __attribute__((aligned(16))) amm_score_step;
+
+static_assert(sizeof(amm_score_step) == AMM_SCORE_STEP_BYTES, "score: shared memory");
+
+/* Steps, in shared memory after the stages; the whole block. */
+AMM_DEVICE const amm_score_step *amm_score_steps(const amm_score_space *x)
+{
+    const size_t end = (size_t)((const uint8_t *)(x->stages + x->stages_count) - amm_shared());
+    amm_score_step *steps = (amm_score_step *)(amm_shared() + (end + 15) / 16 * 16);
+    for (int32_t s = amm_thread(); s < x->stages_count; s += amm_threads()) {
+        const amm_score_entry entry = x->entries[s];
+        const uint32_t values = (uint32_t)x->items + 1;
+        amm_score_step step;
+        step.row = ((uint32_t)entry.row * values << x->shift) * (uint32_t)sizeof(amm_score_row);
+        step.pair = (uint32_t)((const uint8_t *)x->cuts - amm_shared()) +
+                    (uint32_t)entry.pair * values * (uint32_t)sizeof(amm_score_cut);
+        step.rho = entry.rho;
+        step.fresh = s == 0 || x->entries[s - 1].row != entry.row;
+        steps[s] = step;
+    }
+    amm_block_sync();
+    return steps;
+}
+
+/* Four candidates up to a stage: parts, rows and items of the last cut. */
+typedef struct amm_score_four {
+    amm_ticks acc[AMM_GROUP];
+    amm_score_row start[AMM_GROUP];
+    int32_t before[AMM_GROUP];
+    int32_t room[AMM_GROUP]; /* below 0: a stage begins before its window */
+} amm_score_four;
+
+AMM_DEVICE amm_score_row amm_score_row_at(uint32_t base, int32_t item, uint32_t row_bytes)
+{
+    return *(const amm_score_row *)(amm_shared() + (base + (uint32_t)item * row_bytes));
+}
+
+AMM_DEVICE amm_score_cut amm_score_cut_at(uint32_t base, int32_t item)
+{
+    return *(const amm_score_cut *)(amm_shared() +
+                                    (base + (uint32_t)item * (uint32_t)sizeof(amm_score_cut)));
+}
+
+AMM_DEVICE void amm_score_add(amm_score_four *g, uint32_t replica, uint32_t row_bytes,
+                              const amm_score_step *step, uint32_t at)
+{
+    const uint32_t base = step->row + replica;
+    if (step->fresh != 0) {
+        AMM_UNROLL
+        for (int32_t q = 0; q < AMM_GROUP; q++) {
+            g->start[q] = amm_score_row_at(base, g->before[q], row_bytes);
+        }
+    }
+    AMM_UNROLL
+    for (int32_t q = 0; q < AMM_GROUP; q++) {
+        const int32_t j = (int32_t)(at >> (8 * q) & 0xffu);
+        const amm_score_row end = amm_score_row_at(base, j, row_bytes);
+        const amm_score_cut cut = amm_score_cut_at(step->pair, j);
+        amm_ticks_stage(&g->acc[q], end.x - g->start[q].x, end.y - g->start[q].y, cut.e,
+                        end.z - g->start[q].w, step->rho);
+        g->room[q] |= g->before[q] - cut.first;
+        g->start[q] = end;
+        g->before[q] = j;
+    }
+}
+
+AMM_KERNEL(score, amm_score_args, AMM_BLOCK, 3)
+{
+    const amm_problem_config c = a->problem.configs[a->config];
+    const amm_score_space x = amm_score_fill(a, &c);
+    const amm_score_step *steps = amm_score_steps(&x);
+    const uint32_t replica = (uint32_t)x.replica * (uint32_t)sizeof(amm_score_row);
+    const uint32_t row_bytes = (uint32_t)sizeof(amm_score_row) << x.shift;
+    const uint32_t last = (uint32_t)x.items * 0x01010101u;
+    const uint64_t pitch = a->pitch / AMM_GROUP;
+    const uint64_t groups = (a->count + AMM_GROUP - 1) / AMM_GROUP;
+    const uint64_t all = (groups + AMM_WARP - 1) / AMM_WARP * AMM_WARP; /* whole warps */
+    const uint64_t step = (uint64_t)amm_blocks() * (uint64_t)amm_threads();
+    AMM_LOOP
+    for (uint64_t n = (uint64_t)amm_block() * (uint64_t)amm_threads() + (uint64_t)amm_thread();
+         n < all; n += step) {
+        /* Past the end: the last group again, and nobody takes it. */
+        const uint32_t *plane = (const uint32_t *)a->cuts + (n < groups ? n : groups - 1);
+        uint32_t at = c.stages > 1 ? *plane : last;
+        amm_score_four g;
+        AMM_UNROLL
+        for (int32_t q = 0; q < AMM_GROUP; q++) {
+            g.acc[q] = amm_ticks_start();
+            g.before[q] = 0;
+            g.room[q] = 0;
+        }
+        AMM_LOOP
+        for (int32_t s = 0; s < c.stages; s++) {
+            uint32_t next = last; /* on its way while this stage is formed */
+            plane += pitch;
+            if (s + 2 < c.stages) {
+                next = *plane;
+            }
+            const amm_score_step now = steps[s];
+            amm_score_add(&g, replica, row_bytes, &now, at);
+            at = next;
+        }
+        const bool broken[AMM_GROUP] = { g.room[0] < 0, g.room[1] < 0, g.room[2] < 0,
+                                         g.room[3] < 0 };
+        amm_score_store(a, &c, g.acc, broken, n * AMM_GROUP);
     }
 }
 

@@ -7,7 +7,7 @@
 #include "backend/top.h"
 
 enum {
-    AMM_BACKEND_VERSION = 3,
+    AMM_BACKEND_VERSION = 4,
     AMM_MAX_SCORE_ITEMS = 255 /* candidates are given as bytes */
 };
 
@@ -54,8 +54,18 @@ typedef struct amm_sweep_count {
 } amm_sweep_count;
 
 /* What a device can do at most, measured: rates that kernels are compared with. */
+typedef enum amm_ceiling_kind {
+    AMM_CEILING_ISSUE,  /* single-precision additions, or any instruction of full rate */
+    AMM_CEILING_MAXIMA, /* single-precision */
+    AMM_CEILING_ROWS, /* 16-byte rows of shared memory in random order, nothing done against conflicts */
+    AMM_CEILING_COPIES, /* the same with a copy of each row for every eighth lane */
+    AMM_CEILING_READ,   /* bytes of device memory */
+    AMM_CEILING_SEND,   /* bytes from the host */
+    AMM_CEILING_KINDS
+} amm_ceiling_kind;
 typedef struct amm_ceiling {
-    const char *name; /* static */
+    amm_ceiling_kind kind;
+    const char *name; /* static, a word */
     const char *unit;
     double value;
 } amm_ceiling;
@@ -98,6 +108,13 @@ typedef struct amm_backend {
      * config with 2^63 partitions. */
     amm_status (*sweep)(amm_engine *engine, amm_top *top, amm_sweep_count *count, amm_place *from,
                         amm_place to, int64_t upper);
+
+    /* OPTIONAL, both or none (NULL: the caller's memory is where the backend computes). keep: a copy of
+     * the batch where the backend computes, until the next keep (NULL: none) or close. score_kept: what
+     * score(engine, NULL, top, batch) does with that copy. Errors: those of score; NO_MEMORY; INTERNAL:
+     * nothing is kept. */
+    amm_status (*keep)(amm_engine *engine, const amm_score_batch *batch);
+    amm_status (*score_kept)(amm_engine *engine, amm_top *top);
 
     /* OPTIONAL (NULL: none). Measures limits of the device, some seconds; at most `capacity` of them.
      * Errors: UNAVAILABLE, INPUT, NO_MEMORY. */

@@ -66,8 +66,24 @@ static amm_status prepare(amm_bench *b, const amm_bench_options *o)
     return b->figures == NULL || b->skips == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
+static bool on_processor(const amm_backend *backend)
+{
+    return strncmp(backend->name, "cpu/", 4) == 0;
+}
+
 static amm_status measure_rates(amm_bench *b)
 {
+    for (int32_t k = 0; k < b->backends.count; k++) {
+        const amm_backend *backend = b->backends.list[k].backend;
+        if (backend != NULL && !on_processor(backend)) {
+            const amm_engine_options one = { 1, b->device };
+            b->device_backend = backend;
+            AMM_TRY(backend->ceilings == NULL
+                        ? AMM_OK
+                        : backend->ceilings(b->device_rates, AMM_CEILING_KINDS,
+                                            &b->device_rate_count, b->context, &one));
+        }
+    }
     for (int32_t k = 0; k < b->thread_count; k++) {
         AMM_TRY(amm_ceilings_measure(&b->rates[k], b->rates[k].threads, b->quick ? 0.01 : 0.1));
     }
@@ -132,9 +148,14 @@ static amm_status time_case(timing *t, const amm_ceilings *rates)
     f->spread = (seconds[repeats - 1] - seconds[0]) / f->median_s;
     f->value = done.units / f->median_s;
     f->covered_value = done.covered / f->median_s;
-    /* Of accelerators the ceilings are not known here: `rates` are the processor's. */
+    const double passes = done.passes / done.units;
     if (rates != NULL) {
-        f->ceiling = amm_workload_ceiling(t->w, rates, done.passes / done.units, &f->binding);
+        amm_bench_ceiling binding;
+        f->ceiling = amm_workload_ceiling(t->w, rates, passes, &binding);
+        f->ceiling_by = amm_bench_rate_word(binding);
+    } else {
+        f->ceiling = amm_workload_device_ceiling(t->w, t->b->device_rates, t->b->device_rate_count,
+                                                 passes, &f->ceiling_by);
     }
     return AMM_OK;
 }
@@ -165,11 +186,6 @@ static amm_status skip(amm_bench *b, const amm_bench_case *c, const char *backen
     return reason == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
-static bool on_processor(const amm_backend *backend)
-{
-    return strncmp(backend->name, "cpu/", 4) == 0;
-}
-
 static amm_status time_backend(amm_bench *b, amm_workload *w, const amm_backend *backend,
                                int32_t number, uint64_t expected)
 {
@@ -179,12 +195,12 @@ static amm_status time_backend(amm_bench *b, amm_workload *w, const amm_backend 
     amm_figure figure = { .c = w->c,
                           .backend = backend->name,
                           .threads = rates->threads,
-                          .cpu_time = cpu && rates->threads == 1,
-                          .binding = AMM_CEILING_COUNT };
+                          .cpu_time = cpu && rates->threads == 1 };
     timing t = { b, w, backend, NULL, &figure };
     amm_status status = backend->open(&t.engine, b->context, &w->builder.view, &options);
     if (status == AMM_OK) {
-        status = check_results(&t, expected);
+        status = amm_workload_keep(w, backend, t.engine);
+        status = status == AMM_OK ? check_results(&t, expected) : status;
         status = status == AMM_OK ? time_case(&t, cpu ? rates : NULL) : status;
         backend->close(t.engine);
     }
@@ -214,7 +230,7 @@ static amm_status run_case(amm_bench *b, const amm_bench_case *c)
 {
     amm_workload w;
     uint64_t expected = 0;
-    AMM_TRY(amm_workload_open(&w, b->context, c, b->quick));
+    AMM_TRY(amm_workload_open(&w, b->context, c, b->quick, b->device_backend != NULL));
     amm_status status = reference_checksum(b, &w, &expected);
     for (int32_t k = 0; k < b->backends.count; k++) {
         const amm_backend *backend = b->backends.list[k].backend;

@@ -16,6 +16,11 @@ static const char *const rate_units[AMM_CEILING_COUNT] = {
 #undef AMM_CEILING_UNIT
 };
 
+const char *amm_bench_rate_word(amm_bench_ceiling rate)
+{
+    return rate_words[rate];
+}
+
 static const char *clock_word(bool cpu_time)
 {
     return cpu_time ? "cpu" : "wall";
@@ -58,6 +63,13 @@ static void put_machine(amm_text *out, const amm_bench *b)
         }
         amm_text_append(out, "\n");
     }
+    for (int32_t k = 0; k < b->device_rate_count; k++) {
+        const amm_ceiling *r = &b->device_rates[k];
+        amm_text_printf(out, "%s%s", k == 0 ? b->device_backend->name : ",", k == 0 ? ":    " : "");
+        amm_text_printf(out, " %s", r->name);
+        put_value(out, r->value);
+        amm_text_printf(out, "%s%s", r->unit, k + 1 == b->device_rate_count ? "\n" : "");
+    }
 }
 
 static void put_figure(amm_text *out, const amm_figure *f)
@@ -68,8 +80,7 @@ static void put_figure(amm_text *out, const amm_figure *f)
     amm_text_printf(out, "%-12s ", f->c->unit);
     if (f->ceiling > 0.0) {
         put_value(out, f->ceiling);
-        amm_text_printf(out, " %7.2f %%  %-7s", 100.0 * f->value / f->ceiling,
-                        rate_words[f->binding]);
+        amm_text_printf(out, " %7.2f %%  %-7s", 100.0 * f->value / f->ceiling, f->ceiling_by);
     } else {
         amm_text_printf(out, "%9s %9s  %-7s", "-", "-", "-");
     }
@@ -141,6 +152,15 @@ static void write_ceilings(amm_json *j, const amm_bench *b)
             amm_json_close(j, '}');
         }
     }
+    for (int32_t k = 0; k < b->device_rate_count; k++) {
+        amm_json_open_row(j, NULL, '{');
+        amm_json_string(j, "name", b->device_rates[k].name);
+        amm_json_string(j, "backend", b->device_backend->name);
+        amm_json_integer(j, "threads", 1);
+        amm_json_number(j, "value", b->device_rates[k].value);
+        amm_json_string(j, "unit", b->device_rates[k].unit);
+        amm_json_close(j, '}');
+    }
     amm_json_close(j, ']');
 }
 
@@ -158,7 +178,7 @@ static void write_figure(amm_json *j, const amm_figure *f)
     amm_json_number(j, "covered_value", f->covered_value);
     amm_json_string(j, "unit", f->c->unit);
     amm_json_number(j, "ceiling", bounded ? f->ceiling : (double)NAN);
-    amm_json_string(j, "ceiling_by", rate_words[f->binding]);
+    amm_json_string(j, "ceiling_by", f->ceiling_by);
     amm_json_number(j, "fraction", bounded ? f->value / f->ceiling : (double)NAN);
     amm_json_number(j, "median_s", f->median_s);
     amm_json_number(j, "spread", f->spread);

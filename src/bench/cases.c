@@ -7,6 +7,7 @@
 
 const amm_bench_case amm_bench_cases[] = {
     { AMM_BENCH_SCORE, "score", "candidates/s", 16, 96, 1, 1, 1 },
+    { AMM_BENCH_SCORE_KEPT, "score-kept", "candidates/s", 16, 96, 1, 1, 1 },
     { AMM_BENCH_SWEEP, "sweep", "candidates/s", 8, 96, 1, 1, 1 },
     { AMM_BENCH_SWEEP, "sweep", "candidates/s", 4, 96, 1, 64, 16 },
     { AMM_BENCH_SOLVE, "solve", "configs/s", 16, 128, 1, 256, 32 },
@@ -48,14 +49,47 @@ static amm_status add_configs(amm_workload *w, int32_t count)
     return AMM_OK;
 }
 
-static amm_status fill(amm_workload *w, bool quick)
+static bool is_score(const amm_bench_case *c)
+{
+    return c->kind == AMM_BENCH_SCORE || c->kind == AMM_BENCH_SCORE_KEPT;
+}
+
+static uint64_t all_candidates(const amm_workload *w)
+{
+    return w->candidates * (uint64_t)w->most;
+}
+
+static amm_score_batch batch_of(const amm_workload *w, const amm_score_segment *segment)
+{
+    return (amm_score_batch){ 1, segment, w->cuts, all_candidates(w) };
+}
+
+/* Random candidates of amount 1, again and again: only their numbers differ. */
+static void fill_candidates(amm_workload *w)
+{
+    uint64_t seed = SEED;
+    const size_t row = (size_t)all_candidates(w);
+    amm_candidates_random(w->cuts, row, 0, w->candidates, w->c->layers, w->c->stages, &seed);
+    for (int32_t s = 0; s + 1 < w->c->stages; s++) {
+        uint8_t *plane = w->cuts + (size_t)s * row;
+        for (int32_t n = 1; n < w->most; n++) {
+            memcpy(plane + (size_t)n * w->candidates, plane, (size_t)w->candidates);
+        }
+    }
+}
+
+static amm_status fill(amm_workload *w, bool quick, bool wide)
 {
     const amm_bench_case *c = w->c;
-    const size_t configs = (size_t)(quick ? c->quick_configs : c->configs);
+    const bool solved = c->kind == AMM_BENCH_SOLVE || c->kind == AMM_BENCH_BOUND;
+    w->most = wide && c->kind != AMM_BENCH_SWEEP ? AMM_BENCH_WIDE : 1;
+    w->configs = quick ? c->quick_configs : c->configs;
+    const size_t configs = (size_t)w->configs * (size_t)(solved ? w->most : 1);
     AMM_TRY(add_configs(w, (int32_t)configs));
-    w->candidates = c->kind == AMM_BENCH_SCORE ? (quick ? QUICK_CANDIDATES : CANDIDATES) : 0;
-    w->cuts = amm_arena_alloc(&w->arena, (size_t)w->candidates * ((size_t)c->stages - 1), 1);
-    w->scores = amm_arena_alloc(&w->arena, (size_t)w->candidates, sizeof *w->scores);
+    w->candidates = is_score(c) ? (quick ? QUICK_CANDIDATES : CANDIDATES) : 0;
+    w->cuts = amm_arena_alloc(&w->arena, (size_t)all_candidates(w) * ((size_t)c->stages - 1), 1);
+    w->scores = amm_arena_alloc(
+        &w->arena, c->kind == AMM_BENCH_SCORE ? (size_t)all_candidates(w) : 0, sizeof *w->scores);
     w->bounds = amm_arena_alloc(&w->arena, configs, sizeof *w->bounds);
     w->upper = amm_arena_alloc(&w->arena, configs, sizeof *w->upper);
     w->solved = amm_arena_alloc(&w->arena, configs, sizeof *w->solved);
@@ -66,8 +100,7 @@ static amm_status fill(amm_workload *w, bool quick)
         w->solved == NULL || w->solved_cuts == NULL || w->keys == NULL) {
         return AMM_NO_MEMORY;
     }
-    uint64_t seed = SEED;
-    amm_candidates_random(w->cuts, w->candidates, 0, w->candidates, c->layers, c->stages, &seed);
+    fill_candidates(w);
     for (size_t k = 0; k < configs; k++) {
         w->upper[k] = AMM_TICKS_NONE;
     }
@@ -75,13 +108,13 @@ static amm_status fill(amm_workload *w, bool quick)
 }
 
 amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
-                             bool quick)
+                             bool quick, bool wide)
 {
     memset(out, 0, sizeof *out);
     out->c = c;
     amm_arena_init(&out->arena, context);
     amm_status status = amm_problem_open(&out->builder, context, c->layers);
-    status = status == AMM_OK ? fill(out, quick) : status;
+    status = status == AMM_OK ? fill(out, quick, wide) : status;
     if (status != AMM_OK) {
         amm_workload_close(out);
     }
@@ -96,17 +129,59 @@ void amm_workload_close(amm_workload *workload)
 
 /* ---- running ----------------------------------------------------------------------------------- */
 
+static uint64_t part_of(const amm_workload *w, uint64_t left)
+{
+    return left < (uint64_t)w->most ? left : (uint64_t)w->most;
+}
+
 static amm_status run_score(amm_workload *w, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount)
 {
-    const amm_score_segment all = { 0, 0, w->candidates };
-    const amm_score_batch batch = { 1, &all, w->cuts, w->candidates };
-    for (uint64_t n = 0; n < amount; n++) {
+    uint64_t part = 0;
+    for (uint64_t left = amount; left > 0; left -= part) {
+        part = part_of(w, left);
+        const amm_score_segment all = { 0, 0, part * w->candidates };
+        const amm_score_batch batch = batch_of(w, &all);
         AMM_TRY(backend->score(engine, w->scores, NULL, &batch));
     }
     out->units = (double)amount * (double)w->candidates;
     out->covered = out->units;
     out->checksum = amm_hash(AMM_HASH_START, w->scores, w->candidates * sizeof *w->scores);
+    return AMM_OK;
+}
+
+static void hash_keys(amm_work_done *out, const amm_top *top)
+{
+    for (int32_t k = 0; k < top->count; k++) {
+        out->checksum = amm_hash(out->checksum, &top->keys[k].cost, sizeof top->keys[k].cost);
+        out->checksum = amm_hash(out->checksum, &top->keys[k].config, sizeof top->keys[k].config);
+        out->checksum = amm_hash(out->checksum, &top->keys[k].rank, sizeof top->keys[k].rank);
+    }
+}
+
+amm_status amm_workload_keep(const amm_workload *w, const amm_backend *backend, amm_engine *engine)
+{
+    const amm_score_segment all = { 0, 0, all_candidates(w) };
+    const amm_score_batch batch = batch_of(w, &all);
+    return w->c->kind == AMM_BENCH_SCORE_KEPT && backend->keep != NULL
+               ? backend->keep(engine, &batch)
+               : AMM_OK;
+}
+
+/* The whole batch, whatever the amount: the same list again and again, whose k-th is the limit. */
+static amm_status run_score_kept(amm_workload *w, amm_work_done *out, const amm_backend *backend,
+                                 amm_engine *engine, uint64_t amount)
+{
+    const amm_score_segment all = { 0, 0, all_candidates(w) };
+    const amm_score_batch batch = batch_of(w, &all);
+    amm_top top = { TOP, 0, w->keys };
+    for (uint64_t n = 0; n < amount; n++) {
+        AMM_TRY(backend->keep != NULL ? backend->score_kept(engine, &top)
+                                      : backend->score(engine, NULL, &top, &batch));
+    }
+    out->units = (double)amount * (double)all.count;
+    out->covered = out->units;
+    hash_keys(out, &top);
     return AMM_OK;
 }
 
@@ -132,11 +207,7 @@ static amm_status sweep_once(amm_workload *w, amm_work_done *out, const amm_back
     out->units += (double)count.scored;
     out->covered += (double)count.covered;
     out->checksum = amm_hash(out->checksum, &count.covered, sizeof count.covered);
-    for (int32_t k = 0; k < top.count; k++) {
-        out->checksum = amm_hash(out->checksum, &top.keys[k].cost, sizeof top.keys[k].cost);
-        out->checksum = amm_hash(out->checksum, &top.keys[k].config, sizeof top.keys[k].config);
-        out->checksum = amm_hash(out->checksum, &top.keys[k].rank, sizeof top.keys[k].rank);
-    }
+    hash_keys(out, &top);
     return AMM_OK;
 }
 
@@ -169,32 +240,36 @@ static amm_status run_sweep(amm_workload *w, amm_work_done *out, const amm_backe
 static amm_status run_solve(amm_workload *w, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount)
 {
-    const amm_problem *p = &w->builder.view;
-    const size_t cuts = (size_t)p->config_count * ((size_t)p->max_stages + 1);
-    for (uint64_t n = 0; n < amount; n++) {
-        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, 0, p->config_count));
+    const size_t cuts = (size_t)w->configs * ((size_t)w->builder.view.max_stages + 1);
+    uint64_t part = 0;
+    for (uint64_t left = amount; left > 0; left -= part) {
+        part = part_of(w, left);
+        const int32_t configs = (int32_t)part * w->configs;
+        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, 0, configs));
+        for (int32_t k = 0; k < configs; k++) {
+            out->passes += w->solved[k].passes;
+        }
     }
-    out->units = (double)amount * p->config_count;
+    out->units = (double)amount * w->configs;
     out->covered = out->units;
-    for (int32_t k = 0; k < p->config_count; k++) {
-        out->passes += w->solved[k].passes;
+    for (int32_t k = 0; k < w->configs; k++) {
         out->checksum = amm_hash(out->checksum, &w->solved[k].total, sizeof w->solved[k].total);
     }
     out->checksum = amm_hash(out->checksum, w->solved_cuts, cuts * sizeof *w->solved_cuts);
-    out->passes *= (double)amount;
     return AMM_OK;
 }
 
 static amm_status run_bound(amm_workload *w, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount)
 {
-    const size_t configs = (size_t)w->builder.view.config_count;
-    for (uint64_t n = 0; n < amount; n++) {
-        AMM_TRY(backend->bound(engine, w->bounds, 0, (int32_t)configs));
+    uint64_t part = 0;
+    for (uint64_t left = amount; left > 0; left -= part) {
+        part = part_of(w, left);
+        AMM_TRY(backend->bound(engine, w->bounds, 0, (int32_t)part * w->configs));
     }
-    out->units = (double)amount * (double)configs;
+    out->units = (double)amount * w->configs;
     out->covered = out->units;
-    out->checksum = amm_hash(AMM_HASH_START, w->bounds, configs * sizeof *w->bounds);
+    out->checksum = amm_hash(AMM_HASH_START, w->bounds, (size_t)w->configs * sizeof *w->bounds);
     return AMM_OK;
 }
 
@@ -202,7 +277,8 @@ amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const am
                             amm_engine *engine, uint64_t amount)
 {
     amm_status (*const runs[])(amm_workload *, amm_work_done *, const amm_backend *, amm_engine *,
-                               uint64_t) = { run_score, run_sweep, run_solve, run_bound };
+                               uint64_t) = { run_score, run_score_kept, run_sweep, run_solve,
+                                             run_bound };
     memset(out, 0, sizeof *out);
     out->checksum = AMM_HASH_START;
     return runs[workload->c->kind](workload, out, backend, engine, amount);
@@ -234,7 +310,9 @@ static operations operations_of(const amm_workload *w, double passes)
     const double ends = w->c->layers - w->c->stages + 1;
     switch (w->c->kind) {
     case AMM_BENCH_SCORE:
-        return (operations){ 6.0 * stages + 2.0, 4.0 * stages, 6.0 * (stages - 1.0), stages + 3.0 };
+    case AMM_BENCH_SCORE_KEPT:
+        return (operations){ 6.0 * stages + 2.0, 4.0 * stages, 6.0 * (stages - 1.0),
+                             stages + (w->c->kind == AMM_BENCH_SCORE ? 3.0 : -1.0) };
     case AMM_BENCH_SWEEP:
         return (operations){ 5.0, 5.0, 0.0, 0.0 };
     case AMM_BENCH_SOLVE:
@@ -291,5 +369,32 @@ double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double
     bind_rate(&ceiling, binding, AMM_CEILING_MAX, x.maxima, r->per_s[AMM_CEILING_MAX]);
     bind_rate(&ceiling, binding, AMM_CEILING_LOAD, x.bytes, r->per_s[AMM_CEILING_LOAD]);
     bind_rate(&ceiling, binding, way, x.lookups, looked_up);
+    return ceiling;
+}
+
+/* Of an accelerator: every operation is issued, maxima have a rate of their own; score looks a row up
+ * for every cut, and its candidates come from the host unless they are kept. */
+double amm_workload_device_ceiling(const amm_workload *w, const amm_ceiling *rates, int32_t count,
+                                   double passes, const char **by)
+{
+    const operations x = operations_of(w, passes);
+    const double cuts = is_score(w->c) ? w->c->stages - 1.0 : 0.0;
+    const bool sent = w->c->kind == AMM_BENCH_SCORE;
+    const double per_unit[AMM_CEILING_KINDS] = {
+        [AMM_CEILING_ISSUE] = x.adds + x.maxima,
+        [AMM_CEILING_MAXIMA] = x.maxima,
+        [AMM_CEILING_COPIES] = cuts,
+        [AMM_CEILING_READ] = x.bytes,
+        [AMM_CEILING_SEND] = sent ? cuts : 0.0,
+    };
+    double ceiling = 0.0;
+    *by = NULL;
+    for (int32_t k = 0; k < count; k++) {
+        const double one = per_unit[rates[k].kind];
+        if (one > 0.0 && (ceiling == 0.0 || rates[k].value / one < ceiling)) {
+            ceiling = rates[k].value / one;
+            *by = rates[k].name;
+        }
+    }
     return ceiling;
 }

@@ -54,6 +54,7 @@ void amm_machine_facts_read(amm_machine_facts *out);
 
 typedef enum amm_bench_kind {
     AMM_BENCH_SCORE,
+    AMM_BENCH_SCORE_KEPT,
     AMM_BENCH_SWEEP,
     AMM_BENCH_SOLVE,
     AMM_BENCH_BOUND
@@ -73,7 +74,9 @@ typedef struct amm_workload {
     const amm_bench_case *c;
     amm_problem_builder builder;
     amm_arena arena;
-    uint64_t candidates; /* score: in the batch */
+    uint64_t candidates; /* score: of amount 1 */
+    int32_t configs;     /* solve, bound: of amount 1 */
+    int32_t most;        /* amounts of one call: more are several */
     uint8_t *cuts;
     float *scores;
     int64_t *bounds, *upper;
@@ -82,8 +85,13 @@ typedef struct amm_workload {
     amm_key *keys;
 } amm_workload;
 
+/* `wide`: one call may be given AMM_BENCH_WIDE times amount 1, to fill an accelerator. */
+enum { AMM_BENCH_WIDE = 32 };
 amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
-                             bool quick);
+                             bool quick, bool wide);
+/* For a backend that keeps candidates: has it keep those of the case, where they are scored kept. */
+amm_status amm_workload_keep(const amm_workload *workload, const amm_backend *backend,
+                             amm_engine *engine);
 void amm_workload_close(amm_workload *workload);
 
 /* What one run came to. */
@@ -102,6 +110,10 @@ amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const am
 double amm_workload_ceiling(const amm_workload *workload, const amm_ceilings *rates, double passes,
                             amm_bench_ceiling *binding);
 
+/* The same for an accelerator's ceilings; `by`: the name of the scarce one, or NULL. */
+double amm_workload_device_ceiling(const amm_workload *workload, const amm_ceiling *rates,
+                                   int32_t count, double passes, const char **by);
+
 /* ---- figures ----------------------------------------------------------------------------------- */
 
 enum { AMM_BENCH_REPEATS = 7, AMM_BENCH_QUICK_REPEATS = 5 };
@@ -113,8 +125,8 @@ typedef struct amm_figure {
     bool cpu_time;
     double value, covered_value; /* units per second, of the median */
     double ceiling;              /* 0: none */
-    amm_bench_ceiling binding;
-    double median_s, spread; /* of the repeats; spread: (largest - smallest) / median */
+    const char *ceiling_by;      /* NULL: none */
+    double median_s, spread;     /* of the repeats; spread: (largest - smallest) / median */
     uint64_t amount, checksum;
 } amm_figure;
 
@@ -125,6 +137,9 @@ typedef struct amm_bench_skip {
     int32_t threads;
 } amm_bench_skip;
 
+/* The word of a rate of the processor. */
+const char *amm_bench_rate_word(amm_bench_ceiling rate);
+
 struct amm_bench {
     amm_context *context;
     amm_arena arena;
@@ -132,7 +147,10 @@ struct amm_bench {
     int32_t repeats, device;
     amm_backend_choice backends;
     int32_t thread_count;
-    amm_ceilings *rates; /* [thread_count] */
+    amm_ceilings *rates;               /* [thread_count] */
+    const amm_backend *device_backend; /* the accelerator, or NULL */
+    amm_ceiling device_rates[AMM_CEILING_KINDS];
+    int32_t device_rate_count;
     amm_figure *figures;
     amm_bench_skip *skips;
     int32_t figure_count, skip_count;

@@ -135,6 +135,24 @@ static amm_score_segment *random_segments(const pair *x, uint8_t *cuts, size_t s
     return segments;
 }
 
+/* The same from a copy that the backend keeps; the caller's is overwritten meanwhile. */
+static void compare_kept(const pair *x, const amm_score_batch *batch, uint8_t *cuts, size_t bytes,
+                         const amm_top *want)
+{
+    const amm_backend *b = x->other->backend;
+    amm_top got = { want->capacity, 0, block(AMM_MAX_TOP, sizeof(amm_key)) };
+    assert_int_equal(b->score_kept(x->other, &got), AMM_INTERNAL); /* nothing yet */
+    assert_ok(b->keep(x->other, batch));
+    memset(cuts, 0xa5, bytes);
+    assert_ok(b->score_kept(x->other, &got));
+    same_top(want, &got);
+    assert_ok(b->score_kept(x->other, &got)); /* nothing comes twice */
+    same_top(want, &got);
+    assert_ok(b->keep(x->other, NULL));
+    assert_int_equal(b->score_kept(x->other, &got), AMM_INTERNAL);
+    test_free(got.keys);
+}
+
 static void compare_score(const pair *x, int32_t candidates)
 {
     const size_t stride = (size_t)x->p->config_count * (size_t)candidates + 3;
@@ -160,6 +178,9 @@ static void compare_score(const pair *x, int32_t candidates)
     same_top(&want_top, &got_top);
     assert_ok(x->other->backend->score(x->other, got, NULL, &batch));
     assert_memory_equal(want, got, count * sizeof *want);
+    if (x->other->backend->keep != NULL) {
+        compare_kept(x, &batch, cuts, stride * (size_t)x->p->max_stages, &want_top);
+    }
     test_free(want_top.keys);
     test_free(got_top.keys);
     test_free(want);

@@ -52,7 +52,8 @@ static void amounts_are_work(void **state)
         amm_work_done twice;
         amm_engine *engine = NULL;
         const amm_backend *ref = &amm_backend_cpu_ref;
-        assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[k], true), AMM_OK);
+        assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[k], true, false),
+                         AMM_OK);
         assert_int_equal(ref->open(&engine, test_context(), &w.builder.view, &one), AMM_OK);
         assert_int_equal(amm_workload_run(&w, &first, ref, engine, 1), AMM_OK);
         assert_int_equal(amm_workload_run(&w, &again, ref, engine, 1), AMM_OK);
@@ -91,7 +92,8 @@ static void checksums_see_a_bit(void **state)
     amm_engine *engine = NULL;
     spoilt.score = spoilt_score;
     assert_int_equal(amm_bench_cases[0].kind, AMM_BENCH_SCORE);
-    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true), AMM_OK);
+    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true, false),
+                     AMM_OK);
     assert_int_equal(spoilt.open(&engine, test_context(), &w.builder.view, &one), AMM_OK);
     assert_int_equal(amm_workload_run(&w, &right, &amm_backend_cpu_ref, engine, 1), AMM_OK);
     assert_int_equal(amm_workload_run(&w, &wrong, &spoilt, engine, 1), AMM_OK);
@@ -116,8 +118,9 @@ static void ceilings_by_hand(void **state)
     int32_t entries = 0;
     int32_t vector_bytes = 0;
     (void)amm_ceilings_isa(&entries, &vector_bytes);
-    assert_int_equal(amm_bench_cases[1].kind, AMM_BENCH_SWEEP);
-    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[1], true), AMM_OK);
+    assert_int_equal(amm_bench_cases[2].kind, AMM_BENCH_SWEEP);
+    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[2], true, false),
+                     AMM_OK);
     assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 0.0);
     assert_int_equal(by, AMM_CEILING_COUNT);
     rates.per_s[AMM_CEILING_FMA] = 100.0;
@@ -129,7 +132,8 @@ static void ceilings_by_hand(void **state)
     assert_int_equal(by, AMM_CEILING_FMA);
     amm_workload_close(&w);
     /* score, 16 stages: 90 look-ups; gathered where that is faster than 97 entries in registers. */
-    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true), AMM_OK);
+    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true, false),
+                     AMM_OK);
     const double loads = 100.0 * vector_bytes;
     rates = (amm_ceilings){ 1, { 1e9, 1e9, 1.0, 900.0, loads } };
     assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 10.0);
@@ -138,6 +142,63 @@ static void ceilings_by_hand(void **state)
     assert_true(amm_workload_ceiling(&w, &rates, 0.0, &by) == 20.0);
     assert_int_equal(by, AMM_CEILING_LOAD);
     amm_workload_close(&w);
+}
+
+/* An accelerator's: score-kept, 16 stages: 98 additions, 64 maxima, 15 rows, 15 bytes; score sends them. */
+static void device_ceilings_by_hand(void **state)
+{
+    (void)state;
+    amm_workload w;
+    const char *by = NULL;
+    amm_ceiling rates[] = { { AMM_CEILING_ISSUE, "issue", "", 1620.0 },
+                            { AMM_CEILING_MAXIMA, "maxima", "", 1280.0 },
+                            { AMM_CEILING_COPIES, "copies", "", 450.0 },
+                            { AMM_CEILING_SEND, "send", "", 15.0 } };
+    assert_int_equal(amm_bench_cases[1].kind, AMM_BENCH_SCORE_KEPT);
+    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[1], true, false),
+                     AMM_OK);
+    assert_true(amm_workload_device_ceiling(&w, rates, 0, 0.0, &by) == 0.0 && by == NULL);
+    assert_true(amm_workload_device_ceiling(&w, rates, 4, 0.0, &by) == 10.0);
+    assert_string_equal(by, "issue");
+    rates[1].value = 512.0;
+    assert_true(amm_workload_device_ceiling(&w, rates, 4, 0.0, &by) == 8.0);
+    assert_string_equal(by, "maxima");
+    rates[2].value = 45.0;
+    assert_true(amm_workload_device_ceiling(&w, rates, 4, 0.0, &by) == 3.0);
+    assert_string_equal(by, "copies");
+    amm_workload_close(&w);
+    assert_int_equal(amm_workload_open(&w, test_context(), &amm_bench_cases[0], true, false),
+                     AMM_OK);
+    assert_true(amm_workload_device_ceiling(&w, rates, 4, 0.0, &by) == 1.0);
+    assert_string_equal(by, "send");
+    amm_workload_close(&w);
+}
+
+/* Wide calls: the same results for amount 1, as many units as asked for. */
+static void wide_is_more_of_the_same(void **state)
+{
+    (void)state;
+    const amm_engine_options one = { 1, 0 };
+    const amm_backend *ref = &amm_backend_cpu_ref;
+    for (int32_t k = 0; k < amm_bench_case_count; k++) {
+        amm_work_done done[3];
+        for (int32_t n = 0; n < 3; n++) {
+            amm_workload w;
+            amm_engine *engine = NULL;
+            assert_int_equal(
+                amm_workload_open(&w, test_context(), &amm_bench_cases[k], true, n > 0), AMM_OK);
+            assert_int_equal(ref->open(&engine, test_context(), &w.builder.view, &one), AMM_OK);
+            assert_int_equal(amm_workload_run(&w, &done[n], ref, engine, n == 2 ? 33 : 1), AMM_OK);
+            ref->close(engine);
+            amm_workload_close(&w);
+        }
+        const bool kept = amm_bench_cases[k].kind == AMM_BENCH_SCORE_KEPT;
+        if (amm_bench_cases[k].kind != AMM_BENCH_SWEEP) {
+            assert_true(kept || done[0].checksum == done[1].checksum);
+            assert_true(done[1].units == done[0].units * (kept ? AMM_BENCH_WIDE : 1));
+            assert_true(done[2].units == 33.0 * done[1].units);
+        }
+    }
 }
 
 /* What is measured is no less than a slow processor's, and rises with a second kernel. */
@@ -172,7 +233,7 @@ static void every_allocation_may_fail(void **state)
     for (amm_status status = AMM_NO_MEMORY; status != AMM_OK; n++) {
         failing.fail_at = n;
         failing.calls = 0;
-        status = amm_workload_open(&w, context, &amm_bench_cases[1], true);
+        status = amm_workload_open(&w, context, &amm_bench_cases[2], true, false);
         assert_true(status == AMM_OK || (status == AMM_NO_MEMORY && failing.live == before));
     }
     assert_true(n > 10);
@@ -209,9 +270,10 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_checked), cmocka_unit_test(amounts_are_work),
-        cmocka_unit_test(checksums_see_a_bit), cmocka_unit_test(ceilings_by_hand),
-        cmocka_unit_test(rates_are_measured),  cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(options_are_checked),     cmocka_unit_test(amounts_are_work),
+        cmocka_unit_test(checksums_see_a_bit),     cmocka_unit_test(ceilings_by_hand),
+        cmocka_unit_test(device_ceilings_by_hand), cmocka_unit_test(wide_is_more_of_the_same),
+        cmocka_unit_test(rates_are_measured),      cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
