@@ -91,8 +91,6 @@ run 2 plan amp-homogeneous --draws 8
 one_line_error "draws: not with a profile"
 run 2 plan amp-homogeneous --cost-model amp-reference --draws 8
 one_line_error "draws: not with the cost model amp-reference"
-run 3 plan "${small[@]}" --threads 2
-one_line_error "threads: got 2"
 run 2 plan "${small[@]}" --threads 1025 --draws 8
 one_line_error "threads: got 1025, allowed 1 to 1024"
 
