@@ -232,7 +232,7 @@ static void stages_choose_the_best_sets(void **state)
                 amm_space_reject(&spec->problem, &b.lowered.layout, &c) == AMM_ACCEPTED) {
                 b.best_s = HUGE_VAL;
                 brute_config(&b, &c);
-                feasible += isfinite(b.best_s);
+                feasible += isfinite(b.best_s) ? 1 : 0;
             }
         }
         assert_int_equal(feasible, result->plan_count);
