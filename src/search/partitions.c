@@ -53,8 +53,11 @@ static amm_status save(sweep *s)
 
 static amm_status sweep_all(sweep *s, amm_engine *engine)
 {
-    amm_place from = { 0, s->at.next };
     const amm_place to = { 1, 0 };
+    amm_place from = { 0, s->at.next };
+    if (s->at.next == s->at.ranks) { /* a checkpoint of a whole sweep: there is no such partition */
+        from = to;
+    }
     while (amm_place_less(from, to)) {
         const amm_status progress =
             amm_plan_progress(s->options, s->at.next, s->at.ranks, s->result->plans[0].time_s);
