@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* ---- status and last error ------------------------------------------------------------------- */
 
@@ -204,6 +205,24 @@ void *amm_arena_alloc(amm_arena *arena, size_t count, size_t size)
     return result;
 }
 
+void *amm_arena_grow(amm_arena *arena, const void *array, size_t count, size_t size,
+                     size_t *capacity)
+{
+    if (count < *capacity) {
+        return (void *)array;
+    }
+    const size_t more = *capacity == 0 ? 64 : 2 * *capacity;
+    void *fresh = amm_arena_alloc(arena, more, size);
+    if (fresh == NULL) {
+        return NULL;
+    }
+    if (count > 0) {
+        memcpy(fresh, array, count * size);
+    }
+    *capacity = more;
+    return fresh;
+}
+
 char *amm_arena_copy(amm_arena *arena, const char *text, size_t length)
 {
     char *copy = amm_arena_alloc(arena, length + 1, 1);
@@ -230,6 +249,23 @@ char *amm_arena_format(amm_arena *arena, const char *format, ...)
 }
 
 /* ---- checked arithmetic and hashing ---------------------------------------------------------- */
+
+double amm_clock_s(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+int64_t amm_common_divisor(int64_t a, int64_t b)
+{
+    while (b > 0) {
+        const int64_t rest = a % b;
+        a = b;
+        b = rest;
+    }
+    return a;
+}
 
 bool amm_mul_i64(int64_t a, int64_t b, int64_t *out)
 {

@@ -48,6 +48,10 @@ typedef struct amm_arena {
 void amm_arena_init(amm_arena *arena, const amm_context *context);
 void amm_arena_free(amm_arena *arena);
 void *amm_arena_alloc(amm_arena *arena, size_t count, size_t size); /* zeroed, 16-byte aligned */
+/* An array of an arena with room for one more: `array`, or a copy twice as long (*capacity changes; the
+ * old one stays in the arena). */
+void *amm_arena_grow(amm_arena *arena, const void *array, size_t count, size_t size,
+                     size_t *capacity);
 char *amm_arena_copy(amm_arena *arena, const char *text, size_t length); /* NUL-terminated */
 char *amm_arena_format(amm_arena *arena, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
@@ -92,6 +96,12 @@ bool amm_number_parse(const char *string, double *out);
 bool amm_integer_parse(const char *string, int64_t *out);
 
 /* ---- checked arithmetic and hashing ---------------------------------------------------------- */
+
+/* Seconds since some moment, never backwards. */
+double amm_clock_s(void);
+
+/* Greatest common divisor, of 0 and n: n. a, b >= 0. */
+int64_t amm_common_divisor(int64_t a, int64_t b);
 
 /* a * b; false when it does not fit. a, b >= 0. */
 bool amm_mul_i64(int64_t a, int64_t b, int64_t *out);

@@ -120,16 +120,6 @@ amm_status amm_model_check(const amm_model *model, const char *file)
 
 /* ---- what degrees divide ----------------------------------------------------------------------- */
 
-static int64_t common(int64_t a, int64_t b)
-{
-    while (b > 0) {
-        const int64_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static void count_key_heads(amm_block_counts *out, int64_t heads)
 {
     for (int32_t k = 0; k < out->key_head_count; k++) {
@@ -151,8 +141,8 @@ void amm_block_counts_of(amm_block_counts *out, const amm_model *model)
             continue;
         }
         out->blocks++;
-        out->heads = common(out->heads, (int64_t)x->heads);
-        out->experts = common(out->experts, (int64_t)x->experts);
+        out->heads = amm_common_divisor(out->heads, (int64_t)x->heads);
+        out->experts = amm_common_divisor(out->experts, (int64_t)x->experts);
         if (x->kv_rank <= 0.0) {
             count_key_heads(out, (int64_t)x->kv_heads);
         }

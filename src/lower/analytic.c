@@ -140,6 +140,12 @@ bool amm_choice_matters(amm_choice choice, const amm_config *c)
     return true;
 }
 
+bool amm_analytic_is_direct(const amm_config *c)
+{
+    return c->pp == 1 || c->vpp > 1 ||
+           amm_schedule_splits((amm_schedule_kind)c->choice[AMM_CHOICE_SCHEDULE]);
+}
+
 /* What the choices mean for this layout: one of no use here is off. */
 static void settle_choices(amm_run *out, const amm_config *c)
 {
@@ -335,8 +341,7 @@ void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
-/* Blocks of each kind among the layers [first, end). */
-static void count_kinds(const amm_analytic *a, int32_t *blocks, int32_t first, int32_t end)
+void amm_count_kinds(const amm_analytic *a, int32_t *blocks, int32_t first, int32_t end)
 {
     for (int32_t k = 0; k < a->network.kind_count; k++) {
         const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
@@ -348,16 +353,8 @@ void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run
                       int32_t first, int32_t end)
 {
     int32_t blocks[AMM_MAX_BLOCK_KINDS];
-    count_kinds(a, blocks, first, end);
+    amm_count_kinds(a, blocks, first, end);
     amm_blocks_memory(out, &a->network, &a->machine, run, stage, blocks);
-}
-
-static bool stage_fits(const amm_analytic *a, const amm_run *run, int32_t stage, int32_t first,
-                       int32_t end)
-{
-    amm_ledger ledger;
-    amm_lower_ledger(a, &ledger, run, stage, first, end);
-    return ledger.total <= a->room_bytes;
 }
 
 amm_status amm_choice_classes(amm_lowered *lowered, const amm_config *config)
@@ -391,15 +388,17 @@ int32_t amm_fastest_set(const amm_lowered *lowered, const amm_config *config, in
     double least_bytes = HUGE_VAL;
     int32_t fastest = a->choices[0];
     int32_t smallest = a->choices[0];
+    int32_t blocks[AMM_MAX_BLOCK_KINDS];
     amm_lower_run(&run, a, config, NULL);
+    amm_count_kinds(a, blocks, first, end);
     for (int32_t k = 0; k < a->choice_count; k++) {
         const double seconds = set_seconds(a, a->choice_classes[k], first, end);
         amm_ledger ledger;
         if (seconds >= least_s) {
             continue;
         }
-        run.recompute = a->choices[k];
-        amm_lower_ledger(a, &ledger, &run, stage, first, end);
+        amm_kept_memory(&ledger, &a->network, &a->machine, &run, &a->choice_classes[k]->kept, stage,
+                        blocks);
         if (ledger.total <= a->room_bytes) {
             least_s = seconds;
             fastest = a->choices[k];
@@ -496,13 +495,15 @@ static bool fits_again(const amm_analytic *a, fit_memo *memo, const amm_run *run
                        int32_t first, int32_t end)
 {
     int32_t blocks[AMM_MAX_BLOCK_KINDS] = { 0 };
-    count_kinds(a, blocks, first, end);
+    amm_count_kinds(a, blocks, first, end);
     for (int answer = 0; answer < 2; answer++) {
         if (memo->known[answer] && memcmp(memo->blocks[answer], blocks, sizeof blocks) == 0) {
             return answer != 0;
         }
     }
-    const bool fits = stage_fits(a, run, stage, first, end);
+    amm_ledger ledger;
+    amm_kept_memory(&ledger, &a->network, &a->machine, run, &a->current->kept, stage, blocks);
+    const bool fits = ledger.total <= a->room_bytes;
     memcpy(memo->blocks[fits], blocks, sizeof blocks);
     memo->known[fits] = true;
     return fits;

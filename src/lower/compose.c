@@ -130,13 +130,12 @@ static double floor_of(const amm_analytic *a, const amm_run *run, const fastest 
     const double p = c->pp;
     const double G = (double)c->micro_batches;
     const double stages = f->layers + p * f->none;
-    const bool direct = c->pp == 1 || c->vpp > 1;
     const bool filled = amm_schedule_splits((amm_schedule_kind)run->schedule);
     double longest = fmax(f->longest, f->layers / p) + f->none;
-    if (direct || filled) {
+    if (amm_analytic_is_direct(c)) {
         longest = slowest_even(f, even, a->network.kind_count, c->pp);
     }
-    const double bubble = filled && c->pp > 1 ? 0.0 : (stages - longest) / c->vpp;
+    const double bubble = filled ? 0.0 : (stages - longest) / c->vpp;
     const double twice = c->pp == 1 && a->network.tied
                              ? amm_accumulation_seconds(
                                    &a->machine, run, a->network.vocab * a->network.hidden / c->tp)
@@ -180,10 +179,7 @@ static double layers_bytes(const amm_analytic *a, const amm_run *run, const set_
                            int32_t stage, int32_t first, int32_t end)
 {
     stage_group g = { stage, 1, { 0 } };
-    for (int32_t k = 0; k < a->network.kind_count; k++) {
-        const int32_t *before = a->kinds_before + (size_t)k * (size_t)(a->layers + 1);
-        g.blocks[k] = before[end] - before[first];
-    }
+    amm_count_kinds(a, g.blocks, first, end);
     return least_bytes(a, run, &g, sets);
 }
 
@@ -273,8 +269,7 @@ amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config
     fastest_of(&f, a, &sets);
     out->floor_s = floor_of(a, &run, &f, even, c);
     even_memory(out, a, &run, even, &sets);
-    out->fits = out->short_bytes <= 0.0 || (c->pp > 1 && c->vpp == 1 &&
-                                            !amm_schedule_splits((amm_schedule_kind)run.schedule) &&
+    out->fits = out->short_bytes <= 0.0 || (!amm_analytic_is_direct(c) &&
                                             !hopeless(a, &run, &sets) && some_fits(a, &run, &sets));
     return AMM_OK;
 }

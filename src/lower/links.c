@@ -2,16 +2,6 @@
 
 #include <math.h>
 
-static int32_t common(int32_t a, int32_t b)
-{
-    while (b > 0) {
-        const int32_t rest = a % b;
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_problem_desc *problem)
 {
     const amm_cluster *cluster = problem->cluster;
@@ -25,7 +15,8 @@ amm_status amm_layout_init(amm_layout *out, amm_arena *arena, const amm_problem_
     int32_t device = 0;
     out->common_devices = 0;
     for (int32_t n = 0; n < cluster->node_count; n++) {
-        out->common_devices = common(out->common_devices, cluster->nodes[n].device_count);
+        out->common_devices =
+            (int32_t)amm_common_divisor(out->common_devices, cluster->nodes[n].device_count);
         for (int32_t k = 0; k < cluster->nodes[n].device_count; k++) {
             out->node_of[device] = n;
             out->type_of[device++] = cluster->nodes[n].device_type[k];

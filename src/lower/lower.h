@@ -147,6 +147,9 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *config
                    const int32_t *stage_blocks);
 amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
                               const amm_config *config);
+/* One partition only: no pipeline, interleaved, or zero-bubble: the bubble of the last is the closed
+ * form's share of 1F1B's, which no sum over layers has. */
+bool amm_analytic_is_direct(const amm_config *config);
 /* Every choice as the runtime usually has it. */
 void amm_config_usual(amm_config *out, const amm_runtime *runtime);
 /* False: the choice changes nothing here (tensor-parallel overlap at tp 1 …). */
@@ -156,6 +159,8 @@ bool amm_choice_matters(amm_choice choice, const amm_config *config);
 void amm_blocks_of_cuts(const amm_analytic *a, int32_t *blocks, const int32_t *cuts,
                         int32_t stages);
 void amm_even_cuts(const amm_lowered *lowered, int32_t *cuts, const amm_config *config);
+/* Blocks of each kind among the layers [first, end). */
+void amm_count_kinds(const amm_analytic *a, int32_t *blocks, int32_t first, int32_t end);
 /* Bytes of a stage that holds layers [first, end). */
 void amm_lower_ledger(const amm_analytic *a, amm_ledger *out, const amm_run *run, int32_t stage,
                       int32_t first, int32_t end);

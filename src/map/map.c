@@ -1,11 +1,9 @@
-#define _POSIX_C_SOURCE 200809L
 #include "map/map.h"
 
 #include "describe/check.h"
 #include "emit/emit.h"
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
 void amm_map_options_init(amm_map_options *out)
 {
@@ -87,18 +85,13 @@ static amm_status number_of(amm_map *map, int32_t *out, const char *strategy)
             return AMM_OK;
         }
     }
-    if (map->strategy_count == map->strategy_capacity) {
-        const int32_t capacity = map->strategy_capacity == 0 ? 64 : 2 * map->strategy_capacity;
-        const char **fresh = amm_arena_alloc(&map->arena, (size_t)capacity, sizeof *fresh);
-        if (fresh == NULL) {
-            return AMM_NO_MEMORY;
-        }
-        for (int32_t k = 0; k < map->strategy_count; k++) {
-            fresh[k] = map->strategies[k];
-        }
-        map->strategies = fresh;
-        map->strategy_capacity = capacity;
+    const char **strategies =
+        amm_arena_grow(&map->arena, map->strategies, (size_t)map->strategy_count,
+                       sizeof *strategies, &map->strategy_capacity);
+    if (strategies == NULL) {
+        return AMM_NO_MEMORY;
     }
+    map->strategies = strategies;
     map->strategies[map->strategy_count++] =
         amm_arena_copy(&map->arena, strategy, strlen(strategy));
     return map->strategies[*out] == NULL ? AMM_NO_MEMORY : AMM_OK;
@@ -170,18 +163,12 @@ static amm_status times_at(const amm_map *map, double out[2], const char *const 
 
 static amm_status add_change(amm_map *map, const amm_map_change *change)
 {
-    if (map->change_count == map->change_capacity) {
-        const int32_t capacity = map->change_capacity == 0 ? 64 : 2 * map->change_capacity;
-        amm_map_change *fresh = amm_arena_alloc(&map->arena, (size_t)capacity, sizeof *fresh);
-        if (fresh == NULL) {
-            return AMM_NO_MEMORY;
-        }
-        for (int32_t k = 0; k < map->change_count; k++) {
-            fresh[k] = map->changes[k];
-        }
-        map->changes = fresh;
-        map->change_capacity = capacity;
+    amm_map_change *changes = amm_arena_grow(&map->arena, map->changes, (size_t)map->change_count,
+                                             sizeof *changes, &map->change_capacity);
+    if (changes == NULL) {
+        return AMM_NO_MEMORY;
     }
+    map->changes = changes;
     map->changes[map->change_count++] = *change;
     return AMM_OK;
 }
@@ -281,9 +268,7 @@ static amm_status check(const amm_spec *spec, const amm_map_options *o)
 amm_status amm_map_create(amm_map **out, const amm_spec *spec, const amm_map_options *options)
 {
     *out = NULL;
-    struct timespec start;
-    struct timespec end;
-    (void)clock_gettime(CLOCK_MONOTONIC, &start);
+    const double start_s = amm_clock_s();
     AMM_TRY(check(spec, options));
     amm_map *map = amm_alloc(spec->context, 1, sizeof *map);
     if (map == NULL) {
@@ -298,9 +283,7 @@ amm_status amm_map_create(amm_map **out, const amm_spec *spec, const amm_map_opt
         amm_map_free(map);
         return status;
     }
-    (void)clock_gettime(CLOCK_MONOTONIC, &end);
-    map->wall_s =
-        (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
+    map->wall_s = amm_clock_s() - start_s;
     *out = map;
     return status;
 }

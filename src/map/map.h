@@ -49,9 +49,11 @@ struct amm_map {
     const amm_spec *spec;
     amm_map_axis axis[2];  /* y: one value of kind AMM_MAP_AXIS_COUNT where there is none */
     amm_map_point *points; /* [y][x] */
-    int32_t strategy_count, strategy_capacity;
+    int32_t strategy_count;
+    size_t strategy_capacity;
     const char **strategies; /* as amm_evaluate reads them, in the order met */
-    int32_t change_count, change_capacity;
+    int32_t change_count;
+    size_t change_capacity;
     amm_map_change *changes;
     double wall_s;
 };

@@ -4,12 +4,6 @@
 #include <math.h>
 #include <string.h>
 
-bool amm_analytic_is_direct(const amm_config *c)
-{
-    return c->pp == 1 || c->vpp > 1 ||
-           amm_schedule_splits((amm_schedule_kind)c->choice[AMM_CHOICE_SCHEDULE]);
-}
-
 void amm_analytic_short(const amm_lowered *lowered, amm_analytic_cost *out, const amm_config *c,
                         const int32_t *cuts)
 {

@@ -8,15 +8,23 @@ typedef amm_candidate candidate;
 
 /* ---- first look: every config's even cut ------------------------------------------------------- */
 
-/* The step of the even cut, with the sets that are best there. */
+/* The even cut into s->cuts, with the sets that are best there; by how much others could be faster. */
+static amm_status even_cost(search *s, const amm_config *config, amm_analytic_cost *out,
+                            double *gain_s)
+{
+    amm_even_cuts(&s->lowered, s->cuts, config);
+    AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, gain_s));
+    const amm_config chosen = amm_config_with_sets(config, s->sets);
+    amm_analytic_evaluate(&s->lowered, out, s->blocks, &chosen, s->cuts);
+    return AMM_OK;
+}
+
+/* A config's time in the even cut. */
 static amm_status look_at_even(search *s, const amm_config *config, candidate *one)
 {
     amm_analytic_cost even;
     double gain_s = 0.0;
-    amm_even_cuts(&s->lowered, s->cuts, config);
-    AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, &gain_s));
-    const amm_config chosen = amm_config_with_sets(config, s->sets);
-    amm_analytic_evaluate(&s->lowered, &even, s->blocks, &chosen, s->cuts);
+    AMM_TRY(even_cost(s, config, &even, &gain_s));
     if (even.short_bytes <= 0.0) {
         one->upper_s = even.step.time_s;
         amm_best_note(&s->best, one->upper_s);
@@ -111,10 +119,7 @@ static amm_status best_cuts(search *s, const amm_config *config, double *engine_
     if (amm_analytic_is_direct(config)) {
         amm_analytic_cost cost;
         double gain_s = 0.0;
-        amm_even_cuts(&s->lowered, s->cuts, config);
-        AMM_TRY(amm_analytic_choose(&s->lowered, s->sets, s->blocks, config, s->cuts, &gain_s));
-        const amm_config chosen = amm_config_with_sets(config, s->sets);
-        amm_analytic_evaluate(&s->lowered, &cost, s->blocks, &chosen, s->cuts);
+        AMM_TRY(even_cost(s, config, &cost, &gain_s));
         *engine_s = cost.step.time_s - gain_s;
         return AMM_OK;
     }

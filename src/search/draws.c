@@ -1,12 +1,12 @@
 #include "search/draws.h"
 
+#include "backend/cpu_simd/cpu_simd.h"
 #include "backend/cpu_simd/threads.h"
 #include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_THREADS = 1024 };
 /* Of the listed plans; winners come on top. */
 enum { MOST_LISTED = 64 };
 /* Times that close are the same, as in the search. */
@@ -349,22 +349,9 @@ static amm_status judge(draws *d)
 
 /* ---- all of it --------------------------------------------------------------------------------- */
 
-static amm_status check_threads(int32_t threads)
-{
-    if (threads > MOST_THREADS) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
-    }
-    if (threads > 1 && !AMM_SIMD_THREADS) {
-        return amm_fail(AMM_UNAVAILABLE,
-                        "threads: got %d, this library is built without OpenMP and runs on 1",
-                        threads);
-    }
-    return AMM_OK;
-}
-
 amm_status amm_draws_check(const amm_problem_desc *problem, int32_t threads)
 {
-    AMM_TRY(check_threads(threads));
+    AMM_TRY(threads == 0 ? AMM_OK : amm_simd_check_threads(threads));
     return amm_draw_check(problem);
 }
 

@@ -1,11 +1,9 @@
-#define _POSIX_C_SOURCE 200809L
 #include "search/partitions.h"
 
 #include "formula/tick/partition.h"
 #include "io/read.h"
 #include "search/planner.h"
 #include <string.h>
-#include <time.h>
 
 static const double save_every_s = 2.0;
 
@@ -19,13 +17,6 @@ typedef struct sweep {
     double saved_s;
 } sweep;
 
-static double clock_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* The best plan's config; stages that chose what they recompute may choose again. */
 static amm_config swept(const amm_result *result)
 {
@@ -37,7 +28,7 @@ static amm_config swept(const amm_result *result)
 static amm_status save(sweep *s)
 {
     char *text = NULL;
-    s->saved_s = clock_s();
+    s->saved_s = amm_clock_s();
     if (s->options->save == NULL) {
         return AMM_OK;
     }
@@ -68,7 +59,7 @@ static amm_status sweep_all(sweep *s, amm_engine *engine)
         }
         AMM_TRY(s->backend->sweep(engine, &s->at.top, &s->at.count, &from, to, INT64_MAX));
         s->at.next = from.config == 0 ? from.rank : s->at.ranks;
-        if (clock_s() - s->saved_s >= save_every_s) {
+        if (amm_clock_s() - s->saved_s >= save_every_s) {
             AMM_TRY(save(s));
         }
     }

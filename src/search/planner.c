@@ -1,11 +1,9 @@
-#define _POSIX_C_SOURCE 200809L
 #include "search/draws.h"
 #include "search/planner.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* ---- results --------------------------------------------------------------------------------- */
 
@@ -67,18 +65,12 @@ double amm_result_time_s(const amm_result *result, size_t index)
 amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan)
 {
     amm_result *r = list->result;
-    if (r->plan_count == list->capacity) {
-        const size_t capacity = list->capacity == 0 ? 64 : list->capacity * 2;
-        amm_plan_entry *fresh = amm_arena_alloc(&r->arena, capacity, sizeof *fresh);
-        if (fresh == NULL) {
-            return AMM_NO_MEMORY;
-        }
-        if (r->plan_count > 0) {
-            memcpy(fresh, r->plans, r->plan_count * sizeof *fresh);
-        }
-        r->plans = fresh;
-        list->capacity = capacity;
+    amm_plan_entry *plans =
+        amm_arena_grow(&r->arena, r->plans, r->plan_count, sizeof *plans, &list->capacity);
+    if (plans == NULL) {
+        return AMM_NO_MEMORY;
     }
+    r->plans = plans;
     r->plans[r->plan_count++] = *plan;
     return AMM_OK;
 }
@@ -261,13 +253,6 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
     return amm_backend_threads(&threads, backend, o->threads);
 }
 
-static double clock_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static amm_status search_one(amm_result *result, const amm_plan_options *o,
                              const amm_backend *backend)
 {
@@ -368,7 +353,7 @@ static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const a
 amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                                const amm_backend *backend)
 {
-    const double start_s = clock_s();
+    const double start_s = amm_clock_s();
     *out = NULL;
     AMM_TRY(check_options(o, &spec->problem, backend));
     amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
@@ -384,7 +369,7 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
         }
     }
     if (*out != NULL) {
-        (*out)->wall_s = clock_s() - start_s;
+        (*out)->wall_s = amm_clock_s() - start_s;
     }
     return status;
 }

@@ -116,10 +116,6 @@ int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *confi
 amm_status amm_find_neighbours(amm_result *result, amm_lowered *lowered);
 void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_space_range *space);
 
-/* One partition only: no pipeline, interleaved, or zero-bubble: the bubble of the last is the closed
- * form's share of 1F1B's, which no sum over layers has. */
-bool amm_analytic_is_direct(const amm_config *config);
-
 /* amp-reference: enumerate in the reference's order, evaluate, stable sort by its float32 total. */
 amm_status amm_search_amp(amm_result *result, const amm_plan_options *options);
 

@@ -1,10 +1,9 @@
-#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN, clock_gettime */
+#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN */
 #include "verify/check.h"
 
 #include "backend/names.h"
 #include "verify/synthetic.h"
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { DEFAULT_CANDIDATES = 10000000 };
@@ -173,13 +172,6 @@ static amm_status run_space(amm_verification *v, const amm_spec *spec, uint64_t 
 
 /* ---- entry ------------------------------------------------------------------------------------- */
 
-static double clock_s(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static amm_status run(amm_verification *v, const amm_spec *spec, const amm_verify_options *o)
 {
     const uint64_t candidates = o->candidates == 0 ? DEFAULT_CANDIDATES : o->candidates;
@@ -208,13 +200,13 @@ amm_status amm_verify(amm_verification **out, amm_context *context, const amm_sp
 {
     const amm_verify_options defaults = AMM_VERIFY_OPTIONS_INIT;
     const amm_verify_options *o = options != NULL ? options : &defaults;
-    const double start_s = clock_s();
+    const double start_s = amm_clock_s();
     *out = NULL;
     AMM_TRY(check_options(o));
     amm_verification *v = NULL;
     AMM_TRY(amm_verification_create(&v, context));
     const amm_status status = run(v, spec, o);
-    v->wall_s = clock_s() - start_s;
+    v->wall_s = amm_clock_s() - start_s;
     if (status != AMM_OK) {
         amm_verification_free(v);
         return status;
