@@ -75,19 +75,15 @@ static amm_status sweep(amm_lowered *lowered, const amm_space_range *space, uint
 {
     uint64_t accepted = 0;
     *seconds = 0.0;
-    for (uint64_t index = 0; index < space->count;) {
-        amm_config c;
-        if (!amm_space_config(space, &c, index)) {
-            index = amm_space_skip(space, index);
-            continue;
-        }
-        index++;
-        if (amm_space_reject(lowered->problem, &lowered->layout, &c) != AMM_ACCEPTED ||
-            accepted++ % every != 0) {
+    amm_walk walk;
+    amm_walk_run run;
+    amm_walk_open(&walk, space, lowered->problem, &lowered->layout, 0, space->count);
+    while (amm_walk_next(&walk, &run)) {
+        if (run.reason != AMM_ACCEPTED || accepted++ % every != 0) {
             continue;
         }
         const double start = now_s();
-        AMM_TRY(f(lowered, &c, out));
+        AMM_TRY(f(lowered, &walk.config, out));
         *seconds += now_s() - start;
     }
     return AMM_OK;

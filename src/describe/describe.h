@@ -317,6 +317,9 @@ typedef struct amm_problem_desc {
 
 /* ---- functions ------------------------------------------------------------------------------- */
 
+/* No profile, and the default cost model. */
+bool amm_problem_is_analytic(const amm_problem_desc *problem);
+
 /* Word of a layer kind in files, and back (false: unknown). */
 const char *amm_layer_kind_word(amm_layer_kind kind);
 bool amm_layer_kind_parse(amm_layer_kind *out, const char *word);

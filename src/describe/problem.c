@@ -14,6 +14,11 @@ const char *amm_cost_model_word(amm_cost_model cost_model)
     return cost_model == AMM_COST_AMP_REFERENCE ? "amp-reference" : "default";
 }
 
+bool amm_problem_is_analytic(const amm_problem_desc *problem)
+{
+    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
+}
+
 static const char *const dim_keys[AMM_DIM_COUNT] = {
 #define AMM_DIM_KEY(name, key, ...) "space." key,
     AMM_DIM_LIST(AMM_DIM_KEY)

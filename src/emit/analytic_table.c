@@ -6,11 +6,6 @@
 #include <math.h>
 #include <string.h>
 
-bool amm_problem_is_analytic(const amm_problem_desc *problem)
-{
-    return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
-}
-
 int32_t amm_problem_blocks(const amm_problem_desc *problem)
 {
     int32_t blocks = 0;

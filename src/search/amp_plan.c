@@ -70,7 +70,8 @@ amm_status amm_search_amp(amm_result *result, const amm_plan_options *options)
         if (status != AMM_OK || !amm_space_config(&space, &config, index)) {
             continue;
         }
-        if (!amm_count_config(result, amm_amp_reject(&amp, &layout, &config, false))) {
+        const amm_walk_run one = { index, 1, amm_amp_reject(&amp, &layout, &config, false) };
+        if (!amm_count_run(result, &one)) {
             continue;
         }
         AMM_TRY(

@@ -60,29 +60,14 @@ static amm_status look(search *s, const amm_config *config)
 
 static amm_status look_at_all(search *s)
 {
+    amm_walk walk;
+    amm_walk_run run;
     amm_count_dropped(s->result, &s->space);
-    for (uint64_t index = 0; index < s->space.count;) {
-        amm_config config;
-        AMM_TRY(amm_plan_progress(s->options, index, 2 * s->space.count, s->best.least_s));
-        if (!amm_space_config(&s->space, &config, index)) {
-            index = amm_space_skip(&s->space, index);
-            continue;
-        }
-        amm_rejection reason = amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        const uint64_t alike = amm_space_alike(&s->space, reason);
-        if (alike > 1) {
-            const uint64_t next = (index / alike + 1) * alike;
-            s->result->configs += next - index;
-            s->result->rejected[reason].count += next - index;
-            index = next;
-            continue;
-        }
-        index++;
-        if (amm_space_repeats(&s->space, &config)) {
-            reason = AMM_REJECT_REPEATED;
-        }
-        if (amm_count_config(s->result, reason)) {
-            AMM_TRY(look(s, &config));
+    amm_walk_open(&walk, &s->space, s->lowered.problem, &s->lowered.layout, 0, s->space.count);
+    while (amm_walk_next(&walk, &run)) {
+        AMM_TRY(amm_plan_progress(s->options, run.first, 2 * s->space.count, s->best.least_s));
+        if (amm_count_run(s->result, &run)) {
+            AMM_TRY(look(s, &walk.config));
         }
     }
     return AMM_OK;

@@ -16,11 +16,11 @@ typedef struct amm_space_range {
     int32_t digits; /* AMM_RADIX_FIXED and one for every choice with several values */
     int32_t radix[AMM_RADIX_MOST];
     const int64_t *values[AMM_RADIX_MOST];
-    amm_choice choice_of[AMM_RADIX_MOST]; /* of the digits from AMM_RADIX_FIXED on */
-    amm_config usual;                     /* the choices with one value */
-    amm_list pp;                          /* restriction, or empty */
+    amm_dim dim_of[AMM_RADIX_MOST + 1];  /* ascending; ends with AMM_DIM_COUNT */
+    uint64_t stride[AMM_RADIX_MOST + 1]; /* indices that share the first digits, by how many */
+    amm_config usual;                    /* the choices with one value */
+    amm_list pp;                         /* restriction, or empty */
     uint64_t count;
-    uint64_t inner;  /* indices that share micro-batch, tp, dp and cp */
     int32_t dropped; /* tp, dp and cp values of the space that do not divide the devices */
 } amm_space_range;
 
@@ -41,18 +41,40 @@ amm_status amm_space_choices(amm_lowered *lowered);
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 
-/* The config differs from one with a smaller index in a choice that changes nothing here: overlap
- * without anything to overlap, a schedule without a pipeline … */
-bool amm_space_repeats(const amm_space_range *space, const amm_config *config);
+/* The layouts of a range of indices, in order. A rule is asked once for all indices that share the digits
+ * it depends on. */
+typedef struct amm_walk {
+    const amm_space_range *space;
+    const amm_problem_desc *problem;
+    const amm_layout *layout;
+    uint64_t at, end; /* next index, first one behind the range */
+    int32_t position[AMM_RADIX_MOST];
+    int32_t changed; /* the first digit that is not as the step before left it */
+    amm_config config;
+} amm_walk;
 
-/* How many indices in a row, from a multiple of that number on, break the same rule as one of them. */
-uint64_t amm_space_alike(const amm_space_range *space, amm_rejection reason);
+/* Indices [first, first + count) with one answer: a single layout that the rules accept, or indices that
+ * break the same rule; AMM_REJECT_REPEATED: they differ from smaller ones in a choice that changes nothing
+ * (overlap without anything to overlap, a schedule without a pipeline …). Of several broken rules it is
+ * the one that the fewest leading digits decide. */
+typedef struct amm_walk_run {
+    uint64_t first, count;
+    amm_rejection reason;
+} amm_walk_run;
 
-/* The first index after a hole that is none for the same reason. */
-uint64_t amm_space_skip(const amm_space_range *space, uint64_t index);
+void amm_walk_open(amm_walk *out, const amm_space_range *space, const amm_problem_desc *problem,
+                   const amm_layout *layout, uint64_t first, uint64_t end);
 
-/* AMM_ACCEPTED, or the first rule that the config breaks (AMM_REJECTION_LIST, in another order).
- * Memory is the solver's business. */
+/* The next run; holes are stepped over; walk->config is that of run->first. False: behind the range. */
+bool amm_walk_next(amm_walk *walk, amm_walk_run *out);
+
+/* AMM_ACCEPTED, or the first rule broken of those that the value of `dim` decides once all dimensions
+ * before it are given. */
+amm_rejection amm_dim_reject(const amm_problem_desc *problem, const amm_layout *layout,
+                             const amm_config *config, amm_dim dim);
+
+/* AMM_ACCEPTED, or the first rule that the config breaks, in the order of the dimensions that decide
+ * them. Memory is the solver's business. */
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
                                const amm_config *config);
 

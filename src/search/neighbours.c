@@ -176,25 +176,23 @@ void amm_find_nearest(amm_result *result, const amm_lowered *lowered, const amm_
         least[k] = HUGE_VAL;
     }
     const uint64_t best = result->plans[0].config.index;
-    for (uint64_t index = 0; index < space->count;) {
+    amm_walk walk;
+    amm_walk_run run;
+    amm_walk_open(&walk, space, lowered->problem, &lowered->layout, 0, space->count);
+    while (amm_walk_next(&walk, &run)) {
         amm_config c;
-        if (!amm_space_config(space, &c, index)) {
-            index = amm_space_skip(space, index);
+        if (run.reason == AMM_ACCEPTED || run.reason == AMM_REJECT_REPEATED) {
             continue;
         }
         /* Of those that break the same rule one has the best plan's own digits behind it. */
-        const amm_rejection reason = amm_space_reject(lowered->problem, &lowered->layout, &c);
-        const uint64_t alike = amm_space_alike(space, reason);
-        const uint64_t start = index - index % alike;
-        index = start + alike;
-        if (reason == AMM_ACCEPTED || !amm_space_config(space, &c, start + best % alike)) {
+        if (!amm_space_config(space, &c, run.first + best % run.count)) {
             continue;
         }
         const double d = distance(&c, &result->plans[0].config);
-        if (d < least[reason]) {
-            least[reason] = d;
-            result->rejected[reason].has_nearest = true;
-            result->rejected[reason].nearest = c;
+        if (d < least[run.reason]) {
+            least[run.reason] = d;
+            result->rejected[run.reason].has_nearest = true;
+            result->rejected[run.reason].nearest = c;
         }
     }
 }

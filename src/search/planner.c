@@ -126,13 +126,13 @@ void amm_count_dropped(amm_result *result, const amm_space_range *space)
     result->rejected[AMM_REJECT_DEVICES].count += (uint64_t)space->dropped;
 }
 
-bool amm_count_config(amm_result *result, amm_rejection reason)
+bool amm_count_run(amm_result *result, const amm_walk_run *run)
 {
-    result->configs++;
-    if (reason != AMM_ACCEPTED) {
-        result->rejected[reason].count++;
+    result->configs += run->count;
+    if (run->reason != AMM_ACCEPTED) {
+        result->rejected[run->reason].count += run->count;
     }
-    return reason == AMM_ACCEPTED;
+    return run->reason == AMM_ACCEPTED;
 }
 
 void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,

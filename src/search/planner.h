@@ -17,8 +17,8 @@ amm_status amm_plan_list_add(amm_plan_list *list, const amm_plan_entry *plan);
 /* Counts the values of the space that no config can use, each as one rejection. */
 void amm_count_dropped(amm_result *result, const amm_space_range *space);
 
-/* Counts a config that was looked at, and why it is out; true when it is in. */
-bool amm_count_config(amm_result *result, amm_rejection reason);
+/* Counts configs that were looked at, and why they are out; true when they are in. */
+bool amm_count_run(amm_result *result, const amm_walk_run *run);
 
 /* Keeps the config that misses its memory by least; `stage` is the one that is short. */
 void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,

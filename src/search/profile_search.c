@@ -48,20 +48,15 @@ static double upper_s(amm_search *s, const amm_lowered_config *x, double time_s)
 static amm_status list_space(amm_search *s)
 {
     amm_count_dropped(s->result, &s->space);
-    for (uint64_t index = 0; index < s->space.count;) {
-        amm_config config;
+    amm_walk walk;
+    amm_walk_run run;
+    amm_walk_open(&walk, &s->space, s->lowered.problem, &s->lowered.layout, 0, s->space.count);
+    while (amm_walk_next(&walk, &run)) {
         AMM_TRY(amm_plan_progress(s->options, 0, s->space.count, -1.0));
-        if (!amm_space_config(&s->space, &config, index)) {
-            index = amm_space_skip(&s->space, index);
-            continue;
-        }
-        const amm_rejection reason =
-            amm_space_reject(s->lowered.problem, &s->lowered.layout, &config);
-        if (amm_count_config(s->result, reason)) {
-            const amm_candidate one = { .index = index, .upper_s = HUGE_VAL };
+        if (amm_count_run(s->result, &run)) {
+            const amm_candidate one = { .index = run.first, .upper_s = HUGE_VAL };
             AMM_TRY(amm_candidate_add(s, &one));
         }
-        index++;
     }
     return AMM_OK;
 }

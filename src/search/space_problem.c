@@ -47,22 +47,19 @@ static amm_status visit(walk *w)
     amm_space_problem *out = w->out;
     const bool analytic = w->lowered.analytic != NULL;
     uint64_t number = 0;
-    for (uint64_t index = 0; index < w->space.count;) {
-        amm_config config;
-        if (!amm_space_config(&w->space, &config, index)) {
-            index = amm_space_skip(&w->space, index);
+    amm_walk each;
+    amm_walk_run run;
+    amm_walk_open(&each, &w->space, w->lowered.problem, &w->lowered.layout, 0, w->space.count);
+    while (amm_walk_next(&each, &run)) {
+        if (run.reason != AMM_ACCEPTED) {
             continue;
         }
-        index++;
-        if (amm_space_reject(w->lowered.problem, &w->lowered.layout, &config) != AMM_ACCEPTED) {
-            continue;
-        }
-        const bool direct = analytic && amm_analytic_is_direct(&config);
+        const bool direct = analytic && amm_analytic_is_direct(&each.config);
         if (out->step == 0) {
             out->accepted++;
             out->direct += direct;
         } else if (!direct && number++ % out->step == 0) {
-            AMM_TRY(add(w, &config));
+            AMM_TRY(add(w, &each.config));
         }
     }
     return AMM_OK;

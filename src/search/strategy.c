@@ -157,11 +157,6 @@ static amm_status degree(const parsing *p, slice key, slice value)
     return AMM_OK;
 }
 
-static bool analytic(const parsing *p)
-{
-    return p->problem->profile == NULL && p->problem->cost_model == AMM_COST_DEFAULT;
-}
-
 /* recompute=core_attn+mlp, sharding=zero1 */
 static amm_status words(const parsing *p, amm_dim dim, slice key, slice value)
 {
@@ -261,16 +256,16 @@ static amm_status item(parsing *p, slice key, slice value)
         return amm_fail(AMM_INPUT, "strategy '%s': %s: given twice", p->text, keys[known]);
     }
     p->seen |= known >= 0 ? UINT32_C(1) << known : 0;
-    if (known >= 0 && known <= (analytic(p) ? LAST_DEGREE : MICRO_BATCH)) {
+    if (known >= 0 && known <= (amm_problem_is_analytic(p->problem) ? LAST_DEGREE : MICRO_BATCH)) {
         return degree(p, key, value);
     }
-    if (analytic(p) && known == RECOMPUTE) {
+    if (amm_problem_is_analytic(p->problem) && known == RECOMPUTE) {
         return recompute(p, key, value);
     }
-    if (analytic(p) && known == SHARDING) {
+    if (amm_problem_is_analytic(p->problem) && known == SHARDING) {
         return words(p, AMM_DIM_SHARDING, key, value);
     }
-    if (analytic(p) && known >= FIRST_CHOICE) {
+    if (amm_problem_is_analytic(p->problem) && known >= FIRST_CHOICE) {
         return words(p, (amm_dim)(AMM_DIM_FIRST_CHOICE + known - FIRST_CHOICE), key, value);
     }
     if (known == STAGE_LAYERS) {
@@ -303,12 +298,13 @@ static amm_status item(parsing *p, slice key, slice value)
         p->out->explicit_tp = is(value, "explicit");
         return AMM_OK;
     }
-    return amm_fail(
-        AMM_INPUT, "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
-        (int)key.length, key.at, (int)value.length, value.at,
-        amp           ? "placement, tp-term=profile|explicit"
-        : analytic(p) ? "cp, ep, etp, vpp, recompute, sharding, " CHOICE_WORDS "stage-layers"
-                      : "stage-layers");
+    return amm_fail(AMM_INPUT,
+                    "strategy '%s': got '%.*s=%.*s', allowed tp, pp, dp, micro-batch, %s", p->text,
+                    (int)key.length, key.at, (int)value.length, value.at,
+                    amp ? "placement, tp-term=profile|explicit"
+                    : amm_problem_is_analytic(p->problem)
+                        ? "cp, ep, etp, vpp, recompute, sharding, " CHOICE_WORDS "stage-layers"
+                        : "stage-layers");
 }
 
 static amm_status check(const parsing *p)
@@ -317,7 +313,7 @@ static amm_status check(const parsing *p)
     const int64_t devices = p->problem->cluster->device_count;
     const int64_t batch = p->problem->global_batch;
     /* Each is at most 2^24: the product of two fits. */
-    if (analytic(p)) {
+    if (amm_problem_is_analytic(p->problem)) {
         const int64_t parts = (int64_t)c->tp * c->pp;
         if (parts > devices || parts * c->dp > devices || parts * c->dp * c->cp != devices) {
             return amm_fail(AMM_INPUT,
@@ -373,10 +369,11 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
     out->config.tp = out->config.pp = out->config.dp = 1;
     out->config.micro_batch = 1;
     out->config.cp = out->config.ep = out->config.etp = out->config.vpp = 1;
-    if (analytic(&p)) {
+    if (amm_problem_is_analytic(p.problem)) {
         amm_config_usual(&out->config, problem->runtime);
     }
-    if (analytic(&p) && problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0) {
+    if (amm_problem_is_analytic(p.problem) &&
+        problem->runtime->facts[AMM_FACT_distributed_optimizer].value > 0.0) {
         out->config.sharding = AMM_SHARDING_OPTIMIZER;
     }
     for (const char *at = text; *at != '\0';) {

@@ -2,6 +2,7 @@
  * partitions finds with amm_step_time and amm_step_memory. */
 #include "lower/lower.h"
 #include "search/planner.h"
+#include "core/random.h"
 #include "random_spec.h"
 #include "test_support.h"
 
@@ -388,31 +389,79 @@ static void stages_hold_the_step_memory(void **state)
     }
 }
 
-/* Every index is a layout of its own, and what is skipped holds none. */
-static void indices_are_layouts(void **state)
+/* A choice that the space varies, other than at its first value, and that changes nothing. */
+static bool varies_nothing(const amm_space_range *space, const amm_config *c)
+{
+    for (int32_t i = AMM_RADIX_FIXED; i < space->digits; i++) {
+        const amm_choice choice = (amm_choice)(space->dim_of[i] - AMM_DIM_FIRST_CHOICE);
+        if (c->choice[choice] != space->values[i][0] - 1 && !amm_choice_matters(choice, c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Every index of a run is a layout and has the run's answer, asked one by one. */
+static void check_run(const amm_space_range *space, const amm_problem_desc *problem,
+                      const amm_layout *layout, const amm_walk_run *run)
+{
+    for (uint64_t k = 0; k < run->count; k++) {
+        amm_config c;
+        assert_true(amm_space_config(space, &c, run->first + k));
+        assert_int_equal(c.index, run->first + k);
+        assert_int_equal((int64_t)c.tp * c.pp * c.cp * c.dp, space->devices);
+        const amm_rejection reason = amm_space_reject(problem, layout, &c);
+        if (run->reason == AMM_REJECT_REPEATED) {
+            const bool whole = c.choice[AMM_CHOICE_SHARD_GROUP] == c.dp * c.cp;
+            assert_true(varies_nothing(space, &c) || whole);
+        } else {
+            assert_int_equal(reason, run->reason);
+            assert_true(reason != AMM_ACCEPTED || !varies_nothing(space, &c));
+        }
+    }
+}
+
+/* Between two runs of a walk there are holes only. */
+static void check_walk(const amm_space_range *space, const amm_problem_desc *problem,
+                       const amm_layout *layout, uint64_t first, uint64_t end)
+{
+    amm_walk walk;
+    amm_walk_run run;
+    uint64_t at = first;
+    amm_walk_open(&walk, space, problem, layout, first, end);
+    for (bool more = true; more;) {
+        amm_config c;
+        more = amm_walk_next(&walk, &run);
+        for (const uint64_t next = more ? run.first : end; at < next; at++) {
+            assert_false(amm_space_config(space, &c, at));
+        }
+        if (more) {
+            assert_int_equal(at, run.first);
+            assert_true(amm_space_config(space, &c, at));
+            assert_memory_equal(&c, &walk.config, sizeof c);
+            check_run(space, problem, layout, &run);
+            at += run.count;
+        }
+    }
+    assert_int_equal(at, end);
+}
+
+static void walks_meet_every_layout_once(void **state)
 {
     uint64_t seed = 4;
     (void)state;
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 30; k++) {
         amm_spec *spec = random_spec(&seed);
         amm_space_range space;
+        amm_layout layout;
         assert_int_equal(amm_space_open(&space, &test_arena, &spec->problem), AMM_OK);
-        uint64_t skipped = 0;
-        uint64_t found = 0;
-        for (uint64_t index = 0; index < space.count; index++) {
-            amm_config c;
-            const bool layout = amm_space_config(&space, &c, index);
-            found += layout;
-            assert_false(layout && index < skipped);
-            if (layout) {
-                assert_int_equal(c.index, index);
-                assert_int_equal((int64_t)c.tp * c.pp * c.cp * c.dp, space.devices);
-            } else if (index >= skipped) {
-                skipped = amm_space_skip(&space, index);
-                assert_true(skipped > index);
-            }
+        assert_int_equal(amm_layout_init(&layout, &test_arena, &spec->problem), AMM_OK);
+        check_walk(&space, &spec->problem, &layout, 0, space.count);
+        for (int part = 0; part < 20; part++) {
+            const uint64_t first = amm_random_next(&seed) % space.count;
+            const uint64_t end = first + amm_random_next(&seed) % (space.count - first + 1);
+            check_walk(&space, &spec->problem, &layout, first, end);
         }
-        assert_true(found > 0);
         amm_spec_free(spec);
     }
 }
@@ -482,7 +531,7 @@ int main(void)
         cmocka_unit_test(plans_are_whole),
         cmocka_unit_test(classes_are_ties),
         cmocka_unit_test(stages_hold_the_step_memory),
-        cmocka_unit_test_setup_teardown(indices_are_layouts, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(walks_meet_every_layout_once, arena_start, arena_stop),
         cmocka_unit_test(memory_that_fails_leaks_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
