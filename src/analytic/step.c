@@ -259,10 +259,10 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     amm_pass_time head;
     int32_t next = 0;
     amm_run own = *run; /* with the recomputation of the stage */
-    memset(out, 0, sizeof *out);
+    out->count = (int32_t)run->pp;
+    memset(out->stage, 0, (size_t)out->count * sizeof *out->stage);
     amm_embedding_cost(&embedding, n, m, run);
     amm_head_cost(&head, n, m, run);
-    out->count = (int32_t)run->pp;
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
         const int last = i == out->count - 1;

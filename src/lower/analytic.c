@@ -94,7 +94,9 @@ amm_status amm_analytic_init(amm_lowered *lowered)
     }
     a->classes = amm_arena_alloc(arena, AMM_CLASS_BUCKETS, sizeof *a->classes);
     a->even = amm_arena_alloc(arena, AMM_MAX_STAGES + 1, sizeof *a->even);
-    if (a->classes == NULL || a->even == NULL) {
+    a->class_sets = amm_arena_alloc(arena, AMM_SET_BUCKETS, sizeof(amm_class_set *));
+    a->memory_notes = amm_memory_notes(arena);
+    if (a->classes == NULL || a->even == NULL || a->class_sets == NULL || a->memory_notes == NULL) {
         return AMM_NO_MEMORY;
     }
     AMM_TRY(amm_network_of(&a->network, arena, problem->model, problem->model->name));
@@ -138,6 +140,20 @@ bool amm_choice_matters(amm_choice choice, const amm_config *c)
         break;
     }
     return true;
+}
+
+bool amm_choice_holds_memory(amm_choice choice)
+{
+    switch (choice) {
+    case AMM_CHOICE_TP_OVERLAP:
+    case AMM_CHOICE_DP_OVERLAP:
+    case AMM_CHOICE_EP_OVERLAP:
+    case AMM_CHOICE_DISPATCHER:
+    case AMM_CHOICE_GRAPHS:
+        return false;
+    default:
+        return true;
+    }
 }
 
 bool amm_analytic_is_direct(const amm_config *c)
@@ -263,7 +279,7 @@ static void fill_class(amm_analytic *a, amm_layer_class *x)
 }
 
 /* Word by word: amm_hash takes bytes, and classes are asked for millions of times. */
-static uint64_t mixed(const amm_config *key)
+uint64_t amm_config_hash(const amm_config *key)
 {
     uint64_t hash = 0;
     for (size_t at = 0; at + sizeof hash <= sizeof *key; at += sizeof hash) {
@@ -275,23 +291,28 @@ static uint64_t mixed(const amm_config *key)
     return hash;
 }
 
+void amm_class_key(amm_config *out, const amm_config *c)
+{
+    memset(out, 0, sizeof *out);
+    out->tp = c->tp;
+    out->cp = c->cp;
+    out->ep = c->ep;
+    out->etp = c->etp;
+    out->micro_batch = c->micro_batch;
+    out->recompute = c->recompute;
+    /* Only gradients that are sharded away at once are not accumulated. */
+    out->sharding = c->sharding == AMM_SHARDING_PARAMETERS ? c->sharding : AMM_SHARDING_NONE;
+    memcpy(out->choice, c->choice, sizeof out->choice);
+    out->choice[AMM_CHOICE_SCHEDULE] = AMM_SCHEDULE_1F1B; /* of the pipeline, not of a layer */
+    out->choice[AMM_CHOICE_DP_OVERLAP] = out->choice[AMM_CHOICE_SHARD_GROUP] = 0;
+}
+
 amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
                               const amm_config *c)
 {
     amm_config key;
-    memset(&key, 0, sizeof key);
-    key.tp = c->tp;
-    key.cp = c->cp;
-    key.ep = c->ep;
-    key.etp = c->etp;
-    key.micro_batch = c->micro_batch;
-    key.recompute = c->recompute;
-    /* Only gradients that are sharded away at once are not accumulated. */
-    key.sharding = c->sharding == AMM_SHARDING_PARAMETERS ? c->sharding : AMM_SHARDING_NONE;
-    memcpy(key.choice, c->choice, sizeof key.choice);
-    key.choice[AMM_CHOICE_SCHEDULE] = AMM_SCHEDULE_1F1B; /* of the pipeline, not of a layer */
-    key.choice[AMM_CHOICE_DP_OVERLAP] = key.choice[AMM_CHOICE_SHARD_GROUP] = 0;
-    amm_layer_class **list = &a->classes[mixed(&key) % AMM_CLASS_BUCKETS];
+    amm_class_key(&key, c);
+    amm_layer_class **list = &a->classes[amm_config_hash(&key) % AMM_CLASS_BUCKETS];
     for (amm_layer_class *x = *list; x != NULL; x = x->next) {
         if (memcmp(&x->key, &key, sizeof key) == 0) {
             *out = x;
@@ -302,7 +323,7 @@ amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer
     if (x == NULL) {
         return AMM_NO_MEMORY;
     }
-    memcpy(&x->key, &key, sizeof key); /* padding too: keys are compared as bytes */
+    memcpy(&x->key, &key, sizeof key);
     fill_class(a, x);
     x->next = *list;
     *list = x;

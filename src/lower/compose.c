@@ -56,24 +56,27 @@ static amm_status even_stages_of(amm_analytic *a, amm_arena *arena, const amm_ev
     return AMM_OK;
 }
 
-/* The classes of a config, one per set that its stages may recompute. */
-typedef struct set_list {
-    const amm_layer_class *const *classes;
-    int32_t count;
-} set_list;
-
-/* ---- time -------------------------------------------------------------------------------------- */
-
-static double seconds(const amm_stage_seconds *x)
-{
-    return x->forward_s + x->backward_s;
-}
+/* ---- classes ----------------------------------------------------------------------------------- */
 
 /* Every layer at the set that is fastest for it: what no choice of sets undercuts. */
 typedef struct fastest {
     double none, embedding, head, kind[AMM_MAX_BLOCK_KINDS]; /* layers without what a stage costs */
     double layers, longest;                                  /* sum, maximum */
 } fastest;
+
+/* The classes of a config, one per set that its stages may recompute. */
+struct amm_class_set {
+    amm_class_set *next;
+    amm_config key;
+    const amm_layer_class **classes;
+    int32_t count;
+    fastest fastest;
+};
+
+static double seconds(const amm_stage_seconds *x)
+{
+    return x->forward_s + x->backward_s;
+}
 
 static void take(fastest *f, const amm_layer_class *x, int32_t kinds)
 {
@@ -85,7 +88,7 @@ static void take(fastest *f, const amm_layer_class *x, int32_t kinds)
     }
 }
 
-static void fastest_of(fastest *f, const amm_analytic *a, const set_list *sets)
+static void fastest_of(fastest *f, const amm_analytic *a, const amm_class_set *sets)
 {
     const int32_t kinds = a->network.kind_count;
     f->none = 0.0;
@@ -103,6 +106,48 @@ static void fastest_of(fastest *f, const amm_analytic *a, const set_list *sets)
         f->longest = fmax(f->longest, f->kind[k]);
     }
 }
+
+static amm_status fill_set(amm_class_set *x, amm_lowered *lowered)
+{
+    amm_analytic *a = lowered->analytic;
+    const bool open = amm_config_is_open(&x->key);
+    x->count = open ? a->choice_count : 1;
+    x->classes = amm_arena_alloc(&lowered->arena, (size_t)x->count, sizeof *x->classes);
+    if (x->classes == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < x->count; k++) {
+        const amm_config one = amm_config_with(&x->key, open ? a->choices[k] : x->key.recompute);
+        AMM_TRY(amm_layer_class_of(a, &lowered->arena, &x->classes[k], &one));
+    }
+    fastest_of(&x->fastest, a, x);
+    return AMM_OK;
+}
+
+static amm_status class_set_of(amm_lowered *lowered, const amm_class_set **out, const amm_config *c)
+{
+    amm_config key;
+    amm_class_key(&key, c);
+    amm_class_set **list = &lowered->analytic->class_sets[amm_config_hash(&key) % AMM_SET_BUCKETS];
+    for (amm_class_set *x = *list; x != NULL; x = x->next) {
+        if (memcmp(&x->key, &key, sizeof key) == 0) {
+            *out = x;
+            return AMM_OK;
+        }
+    }
+    amm_class_set *x = amm_arena_alloc(&lowered->arena, 1, sizeof *x);
+    if (x == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    memcpy(&x->key, &key, sizeof key);
+    AMM_TRY(fill_set(x, lowered));
+    x->next = *list;
+    *list = x;
+    *out = x;
+    return AMM_OK;
+}
+
+/* ---- time -------------------------------------------------------------------------------------- */
 
 /* The slowest stage of the even cut. */
 static double slowest_even(const fastest *f, const amm_even_stages *even, int32_t kinds, int32_t pp)
@@ -149,7 +194,7 @@ static double floor_of(const amm_analytic *a, const amm_run *run, const fastest 
 
 /* Bytes of a group's fullest stage, its first, with the set that needs least. */
 static double least_bytes(const amm_analytic *a, const amm_run *run, const stage_group *g,
-                          const set_list *sets)
+                          const amm_class_set *sets)
 {
     double least = HUGE_VAL;
     for (int32_t k = 0; k < sets->count; k++) {
@@ -162,7 +207,7 @@ static double least_bytes(const amm_analytic *a, const amm_run *run, const stage
 }
 
 static void even_memory(amm_composed *out, const amm_analytic *a, const amm_run *run,
-                        const amm_even_stages *even, const set_list *sets)
+                        const amm_even_stages *even, const amm_class_set *sets)
 {
     out->short_bytes = -HUGE_VAL;
     for (int32_t g = 0; g < even->count; g++) {
@@ -175,7 +220,7 @@ static void even_memory(amm_composed *out, const amm_analytic *a, const amm_run 
 }
 
 /* Bytes of a stage that holds `count` layers from `first` on, with the set that needs least. */
-static double layers_bytes(const amm_analytic *a, const amm_run *run, const set_list *sets,
+static double layers_bytes(const amm_analytic *a, const amm_run *run, const amm_class_set *sets,
                            int32_t stage, int32_t first, int32_t end)
 {
     stage_group g = { stage, 1, { 0 } };
@@ -189,7 +234,8 @@ typedef struct block_bytes {
     double per_flight, fixed;
 } block_bytes;
 
-static block_bytes lightest_block(const amm_analytic *a, const amm_run *run, const set_list *sets)
+static block_bytes lightest_block(const amm_analytic *a, const amm_run *run,
+                                  const amm_class_set *sets)
 {
     const int32_t last = (int32_t)run->pp - 1;
     const double held = amm_stage_in_flight(run, last);
@@ -197,7 +243,7 @@ static block_bytes lightest_block(const amm_analytic *a, const amm_run *run, con
     for (int32_t s = 0; s < sets->count; s++) {
         for (int32_t k = 0; k < a->network.kind_count; k++) {
             stage_group g = { last, 1, { 0 } };
-            const set_list one = { &sets->classes[s], 1 };
+            const amm_class_set one = { .classes = &sets->classes[s], .count = 1 };
             const double kept = sets->classes[s]->kept.kept[k] * a->machine.facts.fragmentation;
             g.blocks[k] = 1;
             const double before = least_bytes(a, run, &g, &one);
@@ -210,7 +256,7 @@ static block_bytes lightest_block(const amm_analytic *a, const amm_run *run, con
 }
 
 /* Room for fewer blocks than there are, taking every block as the lightest one: surely nothing fits. */
-static bool hopeless(const amm_analytic *a, const amm_run *run, const set_list *sets)
+static bool hopeless(const amm_analytic *a, const amm_run *run, const amm_class_set *sets)
 {
     const block_bytes block = lightest_block(a, run, sets);
     double room = 0.0;
@@ -223,7 +269,7 @@ static bool hopeless(const amm_analytic *a, const amm_run *run, const set_list *
 
 /* Whether any partition fits, exact: stages from the first, each as long as it can be and leaves a layer
  * for every later one. Looked for from the length of the one before. */
-static bool some_fits(const amm_analytic *a, const amm_run *run, const set_list *sets)
+static bool some_fits(const amm_analytic *a, const amm_run *run, const amm_class_set *sets)
 {
     const int32_t pp = (int32_t)run->pp;
     int32_t at = 0;
@@ -246,30 +292,61 @@ static bool some_fits(const amm_analytic *a, const amm_run *run, const set_list 
     return layers_bytes(a, run, sets, pp - 1, at, a->layers) <= a->room_bytes;
 }
 
+/* What memory says of configs that differ only in what takes none. */
+struct amm_memory_note {
+    amm_config key; /* tp 0: none yet */
+    double short_bytes;
+    int32_t stage;
+    bool fits;
+};
+
+amm_memory_note *amm_memory_notes(amm_arena *arena)
+{
+    return amm_arena_alloc(arena, AMM_MEMORY_NOTES, sizeof(amm_memory_note));
+}
+
+static void memory_key(amm_config *out, const amm_config *c)
+{
+    memcpy(out, c, sizeof *out);
+    out->index = 0;
+    for (int k = 0; k < (int)AMM_CHOICE_COUNT; k++) {
+        out->choice[k] = amm_choice_holds_memory((amm_choice)k) ? c->choice[k] : 0;
+    }
+}
+
+static void compose_memory(amm_composed *out, const amm_analytic *a, const amm_run *run,
+                           const amm_even_stages *even, const amm_class_set *sets,
+                           const amm_config *c)
+{
+    amm_config key;
+    memory_key(&key, c);
+    amm_memory_note *note = &a->memory_notes[amm_config_hash(&key) % AMM_MEMORY_NOTES];
+    if (memcmp(&note->key, &key, sizeof key) != 0) {
+        even_memory(out, a, run, even, sets);
+        memcpy(&note->key, &key, sizeof key);
+        note->short_bytes = out->short_bytes;
+        note->stage = out->stage;
+        note->fits =
+            out->short_bytes <= 0.0 ||
+            (!amm_analytic_is_direct(c) && !hopeless(a, run, sets) && some_fits(a, run, sets));
+    }
+    out->short_bytes = note->short_bytes;
+    out->stage = note->stage;
+    out->fits = note->fits;
+}
+
 /* ---- both -------------------------------------------------------------------------------------- */
 
 amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config *c)
 {
     amm_analytic *a = lowered->analytic;
-    const amm_layer_class *single[1];
-    set_list sets = { single, 1 };
     const amm_even_stages *even = NULL;
-    fastest f;
+    const amm_class_set *sets = NULL;
     amm_run run;
     AMM_TRY(even_stages_of(a, &lowered->arena, &even, c->pp));
-    if (amm_config_is_open(c)) {
-        AMM_TRY(amm_choice_classes(lowered, c));
-        sets.classes = a->choice_classes;
-        sets.count = a->choice_count;
-    } else {
-        const amm_config one = amm_config_with(c, amm_recompute_at(c->recompute, NULL, 0));
-        AMM_TRY(amm_layer_class_of(a, &lowered->arena, &single[0], &one));
-    }
+    AMM_TRY(class_set_of(lowered, &sets, c));
     amm_lower_run(&run, a, c, NULL);
-    fastest_of(&f, a, &sets);
-    out->floor_s = floor_of(a, &run, &f, even, c);
-    even_memory(out, a, &run, even, &sets);
-    out->fits = out->short_bytes <= 0.0 || (!amm_analytic_is_direct(c) &&
-                                            !hopeless(a, &run, &sets) && some_fits(a, &run, &sets));
+    out->floor_s = floor_of(a, &run, &sets->fastest, even, c);
+    compose_memory(out, a, &run, even, sets, c);
     return AMM_OK;
 }

@@ -41,7 +41,12 @@ typedef struct amm_links {
     uint32_t *type_mask;          /* [pp] device types serving the stage */
 } amm_links;
 
-enum { AMM_ROW_BUCKETS = 4096, AMM_CLASS_BUCKETS = 65536 };
+enum {
+    AMM_ROW_BUCKETS = 4096,
+    AMM_CLASS_BUCKETS = 65536,
+    AMM_SET_BUCKETS = 16384,
+    AMM_MEMORY_NOTES = 256
+};
 typedef struct amm_row amm_row;
 
 /* What layers cost under the choices that change them; the same for every dp, pp and cut. */
@@ -54,6 +59,8 @@ typedef struct amm_layer_class {
 } amm_layer_class;
 
 typedef struct amm_even_stages amm_even_stages;
+typedef struct amm_class_set amm_class_set;
+typedef struct amm_memory_note amm_memory_note;
 
 /* A problem without a profile as the analytic model sees it. */
 typedef struct amm_analytic {
@@ -68,6 +75,8 @@ typedef struct amm_analytic {
     double kind_blocks[AMM_MAX_BLOCK_KINDS]; /* of the whole network */
     const amm_even_stages **even;            /* [AMM_MAX_STAGES + 1] by pp; NULL: not met yet */
     amm_layer_class **classes;
+    amm_class_set **class_sets;     /* compose.c: what a config's stages choose among */
+    amm_memory_note *memory_notes;  /* compose.c */
     const amm_layer_class *current; /* of the rows being filled */
     /* What stages of an open config choose among, and the classes of the config at hand. */
     int32_t choice_count;
@@ -147,6 +156,10 @@ void amm_lower_run(amm_run *out, const amm_analytic *a, const amm_config *config
                    const int32_t *stage_blocks);
 amm_status amm_layer_class_of(amm_analytic *a, amm_arena *arena, const amm_layer_class **out,
                               const amm_config *config);
+/* The part of a config that its classes depend on; all else is 0, padding too: keys are compared as
+ * bytes. */
+void amm_class_key(amm_config *out, const amm_config *config);
+uint64_t amm_config_hash(const amm_config *config);
 /* One partition only: no pipeline, interleaved, or zero-bubble: the bubble of the last is the closed
  * form's share of 1F1B's, which no sum over layers has. */
 bool amm_analytic_is_direct(const amm_config *config);
@@ -154,6 +167,8 @@ bool amm_analytic_is_direct(const amm_config *config);
 void amm_config_usual(amm_config *out, const amm_runtime *runtime);
 /* False: the choice changes nothing here (tensor-parallel overlap at tp 1 …). */
 bool amm_choice_matters(amm_choice choice, const amm_config *config);
+/* False: the choice changes no bytes of any config. */
+bool amm_choice_holds_memory(amm_choice choice);
 /* Layers -> blocks of each stage, and the even cut (blocks as equal as they can be, larger first, or
  * the ends one less: amm_stage_blocks). */
 void amm_blocks_of_cuts(const amm_analytic *a, int32_t *blocks, const int32_t *cuts,
@@ -187,6 +202,7 @@ typedef struct amm_composed {
     int32_t stage;
     bool fits; /* the one candidate, or any partition, with any sets */
 } amm_composed;
+amm_memory_note *amm_memory_notes(amm_arena *arena); /* NULL: no memory */
 amm_status amm_compose(amm_lowered *lowered, amm_composed *out, const amm_config *config);
 /* The part of a config's time that neither cuts nor sets change. */
 amm_status amm_analytic_fixed(amm_lowered *lowered, double *out, const amm_config *config);

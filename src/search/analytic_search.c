@@ -1,3 +1,4 @@
+#include "search/first_look.h"
 #include "search/partitions.h"
 #include "search/waves.h"
 
@@ -31,44 +32,6 @@ static amm_status look_at_even(search *s, const amm_config *config, candidate *o
     }
     if (amm_analytic_is_direct(config)) {
         one->floor_s = even.step.time_s - gain_s;
-    }
-    return AMM_OK;
-}
-
-static amm_status look(search *s, const amm_config *config)
-{
-    amm_composed composed;
-    const bool direct = amm_analytic_is_direct(config);
-    AMM_TRY(amm_compose(&s->lowered, &composed, config));
-    if (!composed.fits) {
-        s->result->rejected[AMM_REJECT_MEMORY].count++;
-        amm_note_nearest(s->result, config, composed.short_bytes, composed.stage);
-        return AMM_OK;
-    }
-    s->result->candidates_covered +=
-        direct ? 1.0 : amm_partition_count(s->lowered.analytic->layers, config->pp);
-    candidate one = { .index = config->index, .floor_s = composed.floor_s, .upper_s = HUGE_VAL };
-    if (one.floor_s <= amm_best_limit(&s->best)) {
-        AMM_TRY(look_at_even(s, config, &one));
-    }
-    if (one.floor_s > amm_best_limit(&s->best)) {
-        s->result->bounded_out++;
-        return AMM_OK;
-    }
-    return amm_candidate_add(s, &one);
-}
-
-static amm_status look_at_all(search *s)
-{
-    amm_walk walk;
-    amm_walk_run run;
-    amm_count_dropped(s->result, &s->space);
-    amm_walk_open(&walk, &s->space, s->lowered.problem, &s->lowered.layout, 0, s->space.count);
-    while (amm_walk_next(&walk, &run)) {
-        AMM_TRY(amm_plan_progress(s->options, run.first, 2 * s->space.count, s->best.least_s));
-        if (amm_count_run(s->result, &run)) {
-            AMM_TRY(look(s, &walk.config));
-        }
     }
     return AMM_OK;
 }
@@ -170,7 +133,7 @@ static amm_status finish(search *s)
 
 static amm_status search_all(search *s)
 {
-    amm_status status = look_at_all(s);
+    amm_status status = amm_first_look(s, look_at_even);
     if (status == AMM_OK) {
         status = amm_candidates_solve(s);
     } else if (status == AMM_INTERRUPTED) { /* the most promising ones, as far as looked */

@@ -8,7 +8,11 @@
  * varies: cp, ep, etp, vpp, recompute, sharding (pp follows from the devices), then the choices of
  * which several values are looked at. Upwards it is the AMP reference's own order, so its stable ties
  * are ties by index. */
-enum { AMM_RADIX_FIXED = 9, AMM_RADIX_MOST = AMM_RADIX_FIXED + AMM_CHOICE_COUNT };
+enum {
+    AMM_DEGREE_DIGITS = 4,
+    AMM_RADIX_FIXED = 9,
+    AMM_RADIX_MOST = AMM_RADIX_FIXED + AMM_CHOICE_COUNT
+};
 
 typedef struct amm_space_range {
     int32_t devices;

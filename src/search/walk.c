@@ -4,8 +4,6 @@
 
 #include "formula/tick/index.h"
 
-enum { DEGREES = 4 }; /* digits that decide with the devices what pp is */
-
 static bool wanted(const amm_list *list, int64_t value)
 {
     for (int32_t k = 0; k < list->count; k++) {
@@ -146,14 +144,14 @@ static bool read_digits(amm_walk *w)
         set_digit(w->space, &w->config, i, w->position[i]);
     }
     w->config.index = w->at;
-    return w->changed >= DEGREES || set_pipeline(w->space, &w->config);
+    return w->changed >= AMM_DEGREE_DIGITS || set_pipeline(w->space, &w->config);
 }
 
 bool amm_walk_next(amm_walk *w, amm_walk_run *out)
 {
     while (w->at < w->end) {
         if (!read_digits(w)) {
-            step_over(w, DEGREES);
+            step_over(w, AMM_DEGREE_DIGITS);
             continue;
         }
         int32_t digit = w->changed;

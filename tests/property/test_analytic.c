@@ -181,6 +181,45 @@ static void check_bounds(brute *b, const amm_config *c, double best_s)
                 best_s);
 }
 
+/* What composing remembers of other configs changes nothing. */
+static void composes_as_if_first(void **state)
+{
+    uint64_t seed = 6;
+    uint64_t composed = 0;
+    (void)state;
+    for (int k = 0; k < 30; k++) {
+        amm_spec *spec = k % 2 == 0 ? random_spec(&seed) : choosing_spec(&seed);
+        set_spec(spec, "graphs", "none,partial");
+        set_spec(spec, "dp_overlap", "on,off");
+        brute b;
+        amm_space_range space;
+        amm_walk walk;
+        amm_walk_run run;
+        brute_open(&b, &space, &spec->problem);
+        amm_analytic *a = b.lowered.analytic;
+        amm_memory_note *notes = a->memory_notes;
+        amm_walk_open(&walk, &space, &spec->problem, &b.lowered.layout, 0, space.count);
+        while (amm_walk_next(&walk, &run)) {
+            amm_composed again;
+            amm_composed first;
+            if (run.reason == AMM_ACCEPTED) {
+                assert_int_equal(amm_compose(&b.lowered, &again, &walk.config), AMM_OK);
+                a->memory_notes = amm_memory_notes(&b.lowered.scratch);
+                assert_int_equal(amm_compose(&b.lowered, &first, &walk.config), AMM_OK);
+                amm_arena_free(&b.lowered.scratch);
+                a->memory_notes = notes;
+                assert_same_bits(again.floor_s, first.floor_s);
+                assert_same_bits(again.short_bytes, first.short_bytes);
+                assert_true(again.stage == first.stage && again.fits == first.fits);
+                composed++;
+            }
+        }
+        amm_lower_free(&b.lowered);
+        amm_spec_free(spec);
+    }
+    assert_true(composed > 1000);
+}
+
 /* The plan of one config against all its partitions with all sets. */
 static void check_config(brute *b, const amm_problem_desc *problem, const amm_plan_entry *plan,
                          tally *sum)
@@ -528,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(winner_is_the_brute_force_one),
         cmocka_unit_test(stages_choose_the_best_sets),
+        cmocka_unit_test_setup_teardown(composes_as_if_first, arena_start, arena_stop),
         cmocka_unit_test(plans_are_whole),
         cmocka_unit_test(classes_are_ties),
         cmocka_unit_test(stages_hold_the_step_memory),

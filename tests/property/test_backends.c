@@ -136,6 +136,20 @@ static void many_waves(void **state)
     amm_spec_free(spec);
 }
 
+/* A space that is looked at in rounds of many parts, side by side. */
+static void large_space(void **state)
+{
+    tally sum = { 0 };
+    amm_spec *spec = NULL;
+    (void)state;
+    assert_int_equal(amm_spec_create(&spec, test_context(), "gpt3-175b-4096"), AMM_OK);
+    set_spec(spec, "schedule", "1f1b");
+    set_spec(spec, "cp", "1,2");
+    compare(spec, 10, false, &sum);
+    assert_true(sum.plans == 10 && sum.bounded_out > 100000);
+    amm_spec_free(spec);
+}
+
 /* What a backend takes of threads. */
 static void threads(void **state)
 {
@@ -161,7 +175,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_profiles),     cmocka_unit_test(without_profiles),
         cmocka_unit_test(sets_out_of_order), cmocka_unit_test(many_waves),
-        cmocka_unit_test(threads),
+        cmocka_unit_test(large_space),       cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
