@@ -7,7 +7,7 @@
 #include "backend/top.h"
 
 enum {
-    AMM_BACKEND_VERSION = 4,
+    AMM_BACKEND_VERSION = 5,
     AMM_MAX_SCORE_ITEMS = 255 /* candidates are given as bytes */
 };
 
@@ -120,6 +120,10 @@ typedef struct amm_backend {
      * Errors: UNAVAILABLE, INPUT, NO_MEMORY. */
     amm_status (*ceilings)(amm_ceiling *out, int32_t capacity, int32_t *count,
                            const amm_context *context, const amm_engine_options *options);
+
+    /* OPTIONAL (NULL: sweep always does). From now on sweep forms the cost of every partition that the
+     * windows admit, whatever is in the list: to time it, and to test what it leaves out. */
+    void (*form_all)(amm_engine *engine);
 } amm_backend;
 
 struct amm_engine {

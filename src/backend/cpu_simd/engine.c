@@ -253,6 +253,11 @@ amm_status amm_simd_lists(amm_simd_engine *e, size_t lists, int32_t capacity)
     return AMM_OK;
 }
 
+static void simd_form_all(amm_engine *engine)
+{
+    ((amm_simd_engine *)engine)->prune = false;
+}
+
 const amm_backend amm_backend_cpu_simd = {
     .version = AMM_BACKEND_VERSION,
     .name = "cpu/simd",
@@ -262,4 +267,5 @@ const amm_backend amm_backend_cpu_simd = {
     .solve = simd_solve,
     .score = amm_simd_score_batch,
     .sweep = amm_simd_sweep,
+    .form_all = simd_form_all,
 };
