@@ -380,9 +380,6 @@ static uint8_t *stacks_of(amm_device *device, size_t fibers)
             abort();
         }
     }
-#if SANITIZED
-    __asan_unpoison_memory_region(device->stacks, bytes); /* frames that a fault left */
-#endif
     return device->stacks;
 }
 
@@ -407,6 +404,11 @@ static amm_status run_kernel(amm_device *device, const work *w)
     protect(device, false);
     run_blocks(w, shared, shared_step);
     protect(device, true);
+#if SANITIZED
+    if (run.fault != NULL) { /* frames that were left on their way */
+        __asan_unpoison_memory_region(device->stacks, device->stacks_bytes);
+    }
+#endif
     free(shared);
     free(run.ready);
     free(run.fibers);
