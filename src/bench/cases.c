@@ -264,7 +264,7 @@ static amm_status run_solve(amm_workload *w, amm_work_done *out, const amm_backe
     for (uint64_t left = amount; left > 0; left -= part) {
         part = part_of(w, left);
         const int32_t configs = (int32_t)part * w->configs;
-        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, 0, configs));
+        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, NULL, configs));
         for (int32_t k = 0; k < configs; k++) {
             out->passes += w->solved[k].passes;
         }

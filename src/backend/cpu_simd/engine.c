@@ -215,7 +215,7 @@ static amm_status simd_bound(amm_engine *engine, int64_t *out, int32_t first, in
 }
 
 static amm_status simd_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts,
-                             const int64_t *upper, int32_t first, int32_t count)
+                             const int64_t *upper, const int32_t *configs, int32_t count)
 {
     amm_simd_engine *e = (amm_simd_engine *)engine;
     const size_t row = (size_t)engine->problem->max_stages + 1;
@@ -227,13 +227,14 @@ static amm_status simd_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts
 #endif
     for (int32_t k = 0; k < count; k++) {
         uint16_t *own = cuts + (size_t)k * row;
+        const int32_t number = amm_config_at(configs, k);
         if (e->queues != NULL) {
             const amm_status one = amm_backend_cpu_ref.solve(e->queues[amm_simd_thread()], &out[k],
-                                                             own, &upper[k], first + k, 1);
+                                                             own, &upper[k], &number, 1);
             status = status > one ? status : one;
         } else {
             e->path->solve(&e->solvers[amm_simd_thread()], &out[k], own, upper[k], engine->problem,
-                           first + k);
+                           number);
         }
     }
     return status;
