@@ -103,7 +103,7 @@ static amm_status time_case(timing *t, const amm_ceilings *rates)
 {
     amm_figure *f = t->figure;
     amm_work_done done;
-    AMM_TRY(amm_figure_time(f, &done, t->w, t->backend, t->engine, t->b->quick ? 0.02 : 0.15,
+    AMM_TRY(amm_figure_time(f, &done, t->w, t->backend, t->engine, t->b->quick ? 0.02 : 0.1,
                             t->b->repeats));
     const double passes = done.passes / done.units;
     if (rates != NULL) {

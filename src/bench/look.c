@@ -7,7 +7,7 @@
 static amm_status slice(amm_spec *spec, bool quick)
 {
     AMM_TRY(amm_spec_set(spec, "tp", "8"));
-    AMM_TRY(amm_spec_set(spec, "micro_batch", quick ? "1" : "1,2,3"));
+    AMM_TRY(amm_spec_set(spec, "micro_batch", quick ? "1" : "1,2"));
     return quick ? amm_spec_set(spec, "cp", "1,2") : AMM_OK;
 }
 
