@@ -15,6 +15,7 @@
 #include "core/random.h"
 
 #if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #define SANITIZED 1
 #else
@@ -35,7 +36,7 @@ typedef struct region {
     size_t page_bytes; /* without the guard */
     void *memory;
     size_t bytes;
-    bool host;
+    bool host, open;
 } region;
 
 typedef enum work_kind { COPY_IN, COPY_OUT, ZERO, LAUNCH } work_kind;
@@ -61,23 +62,33 @@ struct amm_device {
     size_t used_bytes;
     int64_t launches;
     bool lost;
+    uint8_t *stacks; /* of the fibers of a launch, kept for the next one */
+    size_t stacks_bytes;
 };
 
-static void protect(const amm_device *device, bool host_runs)
+static void set_open(region *r, bool open)
 {
-    for (const region *r = device->regions; r != NULL; r = r->next) {
-        const bool open = r->host == host_runs;
-        if (mprotect(r->pages, r->page_bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
-            abort();
-        }
+    if (r->open != open &&
+        mprotect(r->pages, r->page_bytes, open ? PROT_READ | PROT_WRITE : PROT_NONE) != 0) {
+        abort();
+    }
+    r->open = open;
+}
+
+static void protect(amm_device *device, bool host_runs)
+{
+    for (region *r = device->regions; r != NULL; r = r->next) {
+        set_open(r, r->host == host_runs);
     }
 }
 
-static void open_all(const amm_device *device)
+/* The memory that a copy reads or writes; none of the rest. */
+static void open_one(amm_device *device, const void *at)
 {
-    for (const region *r = device->regions; r != NULL; r = r->next) {
-        if (mprotect(r->pages, r->page_bytes, PROT_READ | PROT_WRITE) != 0) {
-            abort();
+    for (region *r = device->regions; r != NULL; r = r->next) {
+        if ((const uint8_t *)at >= r->pages && (const uint8_t *)at < r->pages + r->page_bytes) {
+            set_open(r, true);
+            return;
         }
     }
 }
@@ -105,6 +116,7 @@ static amm_status allocate(amm_device *device, void **out, size_t bytes, bool ho
     r->memory = r->pages + r->page_bytes - whole;
     r->bytes = bytes;
     r->host = host;
+    r->open = true;
     r->next = device->regions;
     device->regions = r;
     device->used_bytes += host ? 0 : bytes;
@@ -260,14 +272,15 @@ static void release(int32_t first, int32_t count)
     }
 }
 
-static int32_t waiting(int32_t first, int32_t count, bool block)
+static bool all_wait(int32_t first, int32_t count, bool block)
 {
-    int32_t waits = 0;
     for (int32_t k = first; k < first + count; k++) {
         const fiber *f = &run.fibers[k];
-        waits += f->waits && (f->meeting == AMM_DOUBLE_BLOCK_SYNC) == block ? 1 : 0;
+        if (!f->waits || (f->meeting == AMM_DOUBLE_BLOCK_SYNC) != block) {
+            return false;
+        }
     }
-    return waits;
+    return true;
 }
 
 static void arrived(int32_t number)
@@ -276,7 +289,7 @@ static void arrived(int32_t number)
     const bool block = f->meeting == AMM_DOUBLE_BLOCK_SYNC;
     const int32_t size = block ? f->place.threads : AMM_WARP;
     const int32_t first = number / size * size;
-    if (waiting(first, size, block) == size) {
+    if (all_wait(first, size, block)) {
         release(first, size);
     }
 }
@@ -352,11 +365,29 @@ static void run_blocks(const work *w, uint8_t *shared, size_t shared_step)
     }
 }
 
+/* `fibers` stacks; what they held before is nobody's. */
+static uint8_t *stacks_of(amm_device *device, size_t fibers)
+{
+    const size_t bytes = fibers * STACK_BYTES;
+    if (bytes > device->stacks_bytes) {
+        if (device->stacks != NULL) {
+            (void)munmap(device->stacks, device->stacks_bytes);
+        }
+        device->stacks =
+            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        device->stacks_bytes = bytes;
+        if (device->stacks == MAP_FAILED) {
+            abort();
+        }
+    }
+    return device->stacks;
+}
+
 static amm_status run_kernel(amm_device *device, const work *w)
 {
     const size_t fibers = (size_t)(BLOCKS_AT_ONCE * w->threads);
     const size_t shared_step = (w->shared_bytes + 15) / 16 * 16 + 64;
-    const size_t stacks = fibers * STACK_BYTES;
+    uint8_t *stacks = stacks_of(device, fibers);
     memset(&run, 0, sizeof run);
     run.seed = amm_random_next(&device->seed);
     run.kernel = kernels[w->kernel];
@@ -364,18 +395,20 @@ static amm_status run_kernel(amm_device *device, const work *w)
     run.fibers = calloc(fibers, sizeof *run.fibers);
     run.ready = calloc(fibers, sizeof *run.ready);
     uint8_t *shared = aligned_alloc(16, shared_step * BLOCKS_AT_ONCE);
-    uint8_t *memory =
-        mmap(NULL, stacks, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (run.fibers == NULL || run.ready == NULL || shared == NULL || memory == MAP_FAILED) {
+    if (run.fibers == NULL || run.ready == NULL || shared == NULL) {
         abort();
     }
     for (size_t k = 0; k < fibers; k++) {
-        run.fibers[k].stack = memory + k * STACK_BYTES;
+        run.fibers[k].stack = stacks + k * STACK_BYTES;
     }
     protect(device, false);
     run_blocks(w, shared, shared_step);
     protect(device, true);
-    (void)munmap(memory, stacks);
+#if SANITIZED
+    if (run.fault != NULL) { /* frames that were left on their way */
+        __asan_unpoison_memory_region(device->stacks, device->stacks_bytes);
+    }
+#endif
     free(shared);
     free(run.ready);
     free(run.fibers);
@@ -394,10 +427,11 @@ static amm_status do_work(amm_device *device, const work *w)
         }
         return run_kernel(device, w);
     }
-    open_all(device);
+    open_one(device, w->to);
     if (w->kind == ZERO) {
         memset(w->to, 0, w->bytes);
     } else {
+        open_one(device, w->from);
         memcpy(w->to, w->from, w->bytes);
     }
     protect(device, true);
@@ -556,6 +590,9 @@ void amm_device_close(amm_device *device)
     }
     while (device->regions != NULL) {
         amm_device_release(device, device->regions->memory);
+    }
+    if (device->stacks != NULL) {
+        (void)munmap(device->stacks, device->stacks_bytes);
     }
     amm_release(device->context, device);
 }

@@ -40,7 +40,7 @@ typedef struct amm_cuda_engine {
     amm_cuda_kept *kept; /* [kept_count] */
     int32_t kept_count;
     struct {
-        amm_cuda_buffer queue, ticket, upper, state, out, cuts;
+        amm_cuda_buffer queue, ticket, number, upper, state, out, cuts;
         void *scratch;
         size_t scratch_bytes;
     } solve;
@@ -59,7 +59,7 @@ amm_status amm_cuda_fetch(amm_cuda_engine *e, int32_t stream, amm_cuda_buffer *b
                           size_t bytes);
 
 amm_status amm_cuda_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts, const int64_t *upper,
-                          int32_t first, int32_t count);
+                          const int32_t *configs, int32_t count);
 amm_status amm_cuda_score(amm_engine *engine, float *scores, amm_top *top,
                           const amm_score_batch *batch);
 amm_status amm_cuda_keep(amm_engine *engine, const amm_score_batch *batch);

@@ -59,6 +59,7 @@ static amm_status reserve(amm_cuda_engine *e, int32_t count)
     const size_t row = (size_t)e->base.problem->max_stages + 1;
     AMM_TRY(amm_cuda_reserve(e, &e->solve.queue, n * sizeof(int32_t)));
     AMM_TRY(amm_cuda_reserve(e, &e->solve.ticket, sizeof(uint32_t)));
+    AMM_TRY(amm_cuda_reserve(e, &e->solve.number, n * sizeof(int32_t)));
     AMM_TRY(amm_cuda_reserve(e, &e->solve.upper, n * sizeof(int64_t)));
     AMM_TRY(amm_cuda_reserve(e, &e->solve.state, n * sizeof(amm_solve_state)));
     AMM_TRY(amm_cuda_reserve(e, &e->solve.out, n * sizeof(amm_solved)));
@@ -92,15 +93,17 @@ static amm_status run(amm_cuda_engine *e, const plan *x, amm_solve_args *args, i
     return AMM_OK;
 }
 
+/* Places [first, first + count) of the list; the other arrays begin at the first of these. */
 static amm_status solve_chunk(amm_cuda_engine *e, amm_solved *out, uint16_t *cuts,
-                              const int64_t *upper, int32_t first, int32_t count)
+                              const int64_t *upper, const int32_t *configs, int32_t first,
+                              int32_t count)
 {
     const size_t n = (size_t)count;
     const size_t row = (size_t)e->base.problem->max_stages + 1;
     plan x;
     AMM_TRY(reserve(e, count));
     amm_solve_args args = { .problem = e->problem,
-                            .first = first,
+                            .number = e->solve.number.device,
                             .queue = e->solve.queue.device,
                             .ticket = e->solve.ticket.device,
                             .upper = e->solve.upper.device,
@@ -109,6 +112,11 @@ static amm_status solve_chunk(amm_cuda_engine *e, amm_solved *out, uint16_t *cut
                             .cuts = e->solve.cuts.device,
                             .slice_ns = amm_device_facts_of(e->device)->slice_ns };
     AMM_TRY(plan_of(e, &x, &args, count));
+    int32_t *number = e->solve.number.host;
+    for (int32_t k = 0; k < count; k++) {
+        number[k] = amm_config_at(configs, first + k);
+    }
+    AMM_TRY(amm_cuda_send(e, 0, &e->solve.number, n * sizeof *number));
     memcpy(e->solve.upper.host, upper, n * sizeof *upper);
     AMM_TRY(amm_cuda_send(e, 0, &e->solve.upper, n * sizeof *upper));
     AMM_TRY(amm_device_zero(e->device, 0, args.state, n * sizeof(amm_solve_state)));
@@ -122,14 +130,14 @@ static amm_status solve_chunk(amm_cuda_engine *e, amm_solved *out, uint16_t *cut
 }
 
 amm_status amm_cuda_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts, const int64_t *upper,
-                          int32_t first, int32_t count)
+                          const int32_t *configs, int32_t count)
 {
     amm_cuda_engine *e = (amm_cuda_engine *)engine;
     const int32_t most = amm_device_facts_of(e->device)->most_configs;
     const size_t row = (size_t)engine->problem->max_stages + 1;
     for (int32_t at = 0; at < count; at += most) {
         const int32_t step = count - at < most ? count - at : most;
-        AMM_TRY(solve_chunk(e, out + at, cuts + (size_t)at * row, upper + at, first + at, step));
+        AMM_TRY(solve_chunk(e, out + at, cuts + (size_t)at * row, upper + at, configs, at, step));
     }
     return AMM_OK;
 }

@@ -109,14 +109,14 @@ typedef struct amm_solve_state {
 
 typedef struct amm_solve_args {
     amm_gpu_problem problem;
-    int32_t first;        /* config 0 of the arrays below */
-    int32_t queue_count;  /* configs of this launch */
-    const int32_t *queue; /* their numbers, less `first` */
-    uint32_t *ticket;     /* next in the queue */
-    const int64_t *upper; /* by config, as all that follow */
+    int32_t queue_count;   /* configs of this launch */
+    const int32_t *queue;  /* their places in the arrays below */
+    uint32_t *ticket;      /* next in the queue */
+    const int32_t *number; /* of the config, by place, as all that follow */
+    const int64_t *upper;
     amm_solve_state *state;
     amm_solved *out;
-    uint16_t *cuts; /* [config][max_stages + 1] */
+    uint16_t *cuts; /* [place][max_stages + 1] */
     int64_t slice_ns;
     uint8_t *scratch; /* [warp][scratch_bytes]: starts; solve_large: sums as well */
     uint64_t scratch_bytes;

@@ -389,7 +389,7 @@ AMM_DEVICE void amm_solve_queue(const amm_solve_args *a, amm_solve_warp *w)
         }
         const int32_t n = a->queue[ticket];
         amm_solve_state x = a->state[n];
-        w->c = &a->problem.configs[a->first + n];
+        w->c = &a->problem.configs[a->number[n]];
         amm_warp_sync(); /* all have read the state */
         if (x.phase == AMM_SOLVE_NEW) {
             amm_solve_new(w, &x, a->upper[n]);

@@ -7,7 +7,7 @@
 #include "backend/top.h"
 
 enum {
-    AMM_BACKEND_VERSION = 4,
+    AMM_BACKEND_VERSION = 5,
     AMM_MAX_SCORE_ITEMS = 255 /* candidates are given as bytes */
 };
 
@@ -88,11 +88,12 @@ typedef struct amm_backend {
      * AMM_TICKS_NONE: no partition surely. Errors: LIMIT. */
     amm_status (*bound)(amm_engine *engine, int64_t *out, int32_t first, int32_t count);
 
-    /* REQUIRED. `upper` [count]: the caller has no use for T > upper (AMM_TICKS_NONE: any will do);
-     * such configs come back as if they had no partition. `cuts` [count][max_stages + 1], rows of the
-     * engine's problem, `cuts[0]` = 0; undefined where there is no partition. Errors: LIMIT. */
+    /* REQUIRED. For the configs [count] of a list, in any order (NULL: 0, 1 … count - 1); all arrays are
+     * by place in the list. `upper` [count]: the caller has no use for T > upper (AMM_TICKS_NONE: any
+     * will do); such configs come back as if they had no partition. `cuts` [count][max_stages + 1], rows
+     * of the engine's problem, `cuts[0]` = 0; undefined where there is no partition. Errors: LIMIT. */
     amm_status (*solve)(amm_engine *engine, amm_solved *out, uint16_t *cuts, const int64_t *upper,
-                        int32_t first, int32_t count);
+                        const int32_t *configs, int32_t count);
 
     /* REQUIRED. `scores` (or NULL) [candidates of all segments, by number]: T rounded once to single
      * precision; infinite when a stage has no feasible entry. `top` (or NULL) takes up the feasible ones
@@ -120,6 +121,10 @@ typedef struct amm_backend {
      * Errors: UNAVAILABLE, INPUT, NO_MEMORY. */
     amm_status (*ceilings)(amm_ceiling *out, int32_t capacity, int32_t *count,
                            const amm_context *context, const amm_engine_options *options);
+
+    /* OPTIONAL (NULL: sweep always does). From now on sweep forms the cost of every partition that the
+     * windows admit, whatever is in the list: to time it, and to test what it leaves out. */
+    void (*form_all)(amm_engine *engine);
 } amm_backend;
 
 struct amm_engine {
@@ -137,6 +142,12 @@ amm_status amm_check_score_items(const amm_problem *problem);
 /* INPUT: a candidate whose cuts do not ascend, a config that is not there. For candidates that come
  * from outside; score takes them on trust. */
 amm_status amm_check_batch(const amm_problem *problem, const amm_score_batch *batch);
+
+/* The config at a place of a list, which may be NULL: all of them, from the first on. */
+static inline int32_t amm_config_at(const int32_t *configs, int32_t k)
+{
+    return configs == NULL ? k : configs[k];
+}
 
 static inline bool amm_place_less(amm_place a, amm_place b)
 {

@@ -1,8 +1,6 @@
 #include "bench/workload.h"
 
 #include "describe/describe.h"
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 void amm_bench_options_init(amm_bench_options *out)
@@ -101,53 +99,12 @@ typedef struct timing {
     amm_figure *figure;
 } timing;
 
-static amm_status run_timed(timing *t, double *seconds, amm_work_done *done)
-{
-    const double start_s = amm_bench_clock_s(t->figure->cpu_time);
-    AMM_TRY(amm_workload_run(t->w, done, t->backend, t->engine, t->figure->amount));
-    *seconds = amm_bench_clock_s(t->figure->cpu_time) - start_s;
-    return AMM_OK;
-}
-
-static int compare(const void *a, const void *b)
-{
-    const double x = *(const double *)a;
-    const double y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* As much work as takes long enough: then warm. */
-static amm_status choose_amount(timing *t)
-{
-    const double wanted_s = t->b->quick ? 0.02 : 0.15;
-    double took_s = 0.0;
-    amm_work_done done;
-    for (t->figure->amount = 1;;) {
-        AMM_TRY(run_timed(t, &took_s, &done));
-        if (took_s >= wanted_s || t->figure->amount > UINT64_C(1) << 40) {
-            return AMM_OK;
-        }
-        /* Not further than by a factor of 16 on the word of one short run. */
-        const double factor = ceil(1.2 * wanted_s / fmax(took_s, wanted_s / 13.0));
-        t->figure->amount *= factor < 2.0 ? 2 : (uint64_t)factor;
-    }
-}
-
 static amm_status time_case(timing *t, const amm_ceilings *rates)
 {
-    double seconds[AMM_BENCH_REPEATS];
     amm_figure *f = t->figure;
     amm_work_done done;
-    const int32_t repeats = t->b->repeats;
-    AMM_TRY(choose_amount(t));
-    for (int32_t k = 0; k < repeats; k++) {
-        AMM_TRY(run_timed(t, &seconds[k], &done));
-    }
-    qsort(seconds, (size_t)repeats, sizeof *seconds, compare);
-    f->median_s = seconds[repeats / 2];
-    f->spread = (seconds[repeats - 1] - seconds[0]) / f->median_s;
-    f->value = done.units / f->median_s;
-    f->covered_value = done.covered / f->median_s;
+    AMM_TRY(amm_figure_time(f, &done, t->w, t->backend, t->engine, t->b->quick ? 0.02 : 0.1,
+                            t->b->repeats));
     const double passes = done.passes / done.units;
     if (rates != NULL) {
         amm_bench_ceiling binding;
@@ -164,16 +121,16 @@ static amm_status time_case(timing *t, const amm_ceilings *rates)
 static amm_status check_results(const timing *t, uint64_t expected)
 {
     amm_work_done done;
+    const amm_bench_case *c = t->w->c;
     AMM_TRY(amm_workload_run(t->w, &done, t->backend, t->engine, 1));
     t->figure->checksum = done.checksum;
-    if (done.checksum != expected) {
-        return amm_fail(AMM_INTERNAL,
-                        "bench: %s of %d stages and %d layers: backend %s has checksum %016llx, "
-                        "cpu/ref %016llx; ammeter verify tells what differs",
-                        t->w->c->name, t->w->c->stages, t->w->c->layers, t->backend->name,
-                        (unsigned long long)done.checksum, (unsigned long long)expected);
-    }
-    return AMM_OK;
+    return done.checksum == expected
+               ? AMM_OK
+               : amm_fail(AMM_INTERNAL,
+                          "bench: %s of %d stages and %d layers: backend %s has checksum %016llx, "
+                          "cpu/ref %016llx; ammeter verify tells what differs",
+                          c->name, c->shape.stages, c->shape.items, t->backend->name,
+                          (unsigned long long)done.checksum, (unsigned long long)expected);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
@@ -184,6 +141,23 @@ static amm_status skip(amm_bench *b, const amm_bench_case *c, const char *backen
     const char *reason = amm_arena_copy(&b->arena, message, strlen(message));
     b->skips[b->skip_count++] = (amm_bench_skip){ c, backend, reason, threads };
     return reason == NULL ? AMM_NO_MEMORY : AMM_OK;
+}
+
+/* A figure, or a reason why there is none. */
+static amm_status keep_figure(amm_bench *b, const amm_figure *figure, amm_status status)
+{
+    if (status == AMM_INPUT || status == AMM_LIMIT) {
+        return skip(b, figure->c, figure->backend, figure->threads);
+    }
+    AMM_TRY(status);
+    b->figures[b->figure_count++] = *figure;
+    return AMM_OK;
+}
+
+static amm_status time_checked(timing *t, const amm_ceilings *rates, uint64_t expected)
+{
+    AMM_TRY(check_results(t, expected));
+    return time_case(t, rates);
 }
 
 static amm_status time_backend(amm_bench *b, amm_workload *w, const amm_backend *backend,
@@ -199,17 +173,27 @@ static amm_status time_backend(amm_bench *b, amm_workload *w, const amm_backend 
     timing t = { b, w, backend, NULL, &figure };
     amm_status status = backend->open(&t.engine, b->context, &w->builder.view, &options);
     if (status == AMM_OK) {
-        status = amm_workload_keep(w, backend, t.engine);
-        status = status == AMM_OK ? check_results(&t, expected) : status;
-        status = status == AMM_OK ? time_case(&t, cpu ? rates : NULL) : status;
+        status = amm_workload_prepare(w, backend, t.engine);
+        status = status == AMM_OK ? time_checked(&t, cpu ? rates : NULL, expected) : status;
         backend->close(t.engine);
     }
-    if (status == AMM_INPUT || status == AMM_LIMIT) {
-        return skip(b, w->c, backend->name, rates->threads);
+    return keep_figure(b, &figure, status);
+}
+
+/* The host's own work; the backend solves its few finalists. */
+static amm_status time_host(amm_bench *b, amm_workload *w, const amm_backend *backend,
+                            int32_t number, uint64_t expected)
+{
+    const amm_ceilings *rates = &b->rates[number];
+    amm_figure figure = {
+        .c = w->c, .backend = "host", .threads = rates->threads, .cpu_time = rates->threads == 1
+    };
+    timing t = { b, w, backend, NULL, &figure };
+    amm_status status = amm_backend_threads(&w->threads, backend, rates->threads);
+    if (status != AMM_OK) {
+        return keep_figure(b, &figure, AMM_INPUT);
     }
-    AMM_TRY(status);
-    b->figures[b->figure_count++] = figure;
-    return AMM_OK;
+    return keep_figure(b, &figure, time_checked(&t, rates, expected));
 }
 
 static amm_status reference_checksum(amm_bench *b, amm_workload *w, uint64_t *out)
@@ -219,10 +203,47 @@ static amm_status reference_checksum(amm_bench *b, amm_workload *w, uint64_t *ou
     amm_engine *engine = NULL;
     amm_work_done done;
     AMM_TRY(amm_backend_find(&reference, "cpu/ref"));
+    if (w->c->kind == AMM_BENCH_LOOK) {
+        AMM_TRY(amm_workload_run(w, &done, reference, NULL, 1));
+        *out = done.checksum;
+        return AMM_OK;
+    }
     AMM_TRY(reference->open(&engine, b->context, &w->builder.view, &one));
     const amm_status status = amm_workload_run(w, &done, reference, engine, 1);
     reference->close(engine);
     *out = done.checksum;
+    return status;
+}
+
+/* The fastest one of the processor's that is listed; NULL: none is. */
+static const amm_backend *host_backend(const amm_bench *b)
+{
+    const amm_backend *found = NULL;
+    const amm_backend *fastest = NULL;
+    const bool known = amm_backend_find(&fastest, NULL) == AMM_OK;
+    for (int32_t k = 0; k < b->backends.count; k++) {
+        const amm_backend *backend = b->backends.list[k].backend;
+        if (backend != NULL && on_processor(backend) && (found == NULL || backend == fastest)) {
+            found = backend;
+        }
+    }
+    return known ? found : NULL;
+}
+
+static amm_status run_host_case(amm_bench *b, const amm_bench_case *c)
+{
+    amm_workload w;
+    uint64_t expected = 0;
+    const amm_backend *backend = host_backend(b);
+    if (backend == NULL) {
+        return AMM_OK;
+    }
+    AMM_TRY(amm_workload_open(&w, b->context, c, b->quick, false));
+    amm_status status = reference_checksum(b, &w, &expected);
+    for (int32_t n = 0; n < b->thread_count && status == AMM_OK; n++) {
+        status = time_host(b, &w, backend, n, expected);
+    }
+    amm_workload_close(&w);
     return status;
 }
 
@@ -247,7 +268,8 @@ static amm_status run(amm_bench *b, const amm_bench_options *o)
     AMM_TRY(prepare(b, o));
     AMM_TRY(measure_rates(b));
     for (int32_t k = 0; k < amm_bench_case_count; k++) {
-        AMM_TRY(run_case(b, &amm_bench_cases[k]));
+        const amm_bench_case *c = &amm_bench_cases[k];
+        AMM_TRY(c->kind == AMM_BENCH_LOOK ? run_host_case(b, c) : run_case(b, c));
     }
     amm_machine_facts_read(&b->after);
     return b->figure_count > 0

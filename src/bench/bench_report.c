@@ -74,8 +74,13 @@ static void put_machine(amm_text *out, const amm_bench *b)
 
 static void put_figure(amm_text *out, const amm_figure *f)
 {
-    amm_text_printf(out, "%-6s %6d %6d %7d  %-9s %7d  ", f->c->name, f->c->stages, f->c->layers,
-                    f->c->classes, f->backend, f->threads);
+    const amm_instance_shape *x = &f->c->shape;
+    if (f->c->problem != NULL) {
+        amm_text_printf(out, "%-10s %-21s", f->c->name, f->c->problem);
+    } else {
+        amm_text_printf(out, "%-10s %6d %6d %7d", f->c->name, x->stages, x->items, x->classes);
+    }
+    amm_text_printf(out, "  %-9s %7d  ", f->backend, f->threads);
     put_value(out, f->value);
     amm_text_printf(out, "%-12s ", f->c->unit);
     if (f->ceiling > 0.0) {
@@ -91,7 +96,7 @@ static void put_figure(amm_text *out, const amm_figure *f)
 static void put_text(amm_text *out, const amm_bench *b)
 {
     put_machine(out, b);
-    amm_text_append(out, "\ncase   stages layers classes  backend   threads      value"
+    amm_text_append(out, "\ncase       stages layers classes  backend   threads      value"
                          "                ceiling  of it     by        median  spread  clock\n");
     for (int32_t k = 0; k < b->figure_count; k++) {
         put_figure(out, &b->figures[k]);
@@ -104,8 +109,13 @@ static void put_text(amm_text *out, const amm_bench *b)
     }
     for (int32_t k = 0; k < b->skip_count; k++) {
         const amm_bench_skip *s = &b->skips[k];
-        amm_text_printf(out, "not timed: %s, %d stages, %s on %d threads: %s\n", s->c->name,
-                        s->c->stages, s->backend, s->threads, s->reason);
+        amm_text_printf(out, "not timed: %s, ", s->c->name);
+        if (s->c->problem != NULL) {
+            amm_text_append(out, s->c->problem);
+        } else {
+            amm_text_printf(out, "%d stages", s->c->shape.stages);
+        }
+        amm_text_printf(out, ", %s on %d threads: %s\n", s->backend, s->threads, s->reason);
     }
     amm_text_printf(out, "\nmedian of %d repeats, in %.1f s; results equal those of cpu/ref%s\n",
                     b->repeats, b->wall_s, b->quick ? "; quick: the figures are rough" : "");
@@ -164,6 +174,12 @@ static void write_ceilings(amm_json *j, const amm_bench *b)
     amm_json_close(j, ']');
 }
 
+/* Of a problem that has no one shape: null. */
+static void write_shape(amm_json *j, const char *key, int32_t value)
+{
+    amm_json_number(j, key, value > 0 ? value : (double)NAN);
+}
+
 static void write_figure(amm_json *j, const amm_figure *f)
 {
     const bool bounded = f->ceiling > 0.0;
@@ -171,9 +187,10 @@ static void write_figure(amm_json *j, const amm_figure *f)
     amm_json_string(j, "name", f->c->name);
     amm_json_string(j, "backend", f->backend);
     amm_json_integer(j, "threads", f->threads);
-    amm_json_integer(j, "stages", f->c->stages);
-    amm_json_integer(j, "layers", f->c->layers);
-    amm_json_integer(j, "classes", f->c->classes);
+    amm_json_string(j, "problem", f->c->problem);
+    write_shape(j, "stages", f->c->shape.stages);
+    write_shape(j, "layers", f->c->shape.items);
+    write_shape(j, "classes", f->c->shape.classes);
     amm_json_number(j, "value", f->value);
     amm_json_number(j, "covered_value", f->covered_value);
     amm_json_string(j, "unit", f->c->unit);
@@ -203,7 +220,7 @@ static void write_missing(amm_json *j, const amm_bench *b)
         const amm_bench_skip *s = &b->skips[k];
         amm_json_open_row(j, NULL, '{');
         amm_json_string(j, "name", s->c->name);
-        amm_json_integer(j, "stages", s->c->stages);
+        write_shape(j, "stages", s->c->shape.stages);
         amm_json_string(j, "backend", s->backend);
         amm_json_integer(j, "threads", s->threads);
         amm_json_string(j, "reason", s->reason);

@@ -5,14 +5,28 @@
 #include "verify/instance.h"
 #include <string.h>
 
+/* Blocks that differ by 1 %, a heavy head, slower and faster boundaries, collectives, 64 micro-batches:
+ * { items, stages, a, cost, jitter, head, classes, entries, e, d, o, memory, end }. */
+#define PLAIN(items, stages)                                                                       \
+    {                                                                                              \
+        items, stages, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false                          \
+    }
+/* Two device types, two entries a stage, finish offsets; a stage has room for 12 % of what all keep. */
+#define EVERY_TERM(items, stages)                                                                  \
+    {                                                                                              \
+        items, stages, 63, 1000, 10, 3, 2, 2, true, true, true, 12, false                          \
+    }
+
 const amm_bench_case amm_bench_cases[] = {
-    { AMM_BENCH_SCORE, "score", "candidates/s", 16, 96, 1, 1, 1 },
-    { AMM_BENCH_SCORE_KEPT, "score-kept", "candidates/s", 16, 96, 1, 1, 1 },
-    { AMM_BENCH_SWEEP, "sweep", "candidates/s", 8, 96, 1, 1, 1 },
-    { AMM_BENCH_SWEEP, "sweep", "candidates/s", 4, 96, 1, 64, 16 },
-    { AMM_BENCH_SOLVE, "solve", "configs/s", 16, 128, 1, 256, 32 },
-    { AMM_BENCH_SOLVE, "solve", "configs/s", 16, 128, 2, 256, 32 },
-    { AMM_BENCH_BOUND, "bound", "configs/s", 16, 128, 1, 256, 32 },
+    { AMM_BENCH_SCORE, "score", "candidates/s", PLAIN(96, 16), 1, 1, NULL },
+    { AMM_BENCH_SCORE_KEPT, "score-kept", "candidates/s", PLAIN(96, 16), 1, 1, NULL },
+    { AMM_BENCH_SWEEP, "sweep", "candidates/s", PLAIN(96, 8), 1, 1, NULL },
+    { AMM_BENCH_SWEEP, "sweep", "candidates/s", PLAIN(96, 4), 64, 16, NULL },
+    { AMM_BENCH_SWEEP_KEPT, "sweep-kept", "candidates/s", PLAIN(96, 8), 1, 1, NULL },
+    { AMM_BENCH_SOLVE, "solve", "configs/s", PLAIN(128, 16), 256, 32, NULL },
+    { AMM_BENCH_SOLVE, "solve", "configs/s", EVERY_TERM(128, 16), 256, 32, NULL },
+    { AMM_BENCH_BOUND, "bound", "configs/s", PLAIN(128, 16), 256, 32, NULL },
+    { AMM_BENCH_LOOK, "configs", "configs/s", { 0 }, 0, 0, "gpt3-175b-4096" },
 };
 const int32_t amm_bench_case_count = sizeof amm_bench_cases / sizeof amm_bench_cases[0];
 
@@ -26,27 +40,18 @@ enum {
 
 /* ---- making ready ------------------------------------------------------------------------------ */
 
-/* Blocks that differ by 1 %, a heavy head, every term of the objective, 64 micro-batches; a stage may
- * hold up to 60 % of what all items keep. */
 static amm_status add_configs(amm_workload *w, int32_t count)
 {
-    const amm_instance_shape shape = { .items = w->c->layers,
-                                       .stages = w->c->stages,
-                                       .a = 63,
-                                       .cost = 4000,
-                                       .jitter = 10,
-                                       .head = 3,
-                                       .classes = w->c->classes,
-                                       .entries = 1,
-                                       .with_e = true,
-                                       .with_d = true,
-                                       .with_o = true,
-                                       .memory = 60 };
     uint64_t seed = SEED;
     for (int32_t k = 0; k < count; k++) {
-        AMM_TRY(amm_instance_add(&w->builder, &shape, &seed, (uint64_t)k));
+        AMM_TRY(amm_instance_add(&w->builder, &w->c->shape, &seed, (uint64_t)k));
     }
     return AMM_OK;
+}
+
+static bool is_sweep(const amm_bench_case *c)
+{
+    return c->kind == AMM_BENCH_SWEEP || c->kind == AMM_BENCH_SWEEP_KEPT;
 }
 
 static bool is_score(const amm_bench_case *c)
@@ -69,8 +74,9 @@ static void fill_candidates(amm_workload *w)
 {
     uint64_t seed = SEED;
     const size_t row = (size_t)all_candidates(w);
-    amm_candidates_random(w->cuts, row, 0, w->candidates, w->c->layers, w->c->stages, &seed);
-    for (int32_t s = 0; s + 1 < w->c->stages; s++) {
+    amm_candidates_random(w->cuts, row, 0, w->candidates, w->c->shape.items, w->c->shape.stages,
+                          &seed);
+    for (int32_t s = 0; s + 1 < w->c->shape.stages; s++) {
         uint8_t *plane = w->cuts + (size_t)s * row;
         for (int32_t n = 1; n < w->most; n++) {
             memcpy(plane + (size_t)n * w->candidates, plane, (size_t)w->candidates);
@@ -82,19 +88,20 @@ static amm_status fill(amm_workload *w, bool quick, bool wide)
 {
     const amm_bench_case *c = w->c;
     const bool solved = c->kind == AMM_BENCH_SOLVE || c->kind == AMM_BENCH_BOUND;
-    w->most = wide && c->kind != AMM_BENCH_SWEEP ? AMM_BENCH_WIDE : 1;
+    w->most = wide && !is_sweep(c) ? AMM_BENCH_WIDE : 1;
     w->configs = quick ? c->quick_configs : c->configs;
     const size_t configs = (size_t)w->configs * (size_t)(solved ? w->most : 1);
     AMM_TRY(add_configs(w, (int32_t)configs));
     w->candidates = is_score(c) ? (quick ? QUICK_CANDIDATES : CANDIDATES) : 0;
-    w->cuts = amm_arena_alloc(&w->arena, (size_t)all_candidates(w) * ((size_t)c->stages - 1), 1);
+    w->cuts =
+        amm_arena_alloc(&w->arena, (size_t)all_candidates(w) * ((size_t)c->shape.stages - 1), 1);
     w->scores = amm_arena_alloc(
         &w->arena, c->kind == AMM_BENCH_SCORE ? (size_t)all_candidates(w) : 0, sizeof *w->scores);
     w->bounds = amm_arena_alloc(&w->arena, configs, sizeof *w->bounds);
     w->upper = amm_arena_alloc(&w->arena, configs, sizeof *w->upper);
     w->solved = amm_arena_alloc(&w->arena, configs, sizeof *w->solved);
     w->solved_cuts =
-        amm_arena_alloc(&w->arena, configs * ((size_t)c->stages + 1), sizeof *w->solved_cuts);
+        amm_arena_alloc(&w->arena, configs * ((size_t)c->shape.stages + 1), sizeof *w->solved_cuts);
     w->keys = amm_arena_alloc(&w->arena, TOP, sizeof *w->keys);
     if (w->cuts == NULL || w->scores == NULL || w->bounds == NULL || w->upper == NULL ||
         w->solved == NULL || w->solved_cuts == NULL || w->keys == NULL) {
@@ -107,13 +114,17 @@ static amm_status fill(amm_workload *w, bool quick, bool wide)
     return AMM_OK;
 }
 
-amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
+amm_status amm_workload_open(amm_workload *out, amm_context *context, const amm_bench_case *c,
                              bool quick, bool wide)
 {
     memset(out, 0, sizeof *out);
     out->c = c;
+    out->threads = 1;
     amm_arena_init(&out->arena, context);
-    amm_status status = amm_problem_open(&out->builder, context, c->layers);
+    if (c->kind == AMM_BENCH_LOOK) {
+        return amm_look_open(out, context, quick);
+    }
+    amm_status status = amm_problem_open(&out->builder, context, c->shape.items);
     status = status == AMM_OK ? fill(out, quick, wide) : status;
     if (status != AMM_OK) {
         amm_workload_close(out);
@@ -123,7 +134,10 @@ amm_status amm_workload_open(amm_workload *out, const amm_context *context, cons
 
 void amm_workload_close(amm_workload *workload)
 {
-    amm_problem_close(&workload->builder);
+    if (workload->c->kind != AMM_BENCH_LOOK) {
+        amm_problem_close(&workload->builder);
+    }
+    amm_spec_free(workload->spec);
     amm_arena_free(&workload->arena);
 }
 
@@ -159,8 +173,12 @@ static void hash_keys(amm_work_done *out, const amm_top *top)
     }
 }
 
-amm_status amm_workload_keep(const amm_workload *w, const amm_backend *backend, amm_engine *engine)
+amm_status amm_workload_prepare(const amm_workload *w, const amm_backend *backend,
+                                amm_engine *engine)
 {
+    if (w->c->kind == AMM_BENCH_SWEEP && backend->form_all != NULL) {
+        backend->form_all(engine);
+    }
     const amm_score_segment all = { 0, 0, all_candidates(w) };
     const amm_score_batch batch = batch_of(w, &all);
     return w->c->kind == AMM_BENCH_SCORE_KEPT && backend->keep != NULL
@@ -189,10 +207,10 @@ static amm_status run_score_kept(amm_workload *w, amm_work_done *out, const amm_
 static amm_place middle(const amm_workload *w)
 {
     int32_t cuts[AMM_MAX_SCORE_ITEMS + 1];
-    for (int32_t s = 0; s <= w->c->stages; s++) {
-        cuts[s] = w->c->layers * s / w->c->stages;
+    for (int32_t s = 0; s <= w->c->shape.stages; s++) {
+        cuts[s] = w->c->shape.items * s / w->c->shape.stages;
     }
-    const amm_place start = { 0, amm_partition_rank(cuts, w->c->layers, w->c->stages) };
+    const amm_place start = { 0, amm_partition_rank(cuts, w->c->shape.items, w->c->shape.stages) };
     return start;
 }
 
@@ -200,11 +218,12 @@ static amm_status sweep_once(amm_workload *w, amm_work_done *out, const amm_back
                              amm_engine *engine, amm_place from, amm_place to)
 {
     amm_sweep_count count = { 0, 0 };
-    amm_top top = { TOP, 0, w->keys };
+    const bool kept = w->c->kind == AMM_BENCH_SWEEP_KEPT;
+    amm_top top = { kept ? TOP : 1, 0, w->keys };
     while (amm_place_less(from, to)) {
         AMM_TRY(backend->sweep(engine, &top, &count, &from, to, AMM_TICKS_NONE));
     }
-    out->units += (double)count.scored;
+    out->units += (double)(kept ? count.covered : count.scored);
     out->covered += (double)count.covered;
     out->checksum = amm_hash(out->checksum, &count.covered, sizeof count.covered);
     hash_keys(out, &top);
@@ -217,7 +236,7 @@ static amm_status run_sweep(amm_workload *w, amm_work_done *out, const amm_backe
                             amm_engine *engine, uint64_t amount)
 {
     const amm_problem *p = &w->builder.view;
-    const uint64_t ranks = amm_partitions(p->items, w->c->stages);
+    const uint64_t ranks = amm_partitions(p->items, w->c->shape.stages);
     const amm_place start = middle(w);
     uint64_t left = amount * SWEEP_UNIT;
     if (left <= ranks - start.rank) {
@@ -245,7 +264,7 @@ static amm_status run_solve(amm_workload *w, amm_work_done *out, const amm_backe
     for (uint64_t left = amount; left > 0; left -= part) {
         part = part_of(w, left);
         const int32_t configs = (int32_t)part * w->configs;
-        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, 0, configs));
+        AMM_TRY(backend->solve(engine, w->solved, w->solved_cuts, w->upper, NULL, configs));
         for (int32_t k = 0; k < configs; k++) {
             out->passes += w->solved[k].passes;
         }
@@ -276,125 +295,22 @@ static amm_status run_bound(amm_workload *w, amm_work_done *out, const amm_backe
 amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount)
 {
-    amm_status (*const runs[])(amm_workload *, amm_work_done *, const amm_backend *, amm_engine *,
-                               uint64_t) = { run_score, run_score_kept, run_sweep, run_solve,
-                                             run_bound };
     memset(out, 0, sizeof *out);
     out->checksum = AMM_HASH_START;
-    return runs[workload->c->kind](workload, out, backend, engine, amount);
-}
-
-/* ---- ceilings ---------------------------------------------------------------------------------- */
-
-/* Operations of one unit. */
-typedef struct operations {
-    double adds, maxima, lookups, bytes;
-} operations;
-
-/* Numbers of the tables and windows that one config names, each once. */
-static double config_bytes(const amm_workload *w)
-{
-    const amm_problem *p = &w->builder.view;
-    const double numbers = (double)(p->items + 1) / p->config_count;
-    return numbers *
-           ((double)p->table_count * sizeof(float) + (double)p->window_count * sizeof(uint16_t));
-}
-
-/* score: for every inner cut t, u, d, e, o and a window are looked up; every stage takes differences
- * of t, u, d and d - o, two sums, three maxima and a compare. sweep: what is left of that when all but
- * the last two cuts stand still and what depends on one cut alone is kept. solve: every pass fills
- * stages x ends with a sum of two and a compare. bound: every number of the config is read once. */
-static operations operations_of(const amm_workload *w, double passes)
-{
-    const double stages = w->c->stages;
-    const double ends = w->c->layers - w->c->stages + 1;
-    switch (w->c->kind) {
+    switch (workload->c->kind) {
     case AMM_BENCH_SCORE:
+        return run_score(workload, out, backend, engine, amount);
     case AMM_BENCH_SCORE_KEPT:
-        return (operations){ 6.0 * stages + 2.0, 4.0 * stages, 6.0 * (stages - 1.0),
-                             stages + (w->c->kind == AMM_BENCH_SCORE ? 3.0 : -1.0) };
+        return run_score_kept(workload, out, backend, engine, amount);
     case AMM_BENCH_SWEEP:
-        return (operations){ 5.0, 5.0, 0.0, 0.0 };
+    case AMM_BENCH_SWEEP_KEPT:
+        return run_sweep(workload, out, backend, engine, amount);
     case AMM_BENCH_SOLVE:
-        return (operations){ 2.0 * passes * stages * ends, passes * stages * ends, 0.0,
-                             config_bytes(w) };
+        return run_solve(workload, out, backend, engine, amount);
     case AMM_BENCH_BOUND:
+        return run_bound(workload, out, backend, engine, amount);
+    case AMM_BENCH_LOOK:
         break;
     }
-    return (operations){ 0.0, 0.0, 0.0, config_bytes(w) };
-}
-
-static void bind_rate(double *ceiling, amm_bench_ceiling *binding, amm_bench_ceiling rate,
-                      double count, double per_s)
-{
-    if (count > 0.0 && per_s > 0.0 && (*ceiling == 0.0 || per_s / count < *ceiling)) {
-        *ceiling = per_s / count;
-        *binding = rate;
-    }
-}
-
-/* The fastest way to look up: a table longer than the register's takes several permutations; a gather
- * takes lanes from memory, a plain load one number however wide it could be. */
-static double lookup_rate(const amm_workload *w, const amm_ceilings *r, amm_bench_ceiling *way)
-{
-    int32_t entries = 0;
-    int32_t vector_bytes = 0;
-    (void)amm_ceilings_isa(&entries, &vector_bytes);
-    const int32_t parts = entries > 0 ? (w->c->layers + entries) / entries : 1;
-    double best = r->per_s[AMM_CEILING_LOAD] / vector_bytes;
-    *way = AMM_CEILING_LOAD;
-    if (r->per_s[AMM_CEILING_GATHER] > best) {
-        best = r->per_s[AMM_CEILING_GATHER];
-        *way = AMM_CEILING_GATHER;
-    }
-    if (r->per_s[AMM_CEILING_PERMUTE] / parts > best) {
-        best = r->per_s[AMM_CEILING_PERMUTE] / parts;
-        *way = AMM_CEILING_PERMUTE;
-    }
-    return best;
-}
-
-double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double passes,
-                            amm_bench_ceiling *binding)
-{
-    double ceiling = 0.0;
-    amm_bench_ceiling way = AMM_CEILING_COUNT;
-    const operations x = operations_of(w, passes);
-    *binding = AMM_CEILING_COUNT;
-    if (r->per_s[AMM_CEILING_FMA] <= 0.0) {
-        return 0.0;
-    }
-    const double looked_up = lookup_rate(w, r, &way);
-    bind_rate(&ceiling, binding, AMM_CEILING_FMA, x.adds, r->per_s[AMM_CEILING_FMA]);
-    bind_rate(&ceiling, binding, AMM_CEILING_MAX, x.maxima, r->per_s[AMM_CEILING_MAX]);
-    bind_rate(&ceiling, binding, AMM_CEILING_LOAD, x.bytes, r->per_s[AMM_CEILING_LOAD]);
-    bind_rate(&ceiling, binding, way, x.lookups, looked_up);
-    return ceiling;
-}
-
-/* Of an accelerator: every operation is issued, maxima have a rate of their own; score looks a row up
- * for every cut, and its candidates come from the host unless they are kept. */
-double amm_workload_device_ceiling(const amm_workload *w, const amm_ceiling *rates, int32_t count,
-                                   double passes, const char **by)
-{
-    const operations x = operations_of(w, passes);
-    const double cuts = is_score(w->c) ? w->c->stages - 1.0 : 0.0;
-    const bool sent = w->c->kind == AMM_BENCH_SCORE;
-    const double per_unit[AMM_CEILING_KINDS] = {
-        [AMM_CEILING_ISSUE] = x.adds + x.maxima,
-        [AMM_CEILING_MAXIMA] = x.maxima,
-        [AMM_CEILING_COPIES] = cuts,
-        [AMM_CEILING_READ] = x.bytes,
-        [AMM_CEILING_SEND] = sent ? cuts : 0.0,
-    };
-    double ceiling = 0.0;
-    *by = NULL;
-    for (int32_t k = 0; k < count; k++) {
-        const double one = per_unit[rates[k].kind];
-        if (one > 0.0 && (ceiling == 0.0 || rates[k].value / one < ceiling)) {
-            ceiling = rates[k].value / one;
-            *by = rates[k].name;
-        }
-    }
-    return ceiling;
+    return amm_look_run(workload, out, backend, amount);
 }

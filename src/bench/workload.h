@@ -3,7 +3,9 @@
 #define AMM_BENCH_WORKLOAD_H
 
 #include "backend/names.h"
+#include "verify/instance.h"
 #include <ammeter/bench.h>
+#include <ammeter/spec.h>
 
 /* ---- what the processor can do ----------------------------------------------------------------- */
 
@@ -53,18 +55,21 @@ void amm_machine_facts_read(amm_machine_facts *out);
 /* ---- cases ------------------------------------------------------------------------------------- */
 
 typedef enum amm_bench_kind {
-    AMM_BENCH_SCORE,
-    AMM_BENCH_SCORE_KEPT,
-    AMM_BENCH_SWEEP,
+    AMM_BENCH_SCORE,      /* candidates that come from the caller, their costs as an array */
+    AMM_BENCH_SCORE_KEPT, /* candidates that the backend keeps, the best 100 of them */
+    AMM_BENCH_SWEEP,      /* every cost formed, the best one kept: the rate of the kernel */
+    AMM_BENCH_SWEEP_KEPT, /* the best 100 kept, what cannot be among them left out: units are decided */
     AMM_BENCH_SOLVE,
-    AMM_BENCH_BOUND
+    AMM_BENCH_BOUND,
+    AMM_BENCH_LOOK /* host: a search of a space, all but its few finalists composed only */
 } amm_bench_kind;
 
 typedef struct amm_bench_case {
     amm_bench_kind kind;
     const char *name, *unit;
-    int32_t stages, layers, classes;
+    amm_instance_shape shape;       /* of the configs of its problem */
     int32_t configs, quick_configs; /* of its problem */
+    const char *problem;            /* look: preset of the space; else NULL */
 } amm_bench_case;
 extern const amm_bench_case amm_bench_cases[];
 extern const int32_t amm_bench_case_count;
@@ -76,6 +81,8 @@ typedef struct amm_workload {
     amm_arena arena;
     uint64_t candidates; /* score: of amount 1 */
     int32_t configs;     /* solve, bound: of amount 1 */
+    amm_spec *spec;      /* look */
+    int32_t threads;     /* look: of the search; 1 until set */
     int32_t most;        /* amounts of one call: more are several */
     uint8_t *cuts;
     float *scores;
@@ -87,23 +94,30 @@ typedef struct amm_workload {
 
 /* `wide`: one call may be given AMM_BENCH_WIDE times amount 1, to fill an accelerator. */
 enum { AMM_BENCH_WIDE = 32 };
-amm_status amm_workload_open(amm_workload *out, const amm_context *context, const amm_bench_case *c,
+amm_status amm_workload_open(amm_workload *out, amm_context *context, const amm_bench_case *c,
                              bool quick, bool wide);
-/* For a backend that keeps candidates: has it keep those of the case, where they are scored kept. */
-amm_status amm_workload_keep(const amm_workload *workload, const amm_backend *backend,
-                             amm_engine *engine);
+/* Has the backend keep the candidates of the case, or form all costs, where the case is about that and
+ * the backend can do otherwise. */
+amm_status amm_workload_prepare(const amm_workload *workload, const amm_backend *backend,
+                                amm_engine *engine);
 void amm_workload_close(amm_workload *workload);
 
 /* What one run came to. */
 typedef struct amm_work_done {
-    double units, covered; /* covered: of a sweep, scored or not; else the same */
+    double units, covered; /* covered: of a sweep, formed or not; else the same */
     double passes;         /* solve: dynamic programmes, all together */
     uint64_t checksum;     /* of all results of the run */
 } amm_work_done;
 
-/* `amount` 1 is the same work for every backend; n is n times as much. */
+/* `amount` 1 is the same work for every backend; n is n times as much. A look has no engine: the backend
+ * solves its finalists. */
 amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount);
+
+/* look.c: the space of a case of kind LOOK, a slice of it (`quick`: a smaller one); its search. */
+amm_status amm_look_open(amm_workload *out, amm_context *context, bool quick);
+amm_status amm_look_run(const amm_workload *workload, amm_work_done *out,
+                        const amm_backend *backend, uint64_t amount);
 
 /* Most units per second that the rates allow: the operations of a unit over the rate of each, the
  * scarcest one (docs/cli.md, "bench"). 0: not known. `passes`: dynamic programmes of a solve. */
@@ -129,6 +143,12 @@ typedef struct amm_figure {
     double median_s, spread;     /* of the repeats; spread: (largest - smallest) / median */
     uint64_t amount, checksum;
 } amm_figure;
+
+/* Fills amount, value, covered_value, median_s and spread: as much work as takes `wanted_s` at least,
+ * `repeats` (at most AMM_BENCH_REPEATS) times. f->cpu_time says by which clock. *done: of the last. */
+amm_status amm_figure_time(amm_figure *f, amm_work_done *done, amm_workload *workload,
+                           const amm_backend *backend, amm_engine *engine, double wanted_s,
+                           int32_t repeats);
 
 /* A backend that did not take a number of threads, or a case. */
 typedef struct amm_bench_skip {

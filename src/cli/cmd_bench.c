@@ -5,8 +5,9 @@ static const amm_cli_command command = {
     "ammeter bench",
     NULL,
     "Measures how fast every backend scores candidates, sweeps over all partitions, solves and "
-    "bounds configs, on synthetic problems, beside ceilings measured on this machine. Results are "
-    "compared with those of cpu/ref before anything is timed."
+    "bounds configs on synthetic problems, and how fast the search looks at the configs of a large "
+    "space, beside ceilings measured on this machine. Results are compared with those of cpu/ref "
+    "before anything is timed."
     "\vExamples:\n"
     "  ammeter bench\n"
     "  ammeter bench --backend cpu/ref --threads 1 --quick\n"

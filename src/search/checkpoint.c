@@ -98,6 +98,17 @@ static amm_status same_text(const amm_value *object, const char *key, const char
     return AMM_OK;
 }
 
+/* A partition has one place in the list, whatever it is said to cost. */
+static amm_status check_rank(const amm_checkpoint *c, const amm_value *item, uint64_t rank)
+{
+    for (int32_t k = 0; k < c->top.count; k++) {
+        if (c->top.keys[k].rank == rank) {
+            return amm_value_refuse(item, "rank", "got \"%" PRIu64 "\" again, allowed once", rank);
+        }
+    }
+    return AMM_OK;
+}
+
 static amm_status read_best(amm_checkpoint *c, const amm_value *root)
 {
     static const char *const keys[] = { "cost", "rank", NULL };
@@ -113,6 +124,7 @@ static amm_status read_best(amm_checkpoint *c, const amm_value *root)
         AMM_TRY(read_id(&item, "cost", INT64_MAX, &cost));
         AMM_TRY(read_id(&item, "rank", c->next == 0 ? 0 : c->next - 1, &key.rank));
         key.cost = (int64_t)cost;
+        AMM_TRY(check_rank(c, &item, key.rank));
         amm_top_offer(&c->top, key);
     }
     return AMM_OK;

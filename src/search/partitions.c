@@ -75,7 +75,7 @@ static amm_status solve_one(sweep *s, amm_engine *engine, int32_t scale)
     if (cuts == NULL) {
         return AMM_NO_MEMORY;
     }
-    AMM_TRY(s->backend->solve(engine, &solved, cuts, &any, 0, 1));
+    AMM_TRY(s->backend->solve(engine, &solved, cuts, &any, NULL, 1));
     s->optimum = solved.total == AMM_TICKS_NONE ? AMM_TICKS_NONE : solved.total << scale;
     return AMM_OK;
 }

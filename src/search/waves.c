@@ -119,8 +119,11 @@ typedef struct wave {
     int32_t count;             /* configs of the problem */
     amm_candidate *candidates; /* [most], by number in the problem, as all others */
     amm_lowered_config *configs;
-    int64_t *bounds, *uppers; /* uppers: -1: not in the slice */
+    int64_t *bounds;
+    /* By turn. */
     turn *turns;
+    int32_t *numbers; /* of the turns, as a list */
+    int64_t *uppers;
     amm_solved *solved;
     uint16_t *cuts; /* [count][max_stages + 1] */
 } wave;
@@ -135,11 +138,12 @@ static amm_status open_wave(wave *w, const amm_search *s, int32_t most)
     w->candidates = amm_arena_alloc(&w->arena, n, sizeof *w->candidates);
     w->configs = amm_arena_alloc(&w->arena, n, sizeof *w->configs);
     w->bounds = amm_arena_alloc(&w->arena, n, sizeof *w->bounds);
+    w->numbers = amm_arena_alloc(&w->arena, n, sizeof *w->numbers);
     w->uppers = amm_arena_alloc(&w->arena, n, sizeof *w->uppers);
     w->turns = amm_arena_alloc(&w->arena, n, sizeof *w->turns);
     w->solved = amm_arena_alloc(&w->arena, n, sizeof *w->solved);
-    return w->candidates == NULL || w->configs == NULL || w->bounds == NULL || w->uppers == NULL ||
-                   w->turns == NULL || w->solved == NULL
+    return w->candidates == NULL || w->configs == NULL || w->bounds == NULL || w->numbers == NULL ||
+                   w->uppers == NULL || w->turns == NULL || w->solved == NULL
                ? AMM_NO_MEMORY
                : AMM_OK;
 }
@@ -302,15 +306,17 @@ static void find_entries(int32_t *entry, const int32_t *cuts, const amm_problem 
     }
 }
 
-static amm_status take_solved(amm_search *s, wave *w, turn *t)
+static amm_status take_solved(amm_search *s, wave *w, int32_t turn_number)
 {
+    turn *t = &w->turns[turn_number];
     const int32_t k = t->number;
-    const amm_solved *solved = &w->solved[k];
+    const amm_solved *solved = &w->solved[turn_number];
     const amm_problem *p = &w->builder.view;
-    const uint16_t *cuts = w->cuts + (size_t)k * ((size_t)p->max_stages + 1);
+    const uint16_t *cuts = w->cuts + (size_t)turn_number * ((size_t)p->max_stages + 1);
     s->result->passes += solved->passes;
     if (solved->total == AMM_TICKS_NONE) { /* above the limit, if there was one */
-        return w->uppers[k] == AMM_TICKS_NONE ? s->kind->unfit(s, &w->configs[k].config) : AMM_OK;
+        return w->uppers[turn_number] == AMM_TICKS_NONE ? s->kind->unfit(s, &w->configs[k].config)
+                                                        : AMM_OK;
     }
     for (int32_t stage = 0; stage <= p->configs[k].stages; stage++) {
         s->cuts[stage] = cuts[stage];
@@ -347,23 +353,23 @@ static amm_status solve_slice(amm_search *s, wave *w, amm_engine *engine, int32_
                               int32_t *end)
 {
     const double limit_s = amm_best_limit(&s->best);
-    for (int32_t k = 0; k < w->count; k++) {
-        w->uppers[k] = -1;
-    }
+    const size_t row = (size_t)w->builder.view.max_stages + 1;
     for (int32_t k = first; k < *end; k++) {
         const turn *t = &w->turns[k];
         if (t->one.floor_s > limit_s) {
             *end = k;
         } else {
-            w->uppers[t->number] = upper_ticks(&w->configs[t->number], limit_s);
+            w->numbers[k] = t->number;
+            w->uppers[k] = upper_ticks(&w->configs[t->number], limit_s);
         }
     }
     if (*end > first) {
-        AMM_TRY(s->backend->solve(engine, w->solved, w->cuts, w->uppers, 0, w->count));
+        AMM_TRY(s->backend->solve(engine, w->solved + first, w->cuts + (size_t)first * row,
+                                  w->uppers + first, w->numbers + first, *end - first));
         s->result->solved += (uint64_t)(*end - first);
     }
     for (int32_t k = first; k < *end; k++) {
-        AMM_TRY(take_solved(s, w, &w->turns[k]));
+        AMM_TRY(take_solved(s, w, k));
     }
     return AMM_OK;
 }

@@ -157,6 +157,7 @@ amm_status amm_check_bound(amm_check *x)
 typedef struct solves {
     amm_solved *solved; /* [configs] */
     uint16_t *cuts;     /* [configs][max_stages + 1] */
+    int32_t *numbers;   /* [configs] 0, 1 … */
 } solves;
 
 static amm_status open_solves(amm_check *x, solves *out)
@@ -166,7 +167,12 @@ static amm_status open_solves(amm_check *x, solves *out)
     out->solved = amm_arena_alloc(&x->arena, configs, sizeof *out->solved);
     out->cuts =
         amm_arena_alloc(&x->arena, configs * ((size_t)p->max_stages + 1), sizeof *out->cuts);
-    return out->solved == NULL || out->cuts == NULL ? AMM_NO_MEMORY : AMM_OK;
+    out->numbers = amm_arena_alloc(&x->arena, configs, sizeof *out->numbers);
+    for (size_t k = 0; k < configs && out->numbers != NULL; k++) {
+        out->numbers[k] = (int32_t)k;
+    }
+    return out->solved == NULL || out->cuts == NULL || out->numbers == NULL ? AMM_NO_MEMORY
+                                                                            : AMM_OK;
 }
 
 static void solved_text(char out[1024], const amm_solved *s, const uint16_t *cuts, int32_t stages)
@@ -213,7 +219,7 @@ static amm_status compare_solves(amm_check *x, amm_subject *subject, const solve
     return AMM_OK;
 }
 
-/* In two calls: numbers of configs and rows of cuts have to go together. */
+/* In two calls, the second of a list: numbers of configs and rows of cuts have to go together. */
 static amm_status solve_in_parts(amm_check *x, const amm_subject *subject, solves *out,
                                  const int64_t *upper)
 {
@@ -223,17 +229,19 @@ static amm_status solve_in_parts(amm_check *x, const amm_subject *subject, solve
     memset(out->solved, 0xa5, (size_t)p->config_count * sizeof *out->solved);
     memset(out->cuts, 0xa5, (size_t)p->config_count * row * sizeof *out->cuts);
     if (part > 0) {
-        AMM_TRY(subject->backend->solve(subject->engine, out->solved, out->cuts, upper, 0, part));
+        AMM_TRY(
+            subject->backend->solve(subject->engine, out->solved, out->cuts, upper, NULL, part));
     }
     return subject->backend->solve(subject->engine, out->solved + part,
-                                   out->cuts + (size_t)part * row, upper + part, part,
-                                   p->config_count - part);
+                                   out->cuts + (size_t)part * row, upper + part,
+                                   out->numbers + part, p->config_count - part);
 }
 
 static amm_status solve_round(amm_check *x, solves *want, solves *got, const int64_t *upper)
 {
     const int32_t count = x->c->problem->config_count;
-    AMM_TRY(x->reference->backend->solve(x->reference, want->solved, want->cuts, upper, 0, count));
+    AMM_TRY(
+        x->reference->backend->solve(x->reference, want->solved, want->cuts, upper, NULL, count));
     const uint64_t draws = amm_random_next(&x->seed);
     for (int32_t k = 0; k < x->v->subject_count; k++) {
         amm_subject *subject = &x->v->subjects[k];

@@ -83,6 +83,20 @@ one_line_error 'beyond.json:next: got "3655", allowed a number up to 3654'
 sed 's/"rank": "/"rank": "-/' done.json > negative.json
 run 2 plan "${small[@]}" --partitions 3 --resume negative.json
 one_line_error 'negative.json:best[0].rank: got "-'
+# A partition that is there twice, with its cost or with another one.
+for cost in same other; do
+    python3 - done.json twice.json $cost << 'END'
+import json, sys
+kept = json.load(open(sys.argv[1]))
+first = dict(kept["best"][0])
+if sys.argv[3] == "other":
+    first["cost"] = str(int(first["cost"]) + 1)
+kept["best"][2] = first
+json.dump(kept, open(sys.argv[2], "w"))
+END
+    run 2 plan "${small[@]}" --partitions 3 --resume twice.json
+    one_line_error "twice.json:best[2].rank: got \"$(sed -n '0,/.*"rank": "\([0-9]*\)".*/s//\1/p' done.json)\" again, allowed once"
+done
 head -c 100 done.json > cut.json
 run 2 plan "${small[@]}" --partitions 3 --resume cut.json
 run 1 plan "${small[@]}" --partitions 3 --checkpoint absent/folder.json

@@ -114,7 +114,7 @@ static void check_solved(const amm_problem *p, amm_engine *engine, int32_t numbe
     int64_t upper = AMM_TICKS_NONE;
     uint16_t cuts[ITEMS + 1];
     assert_int_equal(backend->bound(engine, &bound, number, 1), AMM_OK);
-    assert_int_equal(backend->solve(engine, &got, cuts, &upper, number, 1), AMM_OK);
+    assert_int_equal(backend->solve(engine, &got, cuts, &upper, &number, 1), AMM_OK);
     assert_true(got.total == want->total && bound <= want->total);
     if (want->total == AMM_TICKS_NONE) {
         return;
@@ -125,10 +125,10 @@ static void check_solved(const amm_problem *p, amm_engine *engine, int32_t numbe
         assert_int_equal(cuts[s], want->cuts[s]);
     }
     upper = want->total;
-    assert_int_equal(backend->solve(engine, &got, cuts, &upper, number, 1), AMM_OK);
+    assert_int_equal(backend->solve(engine, &got, cuts, &upper, &number, 1), AMM_OK);
     assert_true(got.total == want->total);
     upper--;
-    assert_int_equal(backend->solve(engine, &got, cuts, &upper, number, 1), AMM_OK);
+    assert_int_equal(backend->solve(engine, &got, cuts, &upper, &number, 1), AMM_OK);
     assert_true(got.total == AMM_TICKS_NONE);
 }
 

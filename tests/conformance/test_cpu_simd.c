@@ -86,6 +86,8 @@ static void check_solve(const amm_problem *p, amm_engine *ref, amm_engine *simd)
     const size_t row = (size_t)p->max_stages + 1;
     int64_t bound[2][64];
     int64_t upper[64];
+    int64_t back[64]; /* the same for a list from the last config to the first */
+    int32_t list[64];
     amm_solved solved[2][64];
     uint16_t *cuts[2] = { calloc(64 * row, sizeof **cuts), calloc(64 * row, sizeof **cuts) };
     assert_true(count <= 64 && cuts[0] != NULL && cuts[1] != NULL);
@@ -97,16 +99,19 @@ static void check_solve(const amm_problem *p, amm_engine *ref, amm_engine *simd)
             upper[k] = round == 0 || solved[0][k].total == AMM_TICKS_NONE
                            ? AMM_TICKS_NONE
                            : solved[0][k].total - (round - 1);
+            list[count - 1 - k] = k;
+            back[count - 1 - k] = upper[k];
         }
-        assert_int_equal(ref->backend->solve(ref, solved[0], cuts[0], upper, 0, count), AMM_OK);
-        assert_int_equal(simd->backend->solve(simd, solved[1], cuts[1], upper, 0, count), AMM_OK);
+        assert_int_equal(ref->backend->solve(ref, solved[0], cuts[0], upper, NULL, count), AMM_OK);
+        assert_int_equal(simd->backend->solve(simd, solved[1], cuts[1], back, list, count), AMM_OK);
         for (int32_t k = 0; k < count; k++) {
             const amm_solved *a = &solved[0][k];
-            const amm_solved *b = &solved[1][k];
+            const int32_t at = count - 1 - k;
+            const amm_solved *b = &solved[1][at];
             assert_true(a->total == b->total);
             if (a->total != AMM_TICKS_NONE) {
                 assert_true(a->max_t == b->max_t && a->sum == b->sum && a->max_d == b->max_d);
-                assert_memory_equal(cuts[0] + (size_t)k * row, cuts[1] + (size_t)k * row,
+                assert_memory_equal(cuts[0] + (size_t)k * row, cuts[1] + (size_t)at * row,
                                     ((size_t)p->configs[k].stages + 1) * sizeof **cuts);
             }
         }
@@ -373,7 +378,7 @@ static void sweeps_in_slices(void **state)
         amm_solved optimum;
         uint16_t cuts[16];
         const int64_t upper = AMM_TICKS_NONE;
-        assert_int_equal(simd->backend->solve(simd, &optimum, cuts, &upper, 0, 1), AMM_OK);
+        assert_int_equal(simd->backend->solve(simd, &optimum, cuts, &upper, NULL, 1), AMM_OK);
         assert_true(optimum.total << builder.view.configs[0].scale == keys[0].cost);
         simd->backend->close(simd);
     }

@@ -176,7 +176,7 @@ static void failures(void **state)
     assert_null(engine);
     amm_double_settings.memory_bytes = 100000;
     assert_int_equal(b->open(&engine, test_context(), &builder.view, &options), AMM_OK);
-    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_OK);
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, NULL, 1), AMM_OK);
     amm_place from = { 0, 0 };
     const amm_place to = { 1, 0 };
     amm_sweep_count count = { 0, 0 };
@@ -185,13 +185,13 @@ static void failures(void **state)
     const amm_score_batch batch = { 0, NULL, NULL, 0 };
     assert_int_equal(b->score(engine, NULL, &top, &batch), AMM_LIMIT);
     amm_double_settings.fail_at_launch = 2;
-    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_UNAVAILABLE);
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, NULL, 1), AMM_UNAVAILABLE);
     assert_int_equal(b->bound(engine, &upper, 0, 1), AMM_UNAVAILABLE); /* it stays lost */
     b->close(engine);
     amm_double_settings.fail_at_launch = 0;
     amm_double_settings.memory_bytes = 28000; /* the problem, but no scratch */
     assert_int_equal(b->open(&engine, test_context(), &builder.view, &options), AMM_OK);
-    assert_int_equal(b->solve(engine, &solved, cuts, &upper, 0, 1), AMM_LIMIT);
+    assert_int_equal(b->solve(engine, &solved, cuts, &upper, NULL, 1), AMM_LIMIT);
     b->close(engine);
     memset(&amm_double_settings, 0, sizeof amm_double_settings);
     amm_problem_close(&builder);

@@ -43,6 +43,40 @@ static void compare_bound(const pair *x)
     test_free(got);
 }
 
+/* Some of the configs in any order: what is known of them, in that order. */
+static void compare_listed(const pair *x, const int64_t *upper, const amm_solved *want,
+                           const uint16_t *want_cuts)
+{
+    const int32_t n = x->p->config_count;
+    const size_t row = (size_t)x->p->max_stages + 1;
+    const int32_t listed = amm_random_range(x->seed, 0, n);
+    int32_t *list = block((size_t)n, sizeof *list);
+    int64_t *limits = block((size_t)n, sizeof *limits);
+    amm_solved *got = block((size_t)n, sizeof *got);
+    uint16_t *cuts = block((size_t)n * row, sizeof *cuts);
+    for (int32_t k = 0; k < n; k++) { /* a random permutation, of which the first few are taken */
+        const int32_t other = amm_random_range(x->seed, 0, k);
+        list[k] = list[other];
+        list[other] = k;
+    }
+    for (int32_t k = 0; k < listed; k++) {
+        limits[k] = upper[list[k]];
+    }
+    assert_ok(x->other->backend->solve(x->other, got, cuts, limits, list, listed));
+    for (int32_t k = 0; k < listed; k++) {
+        const amm_solved *one = &want[list[k]];
+        assert_true(got[k].total == one->total);
+        if (one->total != AMM_TICKS_NONE) {
+            assert_memory_equal(want_cuts + (size_t)list[k] * row, cuts + (size_t)k * row,
+                                ((size_t)x->p->configs[list[k]].stages + 1) * sizeof *cuts);
+        }
+    }
+    test_free(list);
+    test_free(limits);
+    test_free(got);
+    test_free(cuts);
+}
+
 static void compare_solved(const pair *x, const int64_t *upper, amm_solved *want)
 {
     const int32_t n = x->p->config_count;
@@ -50,8 +84,8 @@ static void compare_solved(const pair *x, const int64_t *upper, amm_solved *want
     amm_solved *got = block((size_t)n, sizeof *got);
     uint16_t *want_cuts = block((size_t)n * row, sizeof *want_cuts);
     uint16_t *got_cuts = block((size_t)n * row, sizeof *got_cuts);
-    assert_ok(x->ref->backend->solve(x->ref, want, want_cuts, upper, 0, n));
-    assert_ok(x->other->backend->solve(x->other, got, got_cuts, upper, 0, n));
+    assert_ok(x->ref->backend->solve(x->ref, want, want_cuts, upper, NULL, n));
+    assert_ok(x->other->backend->solve(x->other, got, got_cuts, upper, NULL, n));
     for (int32_t k = 0; k < n; k++) {
         assert_true(want[k].total == got[k].total);
         if (want[k].total != AMM_TICKS_NONE) {
@@ -61,6 +95,7 @@ static void compare_solved(const pair *x, const int64_t *upper, amm_solved *want
                                 ((size_t)x->p->configs[k].stages + 1) * sizeof *got_cuts);
         }
     }
+    compare_listed(x, upper, want, want_cuts);
     test_free(got);
     test_free(want_cuts);
     test_free(got_cuts);

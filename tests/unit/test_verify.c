@@ -79,8 +79,18 @@ static void move_cut(amm_engine *engine, uint16_t *cuts, int32_t number, int64_t
     }
 }
 
+/* The configs before those of a list. */
+static const int32_t *before(const int32_t *configs, int32_t count)
+{
+    static int32_t list[AMM_SYNTHETIC_CONFIGS];
+    for (int32_t k = 0; k < count; k++) {
+        list[k] = configs[k] - 1;
+    }
+    return list;
+}
+
 static amm_status fake_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts,
-                             const int64_t *upper, int32_t first, int32_t count)
+                             const int64_t *upper, const int32_t *configs, int32_t count)
 {
     static int64_t none[AMM_SYNTHETIC_CONFIGS];
     const size_t row = (size_t)engine->problem->max_stages + 1;
@@ -90,15 +100,16 @@ static amm_status fake_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts
     if (wrong == LIMITS) {
         return amm_fail(AMM_LIMIT, "fake: no");
     }
+    const bool shifted = wrong == SOLVE_ROWS && configs != NULL && configs[0] > 0;
     AMM_TRY(ref()->solve(engine, out, cuts, wrong == SOLVE_UPPER ? none : upper,
-                         first - (wrong == SOLVE_ROWS && first > 0), count));
+                         shifted ? before(configs, count) : configs, count));
     for (int32_t k = 0; k < count; k++) {
         if (out[k].total == AMM_TICKS_NONE) {
             continue;
         }
         if (wrong == SOLVE_OTHER_CUT) {
-            move_cut(engine, cuts + (size_t)k * row, first + k, out[k].total);
-        } else if (wrong == SOLVE_OTHER_PART && (first + k) % 5 == 0) {
+            move_cut(engine, cuts + (size_t)k * row, amm_config_at(configs, k), out[k].total);
+        } else if (wrong == SOLVE_OTHER_PART && amm_config_at(configs, k) % 5 == 0) {
             out[k].max_d++;
             out[k].sum--;
         }
@@ -514,7 +525,7 @@ static void the_lowered_space_is_the_searched_one(void **state)
                          AMM_OK);
         assert_int_equal(amm_solve(&solver, &want, want_cuts, entry, &ticks.solve, HUGE_VAL),
                          AMM_OK);
-        assert_int_equal(ref()->solve(engine, &got, cuts, &upper, k, 1), AMM_OK);
+        assert_int_equal(ref()->solve(engine, &got, cuts, &upper, &k, 1), AMM_OK);
         assert_true(p->configs[k].id == space.configs[k].index);
         assert_int_equal(p->configs[k].scale, ticks.scale);
         assert_int_equal(got.total != AMM_TICKS_NONE, want.feasible);

@@ -139,12 +139,12 @@ static amm_status ref_bound(amm_engine *engine, int64_t *out, int32_t first, int
 }
 
 static amm_status ref_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts,
-                            const int64_t *upper, int32_t first, int32_t count)
+                            const int64_t *upper, const int32_t *configs, int32_t count)
 {
     amm_ref_engine *e = (amm_ref_engine *)engine;
     const size_t row = (size_t)engine->problem->max_stages + 1;
     for (int32_t k = 0; k < count; k++) {
-        const amm_solve_config *c = &e->configs[first + k];
+        const amm_solve_config *c = &e->configs[amm_config_at(configs, k)];
         amm_solution solution;
         const double limit = upper[k] == AMM_TICKS_NONE ? HUGE_VAL : (double)upper[k];
         out[k] = (amm_solved){ AMM_TICKS_NONE, 0.0f, 0.0f, 0.0f, 0 };

@@ -215,7 +215,7 @@ static amm_status simd_bound(amm_engine *engine, int64_t *out, int32_t first, in
 }
 
 static amm_status simd_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts,
-                             const int64_t *upper, int32_t first, int32_t count)
+                             const int64_t *upper, const int32_t *configs, int32_t count)
 {
     amm_simd_engine *e = (amm_simd_engine *)engine;
     const size_t row = (size_t)engine->problem->max_stages + 1;
@@ -227,13 +227,14 @@ static amm_status simd_solve(amm_engine *engine, amm_solved *out, uint16_t *cuts
 #endif
     for (int32_t k = 0; k < count; k++) {
         uint16_t *own = cuts + (size_t)k * row;
+        const int32_t number = amm_config_at(configs, k);
         if (e->queues != NULL) {
             const amm_status one = amm_backend_cpu_ref.solve(e->queues[amm_simd_thread()], &out[k],
-                                                             own, &upper[k], first + k, 1);
+                                                             own, &upper[k], &number, 1);
             status = status > one ? status : one;
         } else {
             e->path->solve(&e->solvers[amm_simd_thread()], &out[k], own, upper[k], engine->problem,
-                           first + k);
+                           number);
         }
     }
     return status;
@@ -253,6 +254,11 @@ amm_status amm_simd_lists(amm_simd_engine *e, size_t lists, int32_t capacity)
     return AMM_OK;
 }
 
+static void simd_form_all(amm_engine *engine)
+{
+    ((amm_simd_engine *)engine)->prune = false;
+}
+
 const amm_backend amm_backend_cpu_simd = {
     .version = AMM_BACKEND_VERSION,
     .name = "cpu/simd",
@@ -262,4 +268,5 @@ const amm_backend amm_backend_cpu_simd = {
     .solve = simd_solve,
     .score = amm_simd_score_batch,
     .sweep = amm_simd_sweep,
+    .form_all = simd_form_all,
 };
