@@ -128,25 +128,20 @@ static void fill_rows(upload *u, const amm_problem *p)
     }
 }
 
-static int32_t or_last(int32_t table, int32_t last)
-{
-    return table == AMM_NO_TABLE ? last : table;
-}
-
 static void fill_records(upload *u, const amm_problem *p)
 {
     for (int32_t k = 0; k < p->entry_count; k++) {
         u->entries[k] = p->entries[k];
-        u->entries[k].d = or_last(p->entries[k].d, p->table_count);
-        u->entries[k].window = or_last(p->entries[k].window, p->window_count);
+        u->entries[k].d = amm_cuda_or_last(p->entries[k].d, p->table_count);
+        u->entries[k].window = amm_cuda_or_last(p->entries[k].window, p->window_count);
     }
     for (int32_t k = 0; k < p->stage_count; k++) {
         u->stages[k] = p->stages[k];
-        u->stages[k].e = or_last(p->stages[k].e, p->table_count);
+        u->stages[k].e = amm_cuda_or_last(p->stages[k].e, p->table_count);
     }
     for (int32_t k = 0; k < p->config_count; k++) {
         u->configs[k] = p->configs[k];
-        u->configs[k].o = or_last(p->configs[k].o, p->table_count);
+        u->configs[k].o = amm_cuda_or_last(p->configs[k].o, p->table_count);
     }
 }
 

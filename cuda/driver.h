@@ -50,6 +50,12 @@ typedef struct amm_cuda_engine {
     } sweep;
 } amm_cuda_engine;
 
+/* On the device what is not there is the last table or window: zeros, and one without a limit. */
+static inline int32_t amm_cuda_or_last(int32_t table, int32_t last)
+{
+    return table == AMM_NO_TABLE ? last : table;
+}
+
 extern const amm_backend amm_backend_cuda;
 
 amm_status amm_cuda_reserve(amm_cuda_engine *e, amm_cuda_buffer *buffer, size_t bytes);

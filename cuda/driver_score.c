@@ -20,11 +20,6 @@ static int32_t entries_of(const amm_problem *p, const amm_problem_config *c)
     return count;
 }
 
-static int32_t or_last(int32_t table, int32_t last)
-{
-    return table == AMM_NO_TABLE ? last : table;
-}
-
 static int32_t find_class(amm_score_plan *plan, amm_score_class *list, amm_score_class x)
 {
     for (int32_t k = plan->class_count - 1; k >= 0; k--) {
@@ -55,9 +50,9 @@ static void fill_plan(amm_score_plan *plan, const plan_host *out, const amm_prob
         out->stages[s] = (amm_score_stage){ plan->entry_count, stage->entry_count };
         for (int32_t k = 0; k < stage->entry_count; k++) {
             const amm_problem_entry *x = &p->entries[stage->entry + k];
-            const amm_score_class row = { x->t, x->u, or_last(x->d, p->table_count) };
-            const amm_score_pair pair = { or_last(stage->e, p->table_count),
-                                          or_last(x->window, p->window_count) };
+            const amm_score_class row = { x->t, x->u, amm_cuda_or_last(x->d, p->table_count) };
+            const amm_score_pair pair = { amm_cuda_or_last(stage->e, p->table_count),
+                                          amm_cuda_or_last(x->window, p->window_count) };
             out->entries[plan->entry_count++] =
                 (amm_score_entry){ find_class(plan, out->classes, row),
                                    find_pair(plan, out->pairs, pair), x->rho };

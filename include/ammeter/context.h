@@ -38,6 +38,9 @@ AMM_API void amm_context_options_init(amm_context_options *out);
  * not. Everything made from a context must be freed before it. */
 typedef struct amm_context amm_context;
 
+/* The most that `threads` of any options may be. */
+enum { AMM_MAX_THREADS = 1024 };
+
 /* Makes a context. `options` may be NULL. Errors: INPUT (size not known), NO_MEMORY. */
 AMM_API amm_status amm_context_create(amm_context **out, const amm_context_options *options);
 AMM_API void amm_context_free(amm_context *context);

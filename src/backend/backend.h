@@ -158,6 +158,9 @@ static inline bool amm_place_less(amm_place a, amm_place b)
  * not here: the message says why). */
 amm_status amm_backend_find(const amm_backend **out, const char *name);
 
+/* INPUT: fewer threads than 1, or more than any backend takes. `where`: for the message. */
+amm_status amm_threads_check(int64_t threads, const char *where);
+
 /* The threads that a search gives a backend: `asked`, or with 0 all processors that it can use. Errors:
  * INPUT, UNAVAILABLE (more than the backend, or this build of it, takes). */
 amm_status amm_backend_threads(int32_t *out, const amm_backend *backend, int32_t asked);

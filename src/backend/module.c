@@ -86,22 +86,42 @@ static const amm_module *open_module(const char *file)
     return module;
 }
 
-const amm_backend *amm_module_find_cuda(const char **note)
+/* That there is no file is as it should be only where none was built or named. */
+static amm_module_state not_found(void)
+{
+    const char *given = getenv("AMM_CUDA_MODULE");
+    const bool named = given != NULL && given[0] != '\0';
+    (void)snprintf(note_text, sizeof note_text, "%s",
+                   AMM_CUDA_MODULE_BUILT != 0
+                       ? "module libammeter_cuda.so not found beside the library, nor where "
+                         "AMM_CUDA_MODULE says"
+                       : "module not built; configure with AMM_CUDA=ON and nvcc, or name one "
+                         "in AMM_CUDA_MODULE");
+    return named || AMM_CUDA_MODULE_BUILT != 0 ? AMM_MODULE_BROKEN : AMM_MODULE_NOT_BUILT;
+}
+
+amm_module_state amm_module_open_cuda(const amm_backend **out, const char **note)
 {
     char file[PATH_BYTES];
+    *out = NULL;
     *note = note_text;
     if (!find_file(file)) {
-        (void)snprintf(note_text, sizeof note_text, "%s",
-                       AMM_CUDA_MODULE_BUILT != 0
-                           ? "module libammeter_cuda.so not found beside the library, nor where "
-                             "AMM_CUDA_MODULE says"
-                           : "module not built; configure with AMM_CUDA=ON and nvcc, or name one "
-                             "in AMM_CUDA_MODULE");
-        return NULL;
+        return not_found();
     }
     const amm_module *module = open_module(file);
-    if (module == NULL || !module->describe(note_text, sizeof note_text, 0)) {
-        return NULL;
+    if (module == NULL) {
+        return AMM_MODULE_BROKEN;
     }
-    return module->backend;
+    if (!module->describe(note_text, sizeof note_text, 0)) {
+        return AMM_MODULE_NO_DEVICE;
+    }
+    *out = module->backend;
+    return AMM_MODULE_READY;
+}
+
+const amm_backend *amm_module_find_cuda(const char **note)
+{
+    const amm_backend *backend = NULL;
+    (void)amm_module_open_cuda(&backend, note);
+    return backend;
 }

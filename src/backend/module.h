@@ -28,9 +28,19 @@ typedef struct amm_module {
 /* `host` is borrowed for ever. */
 typedef const amm_module *(*amm_module_open)(const amm_module_host *host);
 
-/* The backend cuda of its module, or NULL with the reason. The module is the file that the environment
- * variable AMM_CUDA_MODULE names, else libammeter_cuda.so beside the library (or the program that
- * holds it), or in the library folder of the installation. It stays open. `note`: of this thread. */
+typedef enum amm_module_state {
+    AMM_MODULE_READY,
+    AMM_MODULE_NO_DEVICE, /* a good module; no driver, or no device that it can use */
+    AMM_MODULE_NOT_BUILT, /* by this build, and none is named or installed */
+    AMM_MODULE_BROKEN     /* built or named, but not found, not loadable, or of another version */
+} amm_module_state;
+
+/* Looks for the module of cuda: the file that the environment variable AMM_CUDA_MODULE names, else
+ * libammeter_cuda.so beside the library (or the program that holds it), or in the library folder of the
+ * installation. It stays open. *out: its backend, NULL where the state is not READY. *note, of this
+ * thread: what it runs on, or why it does not. */
+amm_module_state amm_module_open_cuda(const amm_backend **out, const char **note);
+/* The same for the registry: the backend, or NULL. */
 const amm_backend *amm_module_find_cuda(const char **note);
 
 #endif

@@ -39,13 +39,19 @@ bool amm_backend_describe(int32_t index, const char **name, bool *available, con
     return true;
 }
 
+amm_status amm_threads_check(int64_t threads, const char *where)
+{
+    return threads >= 1 && threads <= AMM_MAX_THREADS
+               ? AMM_OK
+               : amm_fail(AMM_INPUT, "%s: got %lld, allowed 1 to %d", where, (long long)threads,
+                          AMM_MAX_THREADS);
+}
+
 amm_status amm_backend_threads(int32_t *out, const amm_backend *backend, int32_t asked)
 {
     const bool simd = backend == &amm_backend_cpu_simd;
-    *out = asked > 0 ? asked : simd ? amm_simd_threads() : 1;
-    if (asked < 0) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", asked);
-    }
+    *out = asked != 0 ? asked : simd ? amm_simd_threads() : 1;
+    AMM_TRY(amm_threads_check(*out, "threads"));
     if (simd) {
         return amm_simd_check_threads(*out);
     }

@@ -16,7 +16,7 @@ static amm_status take_threads(amm_bench *b, const char *text)
     amm_list list = { 0 };
     int64_t both[] = { 1, b->before.processors };
     if (text != NULL) {
-        AMM_TRY(amm_list_parse(&b->arena, &list, text, "threads"));
+        AMM_TRY(amm_list_parse_checked(&b->arena, &list, text, "threads", amm_threads_check));
     } else {
         list.values = both;
         list.count = both[1] > 1 ? 2 : 1;
@@ -27,10 +27,6 @@ static amm_status take_threads(amm_bench *b, const char *text)
         return AMM_NO_MEMORY;
     }
     for (int32_t k = 0; k < list.count; k++) {
-        if (list.values[k] < 1 || list.values[k] > INT16_MAX) {
-            return amm_fail(AMM_INPUT, "threads: got %lld, allowed 1 to %d",
-                            (long long)list.values[k], INT16_MAX);
-        }
         b->rates[k].threads = (int32_t)list.values[k];
     }
     return AMM_OK;

@@ -7,7 +7,7 @@
 #include <sched.h>
 #include <stdatomic.h>
 
-enum { MOST_THREADS = 1024, TRIES = 5 };
+enum { TRIES = 5 };
 enum { WAIT, GO, QUIT };
 
 /* What the threads of a measurement share. */
@@ -34,7 +34,7 @@ static void *work(void *payload)
 /* Seconds until all have done their rounds; the caller is one of them. */
 static amm_status time_crew(double *out, amm_bench_ceiling rate, int64_t rounds, int32_t threads)
 {
-    pthread_t others[MOST_THREADS];
+    pthread_t others[AMM_MAX_THREADS];
     crew c = { .rate = rate, .rounds = rounds };
     int32_t started = 0;
     while (started + 1 < threads && pthread_create(&others[started], NULL, work, &c) == 0) {
@@ -82,9 +82,7 @@ static amm_status measure(double *out, amm_bench_ceiling rate, int32_t threads, 
 
 amm_status amm_ceilings_measure(amm_ceilings *out, int32_t threads, double seconds)
 {
-    if (threads > MOST_THREADS) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
-    }
+    AMM_TRY(amm_threads_check(threads, "threads"));
     out->threads = threads;
     for (int32_t k = 0; k < (int32_t)AMM_CEILING_COUNT; k++) {
         AMM_TRY(measure(&out->per_s[k], (amm_bench_ceiling)k, threads, seconds / TRIES));

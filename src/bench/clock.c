@@ -1,4 +1,4 @@
-#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN, clock_gettime */
+#define _DEFAULT_SOURCE /* clock_gettime */
 #include "bench/workload.h"
 
 #include <math.h>
@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 double amm_bench_clock_s(bool cpu_time)
 {
@@ -77,9 +76,8 @@ static double measure_mhz(void)
 
 void amm_machine_facts_read(amm_machine_facts *out)
 {
-    const long count = sysconf(_SC_NPROCESSORS_ONLN);
     memset(out, 0, sizeof *out);
-    out->processors = count < 1 ? 1 : count;
+    out->processors = amm_processors();
     out->mhz_told = (double)NAN;
     read_told(out);
     out->mhz_measured = measure_mhz();

@@ -263,14 +263,19 @@ static bool read_number(const char *text, unsigned long long limit, unsigned lon
     return errno == 0 && *out <= limit;
 }
 
-static int32_t read_count(const char *option, const char *text, struct argp_state *state)
+static int32_t read_at_least_1(const char *option, const char *text, const char *most,
+                               struct argp_state *state)
 {
     unsigned long long value = 0;
     if (!read_number(text, INT32_MAX, &value) || value == 0) {
-        argp_error(state, "option --%s: got '%s', allowed 1 or more%s", option, text,
-                   strcmp(option, "top") == 0 ? ", or all" : "");
+        argp_error(state, "option --%s: got '%s', allowed 1 %s", option, text, most);
     }
     return (int32_t)value;
+}
+
+static int32_t read_count(const char *option, const char *text, struct argp_state *state)
+{
+    return read_at_least_1(option, text, "or more", state);
 }
 
 static const char *read_word(const char *option, const char *text, const char *first,
@@ -296,16 +301,19 @@ static void add_strategy(amm_cli_options *o, const char *text, struct argp_state
 static error_t parse_search(int key, char *text, struct argp_state *state, amm_cli_options *o)
 {
     unsigned long long value = 0;
+    char most[16];
     switch (key) {
     case OPTION_BACKEND:
         o->plan.backend = text;
         return 0;
     case OPTION_TOP:
-        o->plan.top =
-            strcmp(text, "all") == 0 ? (int32_t)AMM_TOP_ALL : read_count("top", text, state);
+        o->plan.top = strcmp(text, "all") == 0
+                          ? (int32_t)AMM_TOP_ALL
+                          : read_at_least_1("top", text, "or more, or all", state);
         return 0;
     case OPTION_THREADS:
-        o->plan.threads = read_count("threads", text, state);
+        (void)snprintf(most, sizeof most, "to %d", AMM_MAX_THREADS);
+        o->plan.threads = read_at_least_1("threads", text, most, state);
         return 0;
     case OPTION_SEED:
         if (!read_number(text, UINT64_MAX, &value)) {

@@ -28,6 +28,11 @@ amm_status amm_fail(amm_status status, const char *format, ...)
         }                                                                                          \
     } while (0)
 
+/* ---- processors ------------------------------------------------------------------------------ */
+
+/* Those that this process may run on: what "all processors" means. At least 1. */
+int32_t amm_processors(void);
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 /* count * size bytes, zeroed; the product is checked. NULL (and the last error) when it fails.

@@ -380,6 +380,10 @@ void amm_bandwidth_format(char out[AMM_NUMBER_CHARS + 8], double bytes_per_s);
 
 /* LIST "1,2,4" or RANGE "1..8" or both ("1..4,8"): ascending and unique afterwards. */
 amm_status amm_list_parse(amm_arena *arena, amm_list *out, const char *text, const char *where);
+/* The same with values that `check` allows: 1 to AMM_MAX_BATCH or fewer. */
+typedef amm_status amm_list_check(int64_t value, const char *where);
+amm_status amm_list_parse_checked(amm_arena *arena, amm_list *out, const char *text,
+                                  const char *where, amm_list_check *check);
 
 /* Recompute sets: "none", "full", "selective" (core_attn), modules joined by '+'; shardings. False:
  * no such word. */

@@ -51,8 +51,17 @@ static bool parse_item(const char **at, int64_t *low, int64_t *high)
     return true;
 }
 
+static amm_status check_count(int64_t value, const char *where)
+{
+    return value >= 1 && value <= AMM_MAX_BATCH
+               ? AMM_OK
+               : amm_fail(AMM_INPUT, "%s: out of range, got %lld, allowed 1 to %d", where,
+                          (long long)value, AMM_MAX_BATCH);
+}
+
 /* Reads the list; fills `values` when it is not NULL. */
-static amm_status scan_list(const char *text, const char *where, int64_t *values, int32_t *count)
+static amm_status scan_list(const char *text, const char *where, amm_list_check *check,
+                            int64_t *values, int32_t *count)
 {
     const char *at = text;
     for (*count = 0;; at++) {
@@ -62,10 +71,8 @@ static amm_status scan_list(const char *text, const char *where, int64_t *values
             return amm_fail(AMM_INPUT, "%s: not a list, got \"%s\", allowed e.g. 1,2,4 or 1..8",
                             where, text);
         }
-        if (low < 1 || high > AMM_MAX_BATCH) {
-            return amm_fail(AMM_INPUT, "%s: out of range, got %lld, allowed 1 to %d", where,
-                            (long long)(low < 1 ? low : high), AMM_MAX_BATCH);
-        }
+        AMM_TRY(check(low, where));
+        AMM_TRY(check(high, where));
         if (high - low + 1 > AMM_MAX_LIST - *count) {
             return amm_fail(AMM_INPUT, "%s: too many values, allowed %d", where, AMM_MAX_LIST);
         }
@@ -82,13 +89,19 @@ static amm_status scan_list(const char *text, const char *where, int64_t *values
 
 amm_status amm_list_parse(amm_arena *arena, amm_list *out, const char *text, const char *where)
 {
+    return amm_list_parse_checked(arena, out, text, where, check_count);
+}
+
+amm_status amm_list_parse_checked(amm_arena *arena, amm_list *out, const char *text,
+                                  const char *where, amm_list_check *check)
+{
     int32_t count = 0;
-    AMM_TRY(scan_list(text, where, NULL, &count));
+    AMM_TRY(scan_list(text, where, check, NULL, &count));
     int64_t *values = amm_arena_alloc(arena, (size_t)count, sizeof *values);
     if (values == NULL) {
         return AMM_NO_MEMORY;
     }
-    AMM_TRY(scan_list(text, where, values, &count));
+    AMM_TRY(scan_list(text, where, check, values, &count));
     amm_list_finish(out, values, count);
     return AMM_OK;
 }

@@ -1,4 +1,3 @@
-#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN */
 #include "backend/backend.h"
 #include "io/io.h"
 
@@ -6,7 +5,6 @@
 #include "version.h"
 #include <ammeter/spec.h>
 #include <string.h>
-#include <unistd.h>
 
 /* What is said about a backend: cuda also repeats what the build found. */
 static void backend_note(amm_text *out, const char *name, const char *note)
@@ -24,12 +22,6 @@ static int64_t count_presets(amm_preset_kind kind)
         count++;
     }
     return count;
-}
-
-static int64_t processors(void)
-{
-    const long count = sysconf(_SC_NPROCESSORS_ONLN);
-    return count < 1 ? 1 : count;
 }
 
 static void doctor_text(amm_text *out)
@@ -51,7 +43,7 @@ static void doctor_text(amm_text *out)
         amm_text_printf(out, "%s%lld %ss", k == (amm_preset_kind)0 ? "" : ", ",
                         (long long)count_presets(k), amm_preset_kind_word(k));
     }
-    amm_text_printf(out, "\nthreads   %lld available\n", (long long)processors());
+    amm_text_printf(out, "\nthreads   %d available\n", amm_processors());
 }
 
 static void doctor_json(amm_json *j, const amm_context *context)
@@ -87,7 +79,7 @@ static void doctor_json(amm_json *j, const amm_context *context)
         amm_json_integer(j, amm_preset_kind_word(k), count_presets(k));
     }
     amm_json_close(j, '}');
-    amm_json_integer(j, "processors", processors());
+    amm_json_integer(j, "processors", amm_processors());
     amm_json_close(j, '}');
 }
 

@@ -1,9 +1,8 @@
 #include "search/draws.h"
 
 #include "backend/cpu_simd/cpu_simd.h"
-#include "backend/cpu_simd/threads.h"
+#include "search/side_by_side.h"
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,32 +26,22 @@ typedef struct draws {
     outcome *outcomes;
     double *time_s;   /* [candidates][asked]; infinite: does not fit */
     int32_t capacity; /* of candidates */
-    /* Shared by the threads. */
-    atomic_int done, stop, failed;
-    amm_status status;  /* of the draw that failed; OK: none */
-    char message[1024]; /* its message, which is that of another thread */
 } draws;
 
 /* ---- one draw ---------------------------------------------------------------------------------- */
 
-/* Only the caller's thread may call back; the others hear of it. */
-static int watch(double done, double best_s, void *payload)
+/* The time to show is that under the constants as they are. */
+static int show(double done, double best_s, void *payload)
 {
-    draws *d = payload;
+    const draws *d = payload;
     (void)best_s;
-    const int32_t all = d->result->draws.asked;
-    if (amm_simd_thread() == 0 && d->options->progress != NULL && atomic_load(&d->stop) == 0) {
-        const double share = ((double)atomic_load(&d->done) + done) / (double)all;
-        if (d->options->progress(share, d->result->plans[0].time_s, d->options->payload) != 0) {
-            atomic_store(&d->stop, 1);
-        }
-    }
-    return atomic_load(&d->stop);
+    return d->options->progress(done, d->result->plans[0].time_s, d->options->payload);
 }
 
 /* The best config of the space under a draw. */
-static amm_status search_draw(draws *d, int32_t k)
+static amm_status search_draw(void *payload, int32_t k, amm_crew *crew)
 {
+    draws *d = payload;
     const amm_result *nominal = d->result;
     const size_t size = (size_t)amm_draw_size(&d->source);
     amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
@@ -63,8 +52,8 @@ static amm_status search_draw(draws *d, int32_t k)
     spec.problem = drawn.problem;
     options.top = 1;
     options.threads = 1;
-    options.progress = watch;
-    options.payload = d;
+    options.progress = amm_jobs_watch;
+    options.payload = crew;
     const amm_backend *backend = NULL;
     AMM_TRY(amm_backend_find(&backend, d->options->backend));
     AMM_TRY(amm_result_create(&result, &spec));
@@ -78,7 +67,6 @@ static amm_status search_draw(draws *d, int32_t k)
             out->config = result->plans[0].config.index;
             out->best_s = result->plans[0].time_s;
         }
-        (void)atomic_fetch_add(&d->done, 1);
     }
     const bool other = status == AMM_OK && result->configs != nominal->configs;
     amm_result_free(result);
@@ -88,34 +76,15 @@ static amm_status search_draw(draws *d, int32_t k)
                  : status;
 }
 
-/* Keeps the first failure there is. An interrupt stops all by itself. */
-static void note_failure(draws *d, amm_status status)
+static amm_status for_all(draws *d, amm_job *one, int32_t *done, bool watched)
 {
-    if (status != AMM_OK && status != AMM_INTERRUPTED && atomic_exchange(&d->failed, 1) == 0) {
-        d->status = status;
-        (void)strncpy(d->message, amm_last_error(), sizeof d->message - 1);
-        atomic_store(&d->stop, 1);
-    }
-}
-
-typedef amm_status draw_function(draws *d, int32_t k);
-
-/* `one` for every draw, on the threads asked for. Draws do not share anything that changes, so no number
- * depends on who does which. */
-static amm_status for_all(draws *d, draw_function *one)
-{
-    const int32_t asked = d->result->draws.asked;
-    const int32_t threads = d->options->threads > 1 ? d->options->threads : 1;
-    (void)threads; /* builds without OpenMP have one */
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads) if (threads > 1)
-#endif
-    for (int32_t k = 0; k < asked; k++) {
-        if (atomic_load(&d->stop) == 0) {
-            note_failure(d, one(d, k));
-        }
-    }
-    return d->status == AMM_OK ? AMM_OK : amm_fail(d->status, "%s", d->message);
+    const amm_jobs jobs = { .job = one,
+                            .payload = d,
+                            .count = d->result->draws.asked,
+                            .threads = d->options->threads,
+                            .progress = watched && d->options->progress != NULL ? show : NULL,
+                            .progress_payload = d };
+    return amm_jobs_run(done, &jobs);
 }
 
 /* ---- candidates -------------------------------------------------------------------------------- */
@@ -214,12 +183,14 @@ static void time_candidate(const amm_lowered *lowered, double *out, int32_t *cut
 }
 
 /* Of all candidates under a draw that was searched. */
-static amm_status time_draw(draws *d, int32_t k)
+static amm_status time_draw(void *payload, int32_t k, amm_crew *crew)
 {
+    const draws *d = payload;
     const amm_draws *list = &d->result->draws;
     const size_t size = (size_t)amm_draw_size(&d->source);
     amm_lowered lowered;
     amm_drawn drawn;
+    (void)crew;
     if (!d->outcomes[k].done) {
         return AMM_OK;
     }
@@ -332,8 +303,9 @@ static amm_status judge(draws *d)
     double *regrets = amm_alloc(context, asked, sizeof *regrets);
     d->time_s = amm_alloc(context, asked * (size_t)list->count, sizeof *d->time_s);
     amm_status status = regrets == NULL || d->time_s == NULL ? AMM_NO_MEMORY : AMM_OK;
-    atomic_store(&d->stop, 0); /* short work, and the only use of what is done */
-    status = status == AMM_OK ? for_all(d, time_draw) : status;
+    /* Not watched: short work, and the only use of what is done. */
+    int32_t timed = 0;
+    status = status == AMM_OK ? for_all(d, time_draw, &timed, false) : status;
     if (status == AMM_OK) {
         settle_winners(d);
         for (int32_t c = 0; c < list->count; c++) {
@@ -386,8 +358,10 @@ amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
     list->asked = options->draws;
     AMM_TRY(open_draws(&d));
     result->threads = options->threads > 1 ? options->threads : 1;
-    AMM_TRY(for_all(&d, search_draw));
-    list->done = atomic_load(&d.done);
+    const amm_status status = for_all(&d, search_draw, &list->done, true);
+    if (status != AMM_OK && status != AMM_INTERRUPTED) {
+        return status;
+    }
     AMM_TRY(gather_candidates(&d));
     AMM_TRY(judge(&d));
     return list->done == list->asked ? AMM_OK

@@ -295,18 +295,12 @@ amm_status amm_check_solve(amm_check *x)
 
 /* ---- one problem ------------------------------------------------------------------------------- */
 
-/* A backend that knows no threads takes one only: it gets that, and its result says so. */
 static amm_status open_subject(amm_check *x, amm_subject *subject)
 {
     amm_engine_options options = x->v->options;
     options.threads = subject->threads;
-    amm_status status =
+    const amm_status status =
         subject->backend->open(&subject->engine, x->v->context, x->c->problem, &options);
-    if (status == AMM_INPUT && options.threads > 1) {
-        options.threads = 1;
-        status = subject->backend->open(&subject->engine, x->v->context, x->c->problem, &options);
-        subject->threads = 1;
-    }
     if (status == AMM_LIMIT) {
         note_beyond(subject);
         subject->engine = NULL;

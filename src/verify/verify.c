@@ -1,10 +1,8 @@
-#define _DEFAULT_SOURCE /* _SC_NPROCESSORS_ONLN */
 #include "verify/check.h"
 
 #include "backend/names.h"
 #include "verify/synthetic.h"
 #include <string.h>
-#include <unistd.h>
 
 enum { DEFAULT_CANDIDATES = 10000000 };
 static const uint64_t most_candidates = UINT64_C(1000000000000);
@@ -25,9 +23,7 @@ static amm_status check_options(const amm_verify_options *o)
         return amm_fail(AMM_INPUT, "candidates: got %llu, allowed 1 to %llu",
                         (unsigned long long)o->candidates, (unsigned long long)most_candidates);
     }
-    if (o->threads < 0) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 or more", o->threads);
-    }
+    AMM_TRY(o->threads == 0 ? AMM_OK : amm_threads_check(o->threads, "threads"));
     return o->device < 0 ? amm_fail(AMM_INPUT, "device: got %d, allowed 0 or more", o->device)
                          : AMM_OK;
 }
@@ -55,6 +51,21 @@ void amm_verification_free(amm_verification *v)
     }
 }
 
+/* A backend that takes fewer than were asked for takes one: it gets that, and its result says so. */
+static amm_status set_threads(amm_subject *subject, int32_t asked)
+{
+    subject->threads = 1;
+    if (subject->backend == NULL) {
+        return AMM_OK;
+    }
+    const amm_status status = amm_backend_threads(&subject->threads, subject->backend, asked);
+    if (status == AMM_UNAVAILABLE) {
+        subject->threads = 1;
+        return AMM_OK;
+    }
+    return status;
+}
+
 static amm_status take_subjects(amm_verification *v, const char *names)
 {
     amm_backend_choice choice;
@@ -68,12 +79,9 @@ static amm_status take_subjects(amm_verification *v, const char *names)
         if (names == NULL && strcmp(one->name, "cpu/ref") == 0) {
             continue;
         }
-        const bool reference = strcmp(one->name, "cpu/ref") == 0;
-        v->subjects[v->subject_count++] =
-            (amm_subject){ .name = one->name,
-                           .note = one->note,
-                           .backend = one->backend,
-                           .threads = reference ? 1 : v->options.threads };
+        amm_subject *subject = &v->subjects[v->subject_count++];
+        *subject = (amm_subject){ .name = one->name, .note = one->note, .backend = one->backend };
+        AMM_TRY(set_threads(subject, v->options.threads));
     }
     return AMM_OK;
 }
@@ -178,10 +186,6 @@ static amm_status run(amm_verification *v, const amm_spec *spec, const amm_verif
     v->seed = o->seed;
     v->candidates = candidates;
     v->options = (amm_engine_options){ o->threads, o->device };
-    if (o->threads == 0) {
-        const long processors = sysconf(_SC_NPROCESSORS_ONLN);
-        v->options.threads = processors < 1 ? 1 : (int32_t)processors;
-    }
     AMM_TRY(take_subjects(v, o->backends));
     if (spec != NULL) {
         v->problem = amm_arena_copy(&v->arena, spec->file, strlen(spec->file));

@@ -56,7 +56,8 @@ mistake() {
     has "$err" "$text"
 }
 mistake "got 'gpu'" --backend gpu
-mistake "threads" --threads 0
+mistake "threads: got 0, allowed 1 to 1024" --threads 0
+mistake "threads: got 1025, allowed 1 to 1024" --threads 1..1025
 mistake "threads" --threads many
 mistake "threads: got 40000" --threads 40000
 mistake "unexpected argument" amp-homogeneous

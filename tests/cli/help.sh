@@ -72,4 +72,13 @@ done
 run 0 doctor --json
 has "$out" '"ammeter-doctor"'
 
+# All processors are those that the process may run on.
+if one=$(taskset -pc $$ | sed 's/.*[ ,-]//') && [[ -n $one ]]; then
+    taskset -c "$one" "$AMMETER" doctor --json > pinned.json
+    has pinned.json '"processors": 1'
+    taskset -c "$one" "$AMMETER" doctor > pinned
+    has pinned "1 thread possible"
+    has pinned "threads   1 available"
+fi
+
 finish

@@ -12,6 +12,10 @@ number() { sed -n "s/.* \([0-9]*\) $1.*/\1/p" "$out" | head -1; }
 (($(number "random candidates") >= 20000)) || fail "too few random candidates: $(cat "$out")"
 (($(number "partitions swept") >= 20000)) || fail "too few partitions: $(cat "$out")"
 
+# A backend that takes one thread gets it, and that is said.
+run 0 verify --backend cpu/ref --candidates 1000 --threads 3
+has "$out" "cpu/ref   1 thread:"
+
 # The same seed, the same run; another one, another.
 plain() { grep -v wall_s "$1"; }
 run 0 verify --backend cpu/ref --candidates 1000 --seed 5 --json
@@ -76,7 +80,9 @@ mistake() {
 }
 mistake "got 'gpu'" --backend gpu
 mistake "cpu/ref is given twice" --backend cpu/ref,cpu/ref
-mistake "--threads: got '0'" --threads 0
+mistake "--threads: got '0', allowed 1 to 1024" --threads 0
+mistake "threads: got 5000, allowed 1 to 1024" --threads 5000
+mistake "threads: got 5000, allowed 1 to 1024" --threads 5000 --backend cpu/ref
 mistake "--candidates: got '0'" --candidates 0
 mistake "--candidates: got '-1'" --candidates -1
 mistake "candidates: got 9000000000000" --candidates 9000000000000

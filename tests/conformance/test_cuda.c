@@ -1,5 +1,7 @@
-/* The backend cuda on a real device; skipped without one. $AMM_CUDA_SMALL: little of it, for tools that
+/* The backend cuda on a real device; skipped without one, or where its module is not built. A module that
+ * was built or named but does not load fails. $AMM_CUDA_SMALL: little of it, for tools that
  * make every step slow. */
+#include "backend/module.h"
 #include "backend_compare.h"
 #include "test_support.h"
 
@@ -52,9 +54,15 @@ int main(void)
         cmocka_unit_test(middle_problems),
         cmocka_unit_test(long_problems),
     };
-    if (amm_backend_find(&backend, "cuda") != AMM_OK) {
-        printf("skipped: %s\n", amm_last_error());
+    const char *note = NULL;
+    const amm_module_state module = amm_module_open_cuda(&backend, &note);
+    if (module == AMM_MODULE_NO_DEVICE || module == AMM_MODULE_NOT_BUILT) {
+        printf("skipped: %s\n", note);
         return 77;
+    }
+    if (module == AMM_MODULE_BROKEN) {
+        printf("failed: %s\n", note);
+        return 1;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

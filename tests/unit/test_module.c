@@ -2,7 +2,7 @@
 #define _DEFAULT_SOURCE /* setenv */
 #include "test_support.h"
 
-#include "backend/backend.h"
+#include "backend/module.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +53,31 @@ static void there(void **state)
     assert_string_equal(find_through(FAKE_THERE), "");
 }
 
+/* Tests may be skipped only where nothing is wrong with the module. */
+static void states(void **state)
+{
+    static const struct {
+        const char *file;
+        amm_module_state state;
+    } files[] = {
+        { "/nonexistent/module.so", AMM_MODULE_BROKEN },
+        { "/dev/null", AMM_MODULE_BROKEN },
+        { FAKE_OTHER, AMM_MODULE_BROKEN },
+        { FAKE_ABSENT, AMM_MODULE_NO_DEVICE },
+        { FAKE_THERE, AMM_MODULE_READY },
+    };
+    (void)state;
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        const amm_backend *backend = NULL;
+        const char *note = NULL;
+        assert_int_equal(setenv("AMM_CUDA_MODULE", files[k].file, 1), 0);
+        assert_int_equal(amm_module_open_cuda(&backend, &note), files[k].state);
+        assert_true((backend != NULL) == (files[k].state == AMM_MODULE_READY));
+        assert_true(note[0] != '\0');
+    }
+    assert_int_equal(unsetenv("AMM_CUDA_MODULE"), 0);
+}
+
 /* What doctor prints. */
 static void described(void **state)
 {
@@ -75,7 +100,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_such_file),  cmocka_unit_test(no_library),
         cmocka_unit_test(other_version), cmocka_unit_test(no_device),
-        cmocka_unit_test(there),         cmocka_unit_test(described),
+        cmocka_unit_test(there),         cmocka_unit_test(states),
+        cmocka_unit_test(described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

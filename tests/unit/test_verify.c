@@ -334,20 +334,35 @@ static void sweeps_that_are_wrong(void **state)
     expect_fault(SWEEP_COUNT, AMM_OPERATION_SWEEP, "partitions covered");
 }
 
+/* cpu/ref takes one, and that is said; what no backend takes is refused, not run on one. */
+static void threads_are_said_or_refused(void **state)
+{
+    amm_verify_options options = AMM_VERIFY_OPTIONS_INIT;
+    amm_verification *v = NULL;
+    (void)state;
+    options.backends = "cpu/ref";
+    options.candidates = 10;
+    options.threads = 4;
+    assert_int_equal(amm_verify(&v, test_context(), NULL, &options), AMM_OK);
+    assert_int_equal(v->subjects[0].threads, 1);
+    amm_verification_free(v);
+    options.backends = NULL;
+    options.threads = AMM_MAX_THREADS + 1;
+    assert_int_equal(amm_verify(&v, test_context(), NULL, &options), AMM_INPUT);
+    assert_string_equal(amm_last_error(), "threads: got 1025, allowed 1 to 1024");
+}
+
 static void nothing_is_found_where_nothing_is_wrong(void **state)
 {
     (void)state;
     amm_subject subjects[1];
     amm_verification *v = verify_fake(subjects, 1);
     wrong = NONE;
-    v->options.threads = 4; /* cpu/ref takes one: that is said, not hidden */
-    subjects[0].threads = 4;
     for (uint64_t seed = 100; seed < 100 + PROBLEMS; seed++) {
         run_problem(v, seed);
     }
     assert_false(v->differs);
     assert_int_equal(amm_verification_mismatches(v), 0);
-    assert_int_equal(subjects[0].threads, 1);
     for (int32_t k = 0; k < (int32_t)AMM_OPERATION_COUNT; k++) {
         assert_true(subjects[0].checked[k] > 0);
     }
@@ -581,6 +596,7 @@ int main(void)
         cmocka_unit_test(solutions_that_are_wrong),
         cmocka_unit_test(scores_that_are_wrong),
         cmocka_unit_test(sweeps_that_are_wrong),
+        cmocka_unit_test(threads_are_said_or_refused),
         cmocka_unit_test(nothing_is_found_where_nothing_is_wrong),
         cmocka_unit_test(limits_are_no_comparison),
         cmocka_unit_test(candidates_are_uniform),

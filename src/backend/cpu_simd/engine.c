@@ -47,8 +47,9 @@ bool amm_simd_note(const char **note)
         *note = "AMM_SIMD asks for a path that this processor or build lacks";
         return false;
     }
-    (void)snprintf(text, sizeof text, "%s, %d thread%s possible", path->title,
-                   amm_simd_processors(), amm_simd_processors() == 1 ? "" : "s");
+    const int32_t threads = amm_simd_threads();
+    (void)snprintf(text, sizeof text, "%s, %d thread%s possible", path->title, threads,
+                   threads == 1 ? "" : "s");
     *note = text;
     return true;
 }
@@ -131,19 +132,15 @@ static amm_status open_ranges(amm_simd_engine *e)
     return e->ranges == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
-enum { MOST_THREADS = 1024 };
-
 int32_t amm_simd_threads(void)
 {
-    const int processors = amm_simd_processors();
-    return processors < MOST_THREADS ? processors : MOST_THREADS;
+    const int32_t processors = AMM_SIMD_THREADS ? amm_processors() : 1;
+    return processors < AMM_MAX_THREADS ? processors : AMM_MAX_THREADS;
 }
 
 amm_status amm_simd_check_threads(int32_t threads)
 {
-    if (threads < 1 || threads > MOST_THREADS) {
-        return amm_fail(AMM_INPUT, "threads: got %d, allowed 1 to %d", threads, MOST_THREADS);
-    }
+    AMM_TRY(amm_threads_check(threads, "threads"));
     if (threads > 1 && !AMM_SIMD_THREADS) {
         return amm_fail(AMM_UNAVAILABLE,
                         "threads: got %d, this library is built without OpenMP and runs on 1",

@@ -10,19 +10,11 @@ static inline int amm_simd_thread(void)
 {
     return omp_get_thread_num();
 }
-static inline int amm_simd_processors(void)
-{
-    return omp_get_num_procs();
-}
 #else
 enum { AMM_SIMD_THREADS = false };
 static inline int amm_simd_thread(void)
 {
     return 0;
-}
-static inline int amm_simd_processors(void)
-{
-    return 1;
 }
 #endif
 
