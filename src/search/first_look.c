@@ -7,8 +7,8 @@
 #include "search/first_look.h"
 
 #include "backend/cpu_simd/threads.h"
+#include "search/side_by_side.h"
 #include <math.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,11 +48,8 @@ typedef struct first_look {
     int32_t opened;
     double *partitions; /* [AMM_MAX_STAGES + 1] of a pipeline of that length */
     double limit_s;
-    part *round; /* [LONGEST_ROUND] */
-    atomic_int stop;
-    amm_status status;  /* of the part that failed */
-    char message[1024]; /* its message, which is that of another thread */
-    atomic_int failed;
+    int32_t first, last; /* parts of the round, and the one behind them */
+    part *round;         /* [LONGEST_ROUND] */
 } first_look;
 
 /* ---- a part ------------------------------------------------------------------------------------ */
@@ -122,41 +119,26 @@ static amm_status look_at_part(const first_look *x, part *out, amm_lowered *lowe
 
 /* ---- a round ----------------------------------------------------------------------------------- */
 
-/* Only the caller's thread may call back. */
-static amm_status ask(const first_look *x, int32_t number)
+/* Part `k` of the round. */
+static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
 {
-    const amm_search *s = x->s;
-    return amm_simd_thread() == 0 ? amm_plan_progress(s->options, part_start(x, number),
-                                                      2 * s->space.count, s->best.least_s)
-                                  : AMM_OK;
-}
-
-static void look_aside(first_look *x, int32_t first, int32_t k)
-{
+    const first_look *x = payload;
     const int32_t thread = amm_simd_thread();
-    amm_status status = ask(x, first + k);
-    if (status == AMM_OK) {
-        amm_lowered *lowered = thread == 0 ? &x->s->lowered : &x->lowered[thread - 1];
-        status = look_at_part(x, &x->round[k], lowered, first + k);
-    }
-    if (status != AMM_OK && atomic_exchange(&x->failed, 1) == 0) {
-        x->status = status;
-        (void)strncpy(x->message, amm_last_error(), sizeof x->message - 1);
-        atomic_store(&x->stop, 1);
-    }
+    (void)crew; /* parts are short */
+    return look_at_part(x, &x->round[k], thread == 0 ? &x->s->lowered : &x->lowered[thread - 1],
+                        x->first + k);
 }
 
-static void look_at_parts(first_look *x, int32_t first, int32_t count)
+/* The share of the whole search that a share of the round is. */
+static int watch(double done, double best_s, void *payload)
 {
-#ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic, 1) num_threads(x->threads) if (x->threads > 1)
-#endif
-    for (int32_t k = 0; k < count; k++) {
-        amm_arena_init(&x->round[k].arena, x->s->result->context);
-        if (atomic_load(&x->stop) == 0) {
-            look_aside(x, first, k);
-        }
-    }
+    const first_look *x = payload;
+    const amm_plan_options *options = x->s->options;
+    (void)best_s;
+    const double parts = x->first + done * (x->last - x->first);
+    return options->progress == NULL
+               ? 0
+               : options->progress(parts / x->parts / 2.0, x->s->best.least_s, options->payload);
 }
 
 static int by_floor(const void *a, const void *b)
@@ -236,16 +218,32 @@ static amm_status take_round(const first_look *x, int32_t count)
 
 static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
 {
+    const amm_jobs jobs = { .job = look_aside,
+                            .payload = x,
+                            .count = count,
+                            .threads = x->threads,
+                            .progress = watch,
+                            .progress_payload = x };
+    int32_t done = 0;
     memset(x->round, 0, (size_t)count * sizeof *x->round);
+    for (int32_t k = 0; k < count; k++) {
+        amm_arena_init(&x->round[k].arena, x->s->result->context);
+    }
+    x->first = first;
+    x->last = first + count;
     x->limit_s = amm_best_limit(&x->s->best);
-    look_at_parts(x, first, count);
-    const bool stopped = x->status == AMM_OK || x->status == AMM_INTERRUPTED;
-    const amm_status status = stopped ? take_round(x, count) : AMM_OK;
+    const amm_status looked = amm_jobs_run(&done, &jobs);
+    const bool any = looked == AMM_OK || looked == AMM_INTERRUPTED;
+    const amm_status taken = any ? take_round(x, count) : AMM_OK;
     for (int32_t k = 0; k < count; k++) {
         amm_arena_free(&x->round[k].arena);
     }
-    AMM_TRY(status);
-    return x->status == AMM_OK ? AMM_OK : amm_fail(x->status, "%s", x->message);
+    AMM_TRY(taken);
+    return looked == AMM_INTERRUPTED
+               ? amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu configs",
+                          (unsigned long long)x->s->result->configs,
+                          (unsigned long long)x->s->space.count)
+               : looked;
 }
 
 /* ---- the space --------------------------------------------------------------------------------- */
