@@ -19,11 +19,13 @@ import itertools
 import json
 import math
 import pathlib
+import re
 import statistics
 import sys
 import tempfile
 from typing import NamedTuple
 
+CHUNKS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
 TERMS = "compute bubble tp cp ep pp dp optimizer other".split()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEVICES = {
@@ -48,6 +50,7 @@ class Layout(NamedTuple):
     micro_batch: int
     recompute: str
     recompute_modules: str
+    stage_layers: str
 
     def __str__(self) -> str:
         return " ".join(map(str, (*self[:6], self.recompute_modules or self.recompute)))
@@ -94,6 +97,27 @@ def starts(recipe: dict[str, str], x: Layout) -> bool:
     return number(recipe["kv_heads"], 1) % x.tp == 0 or bool(recipe["mla"])
 
 
+def expanded(layout: str) -> str:
+    """"Et*4|(t*4|)*14tmL" with every repetition written out (megatron-core, pipeline layouts)."""
+    layout = re.sub(r"\(([^()]*)\)\*(\d+)", lambda m: m[1] * int(m[2]), layout)
+    return re.sub(r"(\w)\*(\d+)", lambda m: m[1] * int(m[2]), layout)
+
+
+def layers_of(recipe: dict[str, str], pp: int, vpp: int) -> str:
+    """Blocks per stage of a network that does not cut evenly: the recipe's own where it has as many
+    chunks; else embedding, head and the extra prediction layers count as a block each."""
+    blocks, extra = int(recipe["layers"]), number(recipe["mtp_layers"], 0)
+    if pp == 1 or not recipe["layout"] and not extra:
+        return ""
+    chunks = [chunk.count("t") for chunk in expanded(recipe["layout"]).split("|")]
+    if len(chunks) == pp * vpp and sum(chunks) == blocks:
+        return "-".join(str(sum(chunks[stage::pp])) for stage in range(pp))
+    ends = 1 + 2 * extra  # a head each, and the layers
+    most = -(-(blocks + ends) // pp)
+    stages = [min(most, max(0, blocks - most * i)) for i in range(pp)]
+    return "-".join(map(str, stages)) if sum(stages) == blocks else ""
+
+
 def sets_of(recipe: dict[str, str]) -> set[tuple[str, str]]:
     sets = {("none", ""), ("full", ""), (recipe["recompute"], recipe["recompute_modules"])}
     if number(recipe["moe_experts"], 0):
@@ -115,13 +139,15 @@ def grid(recipe: dict[str, str]) -> list[Layout]:
             continue
         dp = devices // (tp * pp * cp)
         eps = [e for e in (1, 2, 4, 8, 16, 32, 64, 128) if experts and experts % e == 0 and tp * cp * dp % e == 0]
+        cuts = {v: layers_of(recipe, pp, v) for v in CHUNKS}
         for vpp, micro, ep, again in itertools.product(
-                (1, 2, 3, 4, 5, 6, 7, 8, 10, 12), micros, eps or [1], sorted(sets_of(recipe))):
+                CHUNKS, micros, eps or [1], sorted(sets_of(recipe))):
             if vpp > 1 and (pp == 1 or not even(blocks, pp * vpp)):
                 continue
             if pp * vpp > blocks or batch % (dp * micro) or (vpp > 1 and batch // (dp * micro) % pp):
                 continue
-            x = Layout(tp, pp, cp, ep, vpp, micro, *again)
+            cut = cuts[vpp]
+            x = Layout(tp, pp, cp, ep, vpp, micro, *again, cut)
             if starts(recipe, x):
                 rows.append(x)
     return rows
@@ -129,7 +155,8 @@ def grid(recipe: dict[str, str]) -> list[Layout]:
 
 def published(recipe: dict[str, str]) -> Layout:
     degrees = [number(recipe[k], 1) for k in ("tp", "pp", "cp", "ep", "vpp", "micro_batch")]
-    return Layout(*degrees, recipe["recompute"], recipe["recompute_modules"])
+    cut = layers_of(recipe, degrees[1], degrees[4])
+    return Layout(*degrees, recipe["recompute"], recipe["recompute_modules"], cut)
 
 
 def write(path: pathlib.Path, base: dict[str, str], rows: list[Layout]) -> None:
