@@ -50,7 +50,8 @@ AMM_API amm_status amm_runs_predict(const amm_runs *runs, const double *constant
                                     double *memory_bytes);
 
 /* The table with predicted_iter_s, predicted_low_s, predicted_high_s, predicted_mem_gb,
- * predicted_feasible, regime and reason added to each row. Free with amm_text_free. */
+ * predicted_feasible, regime, assumed, the terms of the time (compute_s, bubble_s, ...) and reason
+ * added to each row. Free with amm_text_free. */
 AMM_API amm_status amm_runs_csv(const amm_runs *runs, char **out);
 
 /* What a report tells of the rows whose score is 1 (all rows without such a column). */

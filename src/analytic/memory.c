@@ -57,12 +57,11 @@ static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const
     in.activation_fused = m->facts.activation_fused;
     in.value_is_view = m->facts.joint_projection;
     in.recompute = recompute;
-    in.linear_input_bytes = amm_precision_is_narrow(run->precision) ? 1.0 : 2.0;
     in.element_bytes = amm_element_bytes(run->precision);
-    in.linear_input_bytes = in.element_bytes == 4.0 ? 4.0 : in.linear_input_bytes;
-    in.softmax_bytes =
-        fmax(in.element_bytes,
-             run->attention == AMM_ATTENTION_TORCH ? 4.0 : m->facts.softmax_kept_bytes);
+    in.linear_input_bytes = amm_linear_input_bytes(run->precision);
+    in.softmax_bytes = fmax(in.element_bytes, amm_run_attention(m, run, x) == AMM_ATTENTION_TORCH
+                                                  ? 4.0
+                                                  : m->facts.softmax_kept_bytes);
     in.expert_tokens = amm_kept_expert_tokens(&in, m->facts.expert_imbalance);
     return in;
 }

@@ -14,6 +14,9 @@ typedef struct amm_block_seconds {
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
                     const amm_block_shape *x);
 
+/* The kernel of the attention core that such a block runs (amm_attention_kernel). */
+int amm_run_attention(const amm_machine *m, const amm_run *run, const amm_block_shape *x);
+
 /* Keys and values of one micro-batch's tokens on one context rank, in the heads that it holds. */
 double amm_key_value_bytes(const amm_block_shape *x, const amm_run *run);
 

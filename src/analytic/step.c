@@ -97,10 +97,44 @@ double amm_key_value_bytes(const amm_block_shape *x, const amm_run *run)
            amm_element_bytes(run->precision);
 }
 
+int amm_run_attention(const amm_machine *m, const amm_run *run, const amm_block_shape *x)
+{
+    return amm_attention_kernel(&m->facts, run->attention, run->micro_batch * x->heads / run->tp);
+}
+
+/* Tensor parallelism of a backward pass: of the seconds of a forward pass, the reduction of every
+ * column-parallel layer's input gradient runs beside the same layer's weight-gradient GEMM where the
+ * runtime starts it first. With sequence parallelism that is a reduce-scatter, half of the volume. */
+static double tensor_backward(const amm_machine *m, const amm_run *run, const amm_op_env *env,
+                              const amm_block_shape *x, double forward_s)
+{
+    const double parts = x->ffn > 0.0 || x->shared_ffn > 0.0 ? 2.0 : 1.0;
+    const double tokens = run->micro_batch * run->seq_len / run->cp;
+    const double heads = x->heads / run->tp;
+    const double keys = fmax(x->kv_heads / run->tp, 1.0);
+    const double inner = (x->ffn > 0.0 ? x->ffn : x->shared_ffn) * (1.0 + x->gated) / run->tp;
+    const double reduce = forward_s / parts * (run->sequence_parallel ? 0.5 : 1.0);
+    const double columns = heads * x->head_qk + keys * (x->head_qk + x->head_v);
+    const double slow = m->rates.weight_gradient_slowdown;
+    if (m->facts.tp_reduce_beside <= 0.0) {
+        return forward_s;
+    }
+    double hidden = 0.0;
+    if (x->kv_rank <= 0.0) { /* latent attention has its sharded layers behind narrow ones */
+        hidden +=
+            fmin(reduce, slow * amm_gemm_time(env, env->precision, x->hidden, columns, tokens));
+    }
+    if (parts > 1.0) {
+        hidden += fmin(reduce, slow * amm_gemm_time(env, env->precision, x->hidden, inner, tokens));
+    }
+    return forward_s - hidden;
+}
+
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
                     const amm_block_shape *x)
 {
-    const amm_op_env env = env_of(m, run);
+    amm_op_env env = env_of(m, run);
+    env.attention = amm_run_attention(m, run, x);
     amm_block_split split;
     split.tokens = run->micro_batch * run->seq_len / run->cp;
     split.keys = run->seq_len;
@@ -112,24 +146,29 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double own = run->sequence_parallel ? split.tokens / run->tp : split.tokens;
     const double tp =
         run->tp > 1.0 ? tensor_time(m, run, x, split.tokens * x->hidden * env.element_bytes) : 0.0;
+    const double tp_b = run->tp > 1.0 ? tensor_backward(m, run, &env, x, tp) : 0.0;
     const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
     const double cp_f = context_time(m, run, x, t.core.forward_s, 1.0);
     const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
     const double host =
-        (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0)) *
+        (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0) +
+         (env.attention == AMM_ATTENTION_TORCH ? m->facts.launches_torch_softmax : 0.0)) *
         launch_seconds(m, run);
     /* The host reads how many tokens each expert got before it launches the rest of the layer, so
      * the device waits for these launches. */
-    const double wait =
-        x->experts > 0.0 ? m->facts.launches_per_expert_layer * launch_seconds(m, run) : 0.0;
+    const double wait = x->experts > 0.0
+                            ? (m->facts.launches_per_expert_layer +
+                               m->facts.launches_per_local_expert * x->experts / run->ep) *
+                                  launch_seconds(m, run)
+                            : 0.0;
     const int full = run->recompute & AMM_RECOMPUTE_FULL;
     const double again = amm_block_recompute(&t, run->recompute);
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
     out->backward_s =
-        amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) + wait +
+        amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host) + wait +
         (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) + wait : again + again_ep);
-    out->tp_s = (full ? 3.0 : 2.0) * tp;
+    out->tp_s = (full ? 2.0 : 1.0) * tp + tp_b;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
 }
@@ -507,6 +546,7 @@ static double tied_seconds(const amm_network *n, const amm_machine *m, const amm
     const amm_group ends = { 2.0, m->fabric.devices > m->fabric.domain ? 1.0 : 2.0 };
     /* The stages between are idle: their devices leave the NICs of a shared domain alone. */
     amm_fabric fabric = m->fabric;
+    fabric.collective_share = 1.0;
     fabric.domain = fmin(fabric.domain, run->tp * run->cp * run->dp);
     const double shards =
         run->sharding >= AMM_SHARDING_GRADIENTS ? amm_shards(run, run->dp * run->cp) : 1.0;

@@ -420,6 +420,18 @@ static void write_number(amm_text *out, double value)
     }
 }
 
+/* The terms of a step, in the order in which the table has them. */
+#define AMM_STEP_TERMS(X)     X(compute) X(bubble) X(tp) X(cp) X(ep) X(pp) X(dp) X(optimizer) X(other)
+#define AMM_TERM_COLUMN(name) #name "_s,"
+#define AMM_TERM_EMPTY(name)  ","
+
+static void write_terms(amm_text *out, const amm_step *step)
+{
+#define AMM_WRITE_TERM(name) write_number(out, step->name##_s);
+    AMM_STEP_TERMS(AMM_WRITE_TERM)
+#undef AMM_WRITE_TERM
+}
+
 /* Range of the row, or over the variants of what it does not tell. */
 static void predict_range(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row)
 {
@@ -458,6 +470,7 @@ void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_ru
         out->time_s = step.time_s;
         out->memory_gib = ledger.total / 1073741824.0;
         out->flops = step.flops;
+        out->step = step;
         out->feasible = ledger.total <= amm_runs_room(row);
         amm_regime_key(out->regime, row->device, &row->network, &row->run);
         predict_range(out, runs, row);
@@ -476,7 +489,7 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     amm_run_predict(&p, runs, row);
     amm_assumed_format(assumed, row->assumed);
     if (p.feasible < 0) {
-        amm_text_append(out, ",,,,,,,,");
+        amm_text_append(out, ",,,,,,,," AMM_STEP_TERMS(AMM_TERM_EMPTY));
         amm_csv_write(out, row->reason != NULL ? row->reason : AMM_REASON_NOT_FINITE);
         amm_text_append(out, "\n");
         return;
@@ -485,8 +498,9 @@ static void write_row(amm_text *out, const amm_runs *runs, int64_t i)
     write_number(out, p.low_s);
     write_number(out, p.high_s);
     write_number(out, p.memory_gib);
-    amm_text_printf(out, ",%d,%s,%s,\n", p.feasible, p.validated ? p.regime : "unvalidated",
-                    assumed);
+    amm_text_printf(out, ",%d,%s,%s", p.feasible, p.validated ? p.regime : "unvalidated", assumed);
+    write_terms(out, &p.step);
+    amm_text_append(out, ",\n");
 }
 
 amm_status amm_runs_csv(const amm_runs *runs, char **out)
@@ -497,8 +511,9 @@ amm_status amm_runs_csv(const amm_runs *runs, char **out)
         amm_text_append(&text, c == 0 ? "" : ",");
         amm_csv_write(&text, runs->csv.header[c]);
     }
-    amm_text_append(&text, ",predicted_iter_s,predicted_low_s,predicted_high_s,predicted_mem_gb,"
-                           "predicted_feasible,regime,assumed,reason\n");
+    amm_text_append(
+        &text, ",predicted_iter_s,predicted_low_s,predicted_high_s,predicted_mem_gb,"
+               "predicted_feasible,regime,assumed," AMM_STEP_TERMS(AMM_TERM_COLUMN) "reason\n");
     for (int64_t i = 0; i < runs->csv.rows; i++) {
         write_row(&text, runs, i);
     }

@@ -124,7 +124,8 @@ double amm_runs_room(const amm_run_row *row);
  * assumed settings it goes from the low of the fastest variant to the high of the slowest. */
 typedef struct amm_run_prediction {
     double time_s, low_s, high_s, memory_gib;
-    double flops; /* of the model per step; see amm_step */
+    double flops;  /* of the model per step; see amm_step */
+    amm_step step; /* the terms of time_s */
     int feasible;
     bool validated;                /* runs of this regime were held against predictions */
     char regime[AMM_REGIME_CHARS]; /* docs/calibration.md */
@@ -135,7 +136,9 @@ typedef struct amm_run_prediction {
 bool amm_run_variant(amm_run_row *out, const amm_run_row *row, int64_t index);
 /* "vpp+nic"; "" when nothing is assumed. */
 void amm_assumed_format(char out[AMM_ASSUMED_CHARS], uint32_t assumed);
-#define AMM_REASON_NOT_FINITE "the prediction is not a finite number"
+/* Columns that amm_runs_csv adds: eight and the nine terms of the time. */
+#define AMM_PREDICTION_COLUMNS 17
+#define AMM_REASON_NOT_FINITE  "the prediction is not a finite number"
 void amm_run_predict(amm_run_prediction *out, const amm_runs *runs, const amm_run_row *row);
 
 #endif

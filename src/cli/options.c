@@ -193,9 +193,11 @@ static const struct argp_option validate_options[] = {
     OPTION("by", OPTION_BY, "WHAT",
            "source, regime or configuration (default: the tables by source and by regime)"),
     HEADER("Output:"),
-    OPTION("predictions", OPTION_PREDICTIONS, "FILE",
-           "Write the table with predicted_iter_s, predicted_low_s, predicted_high_s, "
-           "predicted_mem_gb, predicted_feasible, regime and reason added to every row"),
+    OPTION(
+        "predictions", OPTION_PREDICTIONS, "FILE",
+        "Write the table with predicted_iter_s, predicted_low_s, predicted_high_s, "
+        "predicted_mem_gb, predicted_feasible, regime, assumed, the terms of the time and reason "
+        "added to every row"),
     END,
 };
 

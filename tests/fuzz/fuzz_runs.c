@@ -40,7 +40,8 @@ static void check_round_trip(amm_context *context, const amm_runs *runs)
     amm_runs *again = NULL;
     require(amm_runs_csv(runs, &text) == AMM_OK);
     require(amm_runs_read(&again, context, text, strlen(text), "again.csv") == AMM_OK);
-    require(again->csv.rows == runs->csv.rows && again->csv.columns == runs->csv.columns + 8);
+    require(again->csv.rows == runs->csv.rows &&
+            again->csv.columns == runs->csv.columns + AMM_PREDICTION_COLUMNS);
     for (int64_t r = 0; r < runs->csv.rows; r++) {
         for (int32_t c = 0; c < runs->csv.columns; c++) {
             require(strcmp(runs->csv.cells[r * runs->csv.columns + c],

@@ -17,6 +17,7 @@ ROOT = pathlib.Path(os.environ.get("SRC", pathlib.Path(__file__).parents[2])).re
 AMMETER = os.environ["AMMETER"]
 TABLES = [ROOT / "benchmarks/measured/train.csv", ROOT / "tests/data/runs_excerpt.csv"]
 TIE = 1e-9  # predictions closer than this are one prediction
+TERMS = "compute bubble tp cp ep pp dp optimizer other".split()
 FEWEST = 5  # timed runs of a sweep that is judged
 CLOSE = 1e-9  # two sums of the same doubles in another order
 problems = []
@@ -184,7 +185,7 @@ def compare(where, wanted, got):
 def check_rows_kept(path, predictions):
     original = list(csv.reader(open(path, encoding="utf-8", newline="")))
     for before, after in zip(original, predictions):
-        if after[: len(before)] != before or len(after) != len(before) + 8:
+        if after[: len(before)] != before or len(after) != len(before) + 8 + len(TERMS):
             problems.append(f"{path}: a row changed: {before[:9]}")
     if len(original) != len(predictions):
         problems.append(f"{path}: {len(predictions)} of {len(original)} rows came back")
@@ -197,12 +198,25 @@ def check_never_a_guess(path, rows):
             problems.append(f"{path}: prediction {numbers} with reason '{row['reason']}'")
 
 
+def check_terms(path, rows):
+    for row in rows:
+        terms = [row[f"{term}_s"] for term in TERMS]
+        if row["reason"]:
+            wrong = any(terms)
+        else:
+            total = float(row["predicted_iter_s"])
+            wrong = abs(sum(map(float, terms)) - total) > 1e-9 * total or min(map(float, terms)) < 0
+        if wrong:
+            problems.append(f"{path}: terms {terms} of {row['predicted_iter_s']}")
+
+
 def check_table(path):
     text = ammeter("validate", path, "--predictions", "-", "-o", os.devnull)
     records = list(csv.reader(io.StringIO(text)))
     rows = [dict(zip(records[0], record)) for record in records[1:]]
     check_rows_kept(path, records)
     check_never_a_guess(path, rows)
+    check_terms(path, rows)
     runs = [Run(row, number) for number, row in enumerate(rows, 2) if row["score"] == "1"]
     report = json.loads(ammeter("validate", path, "--json"))
     compare("total", figures(runs), report["total"])

@@ -80,6 +80,8 @@ static void tied_table(void **state)
     bench b = start();
     (void)state;
     assert_close(other_s(&b), 8.0, tight, 0);
+    b.machine.fabric.collective_share = 0.25; /* two ranks exchange messages */
+    assert_close(other_s(&b), 8.0, tight, 0);
     b.run.sharding = AMM_SHARDING_OPTIMIZER; /* whole gradients still */
     b.run.shard_group = 2.0;
     assert_close(other_s(&b), 8.0, tight, 0);
@@ -123,6 +125,100 @@ static void tensor_parts(void **state)
     x.shared_ffn = 40.0; /* and those of the shared experts */
     amm_block_cost(&out, &b.machine, &b.run, &x);
     assert_close(out.tp_s, 4 * 4.0, tight, 0);
+}
+
+/* As above, four all-reduces of 4 s, where backward ones run beside weight-gradient GEMMs of
+ * 2 20 10 w FLOP: w = 15 of query, key and value, 20 of the feed-forward. */
+static void tensor_reduce_beside(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.machine.facts.tp_reduce_beside = b.machine.facts.hopper_gemm_rate = 1.0;
+    b.machine.rates.gemm_half_size = 0.0;
+    const amm_block_shape x = b.network.kind[0];
+    b.machine.rates.flops_16bit = 1e3; /* 6 s and 8 s: both hidden */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0, tight, 0);
+    b.machine.rates.flops_16bit = 2e3; /* 3 s and 4 s */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0 + 1.0, tight, 0);
+    b.machine.rates.weight_gradient_slowdown = 2.0; /* 6 s and 8 s */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0, tight, 0);
+    b.run.sequence_parallel = 1; /* only the reduce-scatter, half of it */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0 + 2 * 2.0, tight, 0);
+    b.run.recompute = AMM_RECOMPUTE_FULL; /* forward once more */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0 + 2 * 2.0, tight, 0);
+}
+
+/* Launches of 1 s: 4 experts on one rank, or 2 on each of two. */
+static void local_experts(void **state)
+{
+    bench b = start();
+    amm_block_seconds one;
+    amm_block_seconds two;
+    (void)state;
+    b.machine.rates.launch_s = 1.0;
+    b.machine.facts.launches_per_local_expert = 3.0;
+    amm_block_shape x = b.network.kind[0];
+    x.ffn = 0.0;
+    x.experts = 4.0;
+    x.top_k = 2.0;
+    x.expert_ffn = 40.0;
+    amm_block_cost(&one, &b.machine, &b.run, &x);
+    b.run.ep = 2.0;
+    amm_block_cost(&two, &b.machine, &b.run, &x);
+    assert_close(one.forward_s - two.forward_s, 6.0, 0, 1e-9);
+    assert_close(one.backward_s - two.backward_s, 6.0, 0, 1e-9);
+}
+
+/* Two heads of a rank and the sequences of a micro-batch: 2, 4, 6. */
+static void softmax_rows(void **state)
+{
+    bench b = start();
+    amm_block_seconds fused;
+    amm_block_seconds torch;
+    amm_kept_class kept[2];
+    (void)state;
+    const amm_block_shape *x = &b.network.kind[0];
+    amm_facts *f = &b.machine.facts;
+    b.run.tp = 1.0;
+    b.run.attention = AMM_ATTENTION_FUSED_SOFTMAX;
+    b.machine.rates.launch_s = b.machine.rates.unfused_efficiency = 1.0;
+    f->launches_torch_softmax = 5.0;
+    amm_block_cost(&fused, &b.machine, &b.run, x); /* no limit: 1 */
+    amm_kept_class_of(&kept[0], &b.network, &b.machine, &b.run, 0);
+    f->softmax_rows_multiple = 4.0;
+    assert_int_equal(amm_run_attention(&b.machine, &b.run, x), AMM_ATTENTION_TORCH);
+    amm_block_cost(&torch, &b.machine, &b.run, x);
+    amm_kept_class_of(&kept[1], &b.network, &b.machine, &b.run, 0);
+    assert_close(torch.forward_s - fused.forward_s, 5.0, 0, 1e-9);
+    assert_close(torch.backward_s - fused.backward_s, 1.4 * 5.0, 0, 1e-9);
+    /* fp32 instead of 16-bit results of 20 x 20 x 2 scores */
+    assert_close(kept[1].kept[0] - kept[0].kept[0], (4.0 - f->softmax_kept_bytes) * 800.0, tight,
+                 0);
+    b.run.micro_batch = 2.0;
+    assert_int_equal(amm_run_attention(&b.machine, &b.run, x), AMM_ATTENTION_FUSED_SOFTMAX);
+    b.run.micro_batch = 3.0;
+    assert_int_equal(amm_run_attention(&b.machine, &b.run, x), AMM_ATTENTION_TORCH);
+    b.run.attention = AMM_ATTENTION_FLASH; /* another kernel */
+    assert_int_equal(amm_run_attention(&b.machine, &b.run, x), AMM_ATTENTION_FLASH);
+}
+
+/* 16 elements in NVFP4 are 8 bytes and a scale; 32 in MXFP8 are 32 and a scale. */
+static void linear_inputs(void **state)
+{
+    (void)state;
+    assert_close(16.0 * amm_linear_input_bytes(AMM_PRECISION_NVFP4), 9.0, 0, 0);
+    assert_close(32.0 * amm_linear_input_bytes(AMM_PRECISION_MXFP8), 33.0, 0, 0);
+    assert_close(amm_linear_input_bytes(AMM_PRECISION_FP8), 1.0, 0, 0);
+    assert_close(amm_linear_input_bytes(AMM_PRECISION_BF16), 2.0, 0, 0);
+    assert_close(amm_linear_input_bytes(AMM_PRECISION_TF32), 4.0, 0, 0);
 }
 
 /* Ranks of an expert hold 10 tokens each; two copies of both ranks' tokens, 800 bytes, are gathered
@@ -301,11 +397,20 @@ static void half_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tied_table),      cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),   cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),   cmocka_unit_test(end_parameters),
-        cmocka_unit_test(end_activations), cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(peaks),           cmocka_unit_test(half_size),
+        cmocka_unit_test(tensor_reduce_beside),
+        cmocka_unit_test(local_experts),
+        cmocka_unit_test(softmax_rows),
+        cmocka_unit_test(linear_inputs),
+        cmocka_unit_test(tied_table),
+        cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),
+        cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),
+        cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),
+        cmocka_unit_test(peaks),
+        cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

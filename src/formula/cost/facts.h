@@ -29,10 +29,12 @@
     X(p2p_split, 0, 1, 0, "1: tensor ranks each send their share of a boundary and gather it")     \
     X(p2p_exposed_interleaved, 0, 2, 0.2, "the same with interleaved stages")                      \
     X(tp_overlap, 0, 1, 0.6, "share of tensor-parallel transfers hidden when overlap is on")       \
+    X(tp_reduce_beside, 0, 1, 0, "1: input gradients are reduced beside the weight-gradient GEMM") \
     X(ep_overlap, 0, 1, 0.7, "share of dispatch and combine hidden when overlap is on")            \
     X(launches_per_block, 4, 80, 28, "kernels of one dense block, forward")                        \
     X(launches_per_tensor_block, 0, 30, 3, "those of tensor parallelism, forward")                 \
     X(launches_per_expert_layer, 0, 200, 30, "those of an expert layer after the counts are read") \
+    X(launches_per_local_expert, 0, 10, 1, "those of every expert that a rank holds, forward")     \
     X(host_scale, 0.1, 6, 1, "host seconds of a launch over the device's launch_s")                \
     X(graph_host_share, 0, 1, 0.1, "host time left under graphs of the whole iteration")           \
     X(graph_part_share, 0, 1, 0.6, "host time left under graphs of parts of a layer")              \
@@ -50,6 +52,9 @@
       "fused attention rate there: kernels of the generation before")                              \
     X(fused_softmax_bytes, 2, 40, 12, "traffic per score of a fused softmax, forward")             \
     X(torch_softmax_bytes, 4, 120, 32, "traffic per score of separate kernels, forward")           \
+    X(softmax_rows_multiple, 1, 64, 1,                                                             \
+      "the fused softmax kernel needs sequences x heads of a rank to be a multiple")               \
+    X(launches_torch_softmax, 0, 20, 5, "kernels that the separate ones are more than the fused")  \
     X(odd_head_efficiency, 0.02, 1, 0.07, "unfused attention where the head is no multiple of 8")  \
     X(attention_backward, 1.5, 4, 2.75, "fused attention: backward over forward")                  \
     X(quantise_bytes, 0, 24, 4, "traffic per element of an 8-bit GEMM's inputs")                   \

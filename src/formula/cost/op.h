@@ -63,6 +63,24 @@ AMM_FN int amm_precision_is_narrow(int precision)
            precision == AMM_PRECISION_NVFP4;
 }
 
+/* Bytes per element of a linear layer's input as it is kept for the backward pass: in the format that
+ * the GEMM reads, block scales included. MXFP8: 8 bits and an 8-bit scale per 32 elements (OCP
+ * Microscaling Formats 1.0, section 5.1); NVFP4: 4 bits and an 8-bit scale per 16 (NVIDIA, Pretraining
+ * LLMs with NVFP4, arXiv 2509.25149, section 2). Scales per tensor weigh nothing. */
+AMM_FN double amm_linear_input_bytes(int precision)
+{
+    switch (precision) {
+    case AMM_PRECISION_FP8:
+        return 1.0;
+    case AMM_PRECISION_MXFP8:
+        return 1.0 + 1.0 / 32.0;
+    case AMM_PRECISION_NVFP4:
+        return 0.5 + 1.0 / 16.0;
+    default:
+        return amm_element_bytes(precision);
+    }
+}
+
 /* Peak that matrix products can reach; what an 8-bit or narrower format gains over its nominal
  * speed-up of 16 bit is scaled by low_precision_share. */
 AMM_FN double amm_matrix_peak(const amm_rates *r, int precision)
@@ -148,6 +166,16 @@ AMM_FN double amm_attention_rate(const amm_facts *f, int kernel)
     default:
         return 0.0;
     }
+}
+
+/* The kernel that runs: a fused softmax serves `rows` sequences times heads of a rank only where they
+ * are a multiple of what it works on at once (Megatron-LM fused_softmax.py, is_kernel_available);
+ * otherwise separate kernels do. */
+AMM_FN int amm_attention_kernel(const amm_facts *f, int kernel, double rows)
+{
+    return kernel == AMM_ATTENTION_FUSED_SOFTMAX && !amm_is_multiple(rows, f->softmax_rows_multiple)
+               ? AMM_ATTENTION_TORCH
+               : kernel;
 }
 
 /* Fused attention: 2 m w a (d_qk + d_v) FLOP forward, half of them for causal masks (Dao et al.
