@@ -57,8 +57,12 @@ double amm_expert_shards(const amm_run *run);
 /* One transfer of a micro-batch between stages, one way. */
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 
-/* What all transfers between stages add to a step. */
-double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
+/* Share of a transfer that holds its sender. */
+double amm_exposed_share(const amm_machine *m, const amm_run *run);
+
+/* What all transfers between stages add to a step at least, whatever its stages take; exactly that under
+ * GPipe and 1F1B. */
+double amm_least_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 
 /* Adding a micro-batch's gradients to those before. */
 double amm_accumulation_seconds(const amm_machine *m, const amm_run *run, double parameters);

@@ -479,21 +479,29 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
     return share > 0.0 ? inside + share * amm_send_time(&m->fabric, &m->rates, 1, bytes) : inside;
 }
 
+/* A pipeline whose stages are all like `s`. */
+static amm_even_pipeline even_of(const amm_run *run, const amm_stage_seconds *s, double transfer_s)
+{
+    amm_even_pipeline even;
+    even.stages = even.group = run->pp;
+    even.chunks = run->vpp;
+    even.micro_batches = run->micro_batches;
+    even.forward_s = s->forward_s / run->vpp;
+    even.backward_s = s->backward_s / run->vpp;
+    even.weight_s = AMM_WEIGHT_SHARE * even.backward_s;
+    even.transfer_s = transfer_s;
+    return even;
+}
+
 /* Bubble of a zero-bubble schedule over that of 1F1B, as if all stages were like `s`; half of a
  * backward pass is the weights' (Qi et al. 2023, arXiv 2401.10241). */
 static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
 {
     const amm_schedule_kind kind = (amm_schedule_kind)run->schedule;
-    amm_even_pipeline even = { 0 };
     if (!amm_schedule_splits(kind) || run->pp <= 1.0) {
         return 1.0;
     }
-    even.stages = even.group = run->pp;
-    even.chunks = 1.0;
-    even.micro_batches = run->micro_batches;
-    even.forward_s = s->forward_s;
-    even.backward_s = s->backward_s;
-    even.weight_s = AMM_WEIGHT_SHARE * s->backward_s;
+    const amm_even_pipeline even = even_of(run, s, 0.0);
     const double busy = run->micro_batches * (s->forward_s + s->backward_s);
     const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
     return fmax(0.0, amm_schedule_time(kind, &even, false) - busy) / plain;
@@ -516,16 +524,28 @@ static double tied_seconds(const amm_network *n, const amm_machine *m, const amm
                : 0.0;
 }
 
-/* Fill and drain once each way; then v messages each way per micro-batch, of which a share shows. */
-static double boundaries_of(const amm_machine *m, const amm_run *run, double transfer)
+double amm_exposed_share(const amm_machine *m, const amm_run *run)
 {
-    const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
-    return 2.0 * transfer * ((run->pp - 1.0) + exposed * (run->micro_batches - 1.0) * run->vpp);
+    return run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
 }
 
-double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+/* Transfers of the schedule, of which a share holds its sender: as if all stages were like `s`. */
+static double boundaries_of(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s,
+                            double transfer_s)
 {
-    return boundaries_of(m, run, amm_transfer_seconds(n, m, run));
+    const amm_even_pipeline even = even_of(run, s, transfer_s);
+    return run->pp > 1.0 ? amm_schedule_transfers((amm_schedule_kind)run->schedule, &even,
+                                                  amm_exposed_share(m, run))
+                         : 0.0;
+}
+
+double amm_least_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    const amm_stage_seconds any = { 0 };
+    const amm_even_pipeline even = even_of(run, &any, amm_transfer_seconds(n, m, run));
+    return run->pp > 1.0 ? amm_least_transfers((amm_schedule_kind)run->schedule, &even,
+                                               amm_exposed_share(m, run))
+                         : 0.0;
 }
 
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
@@ -563,7 +583,7 @@ void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_netwo
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp * bubble_share(run, s);
-    out->pp_s = boundaries_of(m, run, transfer);
+    out->pp_s = boundaries_of(m, run, s, transfer);
     out->other_s =
         m->facts.step_host_s + fmax(tied_seconds(n, stages->stage[0].machine, run),
                                     tied_seconds(n, stages->stage[stages->count - 1].machine, run));
