@@ -371,27 +371,34 @@ static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
     return groups_of(m, amm_expert_ranks(run), amm_expert_shards(run), run->ep * run->etp);
 }
 
-/* Sharded layer by layer (ZeRO-3, FSDP): gathers in both passes and a reduction per micro-batch
- * run beside the compute; what does not fit there is exposed. Hybrid sharding all-reduces its shares
- * once per step. */
+/* All layers of a stage gathered (or reduced), one after the other; `bytes` of each parameter. */
+static double layer_gathers(const amm_machine *m, const data_groups *g, const data_groups *e,
+                            const amm_stage_seconds *s, double bytes)
+{
+    const double layers = fmax(s->blocks, 1.0);
+    const double each = bytes / layers;
+    return layers *
+           (amm_gather_time(&m->fabric, &m->rates, &g->shard, s->parameters * each) +
+            amm_gather_time(&m->fabric, &m->rates, &e->shard, s->expert_parameters * each));
+}
+
+/* Sharded layer by layer (ZeRO-3, FSDP): weights gathered in both passes and gradients reduced, per
+ * micro-batch, beside the compute; what does not fit there is exposed. Hybrid sharding all-reduces
+ * its shares once per step. */
 static double sharded_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const data_groups g = dense_groups_of(m, run);
     const data_groups e = expert_groups_of(m, run);
-    const double element = amm_element_bytes(run->precision);
-    const double layers = fmax(s->blocks, 1.0);
-    const double once =
-        layers *
-        (amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * element / layers) +
-         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * element / layers));
-    const double comm = 3.0 * once;
+    const double grad = gradient_bytes(m, run);
+    const double comm = 2.0 * layer_gathers(m, &g, &e, s, amm_element_bytes(run->precision)) +
+                        layer_gathers(m, &g, &e, s, grad);
     const double hidden = comm * m->facts.fsdp_overlap;
     const double compute = s->forward_s + s->backward_s;
-    const double replicate = amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate,
-                                                 s->parameters * element / g.shards) +
-                             amm_all_reduce_time(&m->fabric, &m->rates, &e.replicate,
-                                                 s->expert_parameters * element / e.shards);
-    const double beside = comm - hidden + fmax(hidden - compute, comm / layers);
+    const double replicate =
+        amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * grad / g.shards) +
+        amm_all_reduce_time(&m->fabric, &m->rates, &e.replicate,
+                            s->expert_parameters * grad / e.shards);
+    const double beside = comm - hidden + fmax(hidden - compute, comm / fmax(s->blocks, 1.0));
     return run->micro_batches * (run->dp_overlap ? beside : comm) + replicate;
 }
 
@@ -424,8 +431,9 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
     const double times = run->sharding == AMM_SHARDING_GRADIENTS ? run->micro_batches : 1.0;
-    const double per_rank =
-        g.shards > m->fabric.domain / run->tp ? m->facts.zero_rank_s * g.shards : 0.0;
+    /* Owners broadcast their shares: nothing to send where nothing is shared. */
+    const bool leaves = g.shards > 1.0 && g.shards > m->fabric.domain / run->tp;
+    const double per_rank = leaves ? m->facts.zero_rank_s * g.shards : 0.0;
     return times * fmax(reduce - hide_reduce, least * reduce) +
            fmax(gather - hide_gather, least * gather) + per_rank;
 }

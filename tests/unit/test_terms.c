@@ -198,6 +198,44 @@ static void hybrid_agrees(void **state)
     assert_close(whole / stage_of(&b, 0).optimizer, 2.0, 1e-4, 0);
 }
 
+/* 100 parameters over four ranks at 100 bytes/s: two gathers of 200 bytes, 1.5 s each, and a reduction
+ * of 400, 3 s, in each of eight micro-batches. Two instances of two ranks: 1 + 1 + 2 s each, and once an
+ * all-reduce of half the gradients, 200 bytes. */
+static void sharded_gradients(void **state)
+{
+    bench b = start();
+    amm_stage_seconds s = { 0 };
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.run.tp = 1.0;
+    b.run.dp = b.run.shard_group = 4.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    s.parameters = 100.0;
+    s.blocks = 1.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 6.0, tight, 0);
+    b.machine.facts.gradient_bytes_bf16 = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 4.5, tight, 0);
+    b.machine.facts.gradient_bytes_bf16 = 4.0;
+    b.run.shard_group = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 4.0 + 2.0, tight, 0);
+}
+
+/* A broadcast per owner of a share, where the owners are in several domains. Tensor groups wider than a
+ * domain alone share nothing. */
+static void broadcast_per_rank(void **state)
+{
+    bench b = start();
+    const amm_stage_seconds s = { 0 };
+    (void)state;
+    b.machine.facts.zero_rank_s = 0.5;
+    b.run.tp = 8.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 0.0, 0, 0);
+    b.run.sharding = AMM_SHARDING_OPTIMIZER;
+    b.run.shard_group = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 1.0, tight, 0);
+}
+
 /* Tables 400 / 2, positions 20 x 10 whole, norm 2 x 10. */
 static void end_parameters(void **state)
 {
@@ -301,11 +339,18 @@ static void half_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tied_table),      cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),   cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),   cmocka_unit_test(end_parameters),
-        cmocka_unit_test(end_activations), cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(peaks),           cmocka_unit_test(half_size),
+        cmocka_unit_test(tied_table),
+        cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),
+        cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),
+        cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),
+        cmocka_unit_test(peaks),
+        cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
