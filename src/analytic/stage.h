@@ -67,7 +67,9 @@ double amm_least_boundary_seconds(const amm_network *n, const amm_machine *m, co
 /* Adding a micro-batch's gradients to those before. */
 double amm_accumulation_seconds(const amm_machine *m, const amm_run *run, double parameters);
 
-/* FLOP of the model per step: no recomputation, causal attention counted half. */
+/* FLOP of the model per step: no recomputation, causal attention counted half; extra prediction layers
+ * with theirs, as Megatron-LM counts them (training.py, num_floating_point_operations: mtp_num_layers
+ * more layers and heads). */
 double amm_model_flops(const amm_network *n, const amm_run *run);
 
 /* Blocks of a stage: the run's, else even. */

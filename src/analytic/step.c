@@ -300,6 +300,9 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             s->expert_parameters += extra * n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
+            s->tp_s += extra * x->tp_s;
+            s->cp_s += extra * x->cp_s;
+            s->ep_s += extra * x->ep_s;
             s->blocks += extra;
         }
         s->backward_s += amm_accumulation_seconds(m, run, s->parameters + s->expert_parameters);

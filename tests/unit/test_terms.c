@@ -198,6 +198,41 @@ static void hybrid_agrees(void **state)
     assert_close(whole / stage_of(&b, 0).optimizer, 2.0, 1e-4, 0);
 }
 
+/* A head of 400 parameters; attention adds 20 keys x 2 heads x 10 to a block. A second block
+ * and head where there is an extra prediction layer, with its parts of the communication. */
+static void prediction_layer(void **state)
+{
+    bench b = start();
+    amm_stages stages;
+    (void)state;
+    b.run.pp = 1.0;
+    b.run.sequence_parallel = 1;
+    b.run.cp = 2.0;
+    b.machine.fabric.domain = 1.0;
+    amm_block_shape *x = &b.network.kind[0];
+    x->experts = 4.0;
+    x->top_k = 2.0;
+    x->expert_ffn = 40.0;
+    b.run.ep = 2.0;
+    amm_network_finish(&b.network);
+    const double block =
+        2.0 * (b.network.kind_parameters[0] + b.network.kind_expert_parameters[0] * 2.0 / 4.0) +
+        20.0 * 2.0 * 10.0;
+    const double tokens = 8.0 * 2.0 * 20.0; /* micro-batches, replicas, sequence */
+    assert_close(amm_model_flops(&b.network, &b.run), 3.0 * tokens * (800.0 + 8.0 * block), tight,
+                 0);
+    amm_stage_costs(&stages, &b.network, &b.machine, &b.run);
+    const amm_stage_seconds eight = stages.stage[0];
+    b.network.prediction_layers = 1.0;
+    assert_close(amm_model_flops(&b.network, &b.run), 3.0 * tokens * (1600.0 + 9.0 * block), tight,
+                 0);
+    amm_stage_costs(&stages, &b.network, &b.machine, &b.run);
+    assert_true(eight.tp_s > 0.0 && eight.cp_s > 0.0 && eight.ep_s > 0.0);
+    assert_close(stages.stage[0].tp_s, eight.tp_s * 9.0 / 8.0, tight, 0);
+    assert_close(stages.stage[0].cp_s, eight.cp_s * 9.0 / 8.0, tight, 0);
+    assert_close(stages.stage[0].ep_s, eight.ep_s * 9.0 / 8.0, tight, 0);
+}
+
 /* 100 parameters over four ranks at 100 bytes/s: two gathers of 200 bytes, 1.5 s each, and a reduction
  * of 400, 3 s, in each of eight micro-batches. Two instances of two ranks: 1 + 1 + 2 s each, and once an
  * all-reduce of half the gradients, 200 bytes. */
@@ -339,17 +374,12 @@ static void half_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tied_table),
-        cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),
-        cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),
-        cmocka_unit_test(end_parameters),
-        cmocka_unit_test(sharded_gradients),
-        cmocka_unit_test(broadcast_per_rank),
-        cmocka_unit_test(end_activations),
-        cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(peaks),
+        cmocka_unit_test(tied_table),         cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(expert_tensor),      cmocka_unit_test(hybrid_experts),
+        cmocka_unit_test(hybrid_agrees),      cmocka_unit_test(end_parameters),
+        cmocka_unit_test(sharded_gradients),  cmocka_unit_test(prediction_layer),
+        cmocka_unit_test(broadcast_per_rank), cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),      cmocka_unit_test(peaks),
         cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
