@@ -35,7 +35,7 @@ static void content_of(stage_content *out, const amm_network *n, const amm_run *
         /* Extra prediction layers are blocks like the last one. */
         const int extra = last && k == n->kind_of[n->block_count - 1];
         out->blocks[k] = blocks[k] + (extra ? (int32_t)n->prediction_layers : 0);
-        out->dense += out->blocks[k] * n->kind_parameters[k] / run->tp;
+        out->dense += out->blocks[k] * amm_block_rank_parameters(&n->kind[k], run->tp);
         out->expert += out->blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
         count += out->blocks[k];
     }

@@ -255,6 +255,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
                      const amm_run *run)
 {
     amm_block_seconds kind[AMM_MAX_BLOCK_KINDS];
+    double parameters[AMM_MAX_BLOCK_KINDS]; /* of one rank, without experts */
     amm_pass_time embedding;
     amm_pass_time head;
     int32_t next = 0;
@@ -263,6 +264,9 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     amm_embedding_cost(&embedding, n, m, run);
     amm_head_cost(&head, n, m, run);
     out->count = (int32_t)run->pp;
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        parameters[k] = amm_block_rank_parameters(&n->kind[k], run->tp);
+    }
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
         const int last = i == out->count - 1;
@@ -283,7 +287,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             s->tp_s += x->tp_s;
             s->cp_s += x->cp_s;
             s->ep_s += x->ep_s;
-            s->parameters += n->kind_parameters[k] / run->tp;
+            s->parameters += parameters[k];
             s->expert_parameters += n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->blocks += 1.0;
         }
@@ -296,7 +300,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             const amm_block_seconds *x = &kind[n->kind_of[n->block_count - 1]];
             const int k = n->kind_of[n->block_count - 1];
             const double extra = n->prediction_layers;
-            s->parameters += extra * n->kind_parameters[k] / run->tp;
+            s->parameters += extra * parameters[k];
             s->expert_parameters += extra * n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;

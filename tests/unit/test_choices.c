@@ -287,7 +287,11 @@ static void schedules_are_simulated(void **state)
         amm_result *other = explain(spec, cases[k]);
         const double ratio = other->plans[0].simulated_s / other->plans[0].time_s;
         assert_true(ratio > 0.9 && ratio < 1.02); /* the last stage is a fifth slower */
-        assert_true(other->plans[0].simulated_s != plain->plans[0].simulated_s);
+        if (k == 0) { /* both wait for the last stage alone, which sends once per micro-batch */
+            assert_close(other->plans[0].simulated_s, plain->plans[0].simulated_s, 1e-9, 0);
+        } else {
+            assert_true(other->plans[0].simulated_s < 0.99 * plain->plans[0].simulated_s);
+        }
         assert_int_equal(amm_result_trace(other, &trace, 0), AMM_OK);
         assert_int_equal(strstr(trace, "\"W mb0\"") != NULL, k > 0);
         amm_text_free(test_context(), trace);

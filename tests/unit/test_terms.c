@@ -317,7 +317,7 @@ static void gradient_copy(void **state)
     const amm_ledger none = stage_of(&b, 1);
     b.machine.facts.gradient_copy_bytes_fp16 = 4.0;
     const amm_ledger copy = stage_of(&b, 1);
-    const double parameters = 2.0 * b.network.kind_parameters[0] / 2.0;
+    const double parameters = 2.0 * amm_block_rank_parameters(&b.network.kind[0], 2.0);
     assert_close(copy.working, 4.0 * parameters - none.activations, tight, 0);
     b.run.seq_len = 20000.0; /* activations are gone when it is made */
     assert_close(stage_of(&b, 1).working, none.working, tight, 0);

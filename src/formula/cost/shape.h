@@ -112,7 +112,33 @@ AMM_FN double amm_block_parameters_of(const amm_block_shape *x)
            x->extra_parameters;
 }
 
-/* Of these, what one token meets: K of the E routed experts. */
+/* Of these, what every tensor rank holds whole: norms and the router; biases behind row-parallel layers
+ * (attention's output, second feed-forward projection); MLA's projections down to the ranks (their
+ * inputs are shared by all heads). Megatron-Core: RowParallelLinear keeps its bias whole,
+ * multi_latent_attention.py and the router use plain weights. */
+AMM_FN double amm_block_replicated_parameters(const amm_block_shape *x)
+{
+    const double latent = x->kv_rank > 0.0 ? x->q_rank + x->kv_rank + x->rope : 0.0;
+    const double latent_norms = x->kv_rank > 0.0 ? x->q_rank + x->kv_rank : 0.0;
+    const double feed_forwards = (x->ffn > 0.0 ? 1.0 : 0.0) + (x->shared_ffn > 0.0 ? 1.0 : 0.0);
+    return amm_block_norm_parameters(x) + amm_router_parameters(x) +
+           (x->kv_rank > 0.0 ? 0.0 : x->qk_norm * 2.0 * x->head_qk) +
+           (x->hidden + x->qkv_bias) * latent + latent_norms + x->out_bias * x->hidden +
+           x->ffn_bias * feed_forwards * x->hidden;
+}
+
+/* Without routed experts, what one of `tp` tensor ranks holds: its share, what is replicated, and with
+ * fewer heads of keys and values than ranks one whole head of them. */
+AMM_FN double amm_block_rank_parameters(const amm_block_shape *x, double tp)
+{
+    const double whole = amm_block_replicated_parameters(x);
+    const double split = amm_block_parameters_of(x) - amm_expert_parameters(x) - whole;
+    const double missing = x->kv_rank > 0.0 ? 0.0 : 1.0 - x->kv_heads / tp;
+    const double head = (x->head_qk + x->head_v) * (x->hidden + x->qkv_bias);
+    return split / tp + whole + (missing > 0.0 ? missing * head : 0.0);
+}
+
+/* Of a block's, what one token meets: K of the E routed experts. */
 AMM_FN double amm_block_active_parameters(const amm_block_shape *x)
 {
     return amm_block_parameters_of(x) -
