@@ -306,6 +306,32 @@ static void end_activations(void **state)
     assert_close(stage_of(&b, 3).logits, 8 * logits, tight, 0);
 }
 
+/* Weights of 2, gradients of 4 bytes. Two blocks, and the gradients of one; with tables of 4000 words, 10
+ * wide, twice and a norm of 20 the root is the largest unit. A wider kind of block counts, wherever. */
+static void gathered_units(void **state)
+{
+    static const uint8_t kinds[8] = { 0, 0, 0, 1, 0, 0, 0, 0 };
+    bench b = start();
+    (void)state;
+    b.network.tied = 0;
+    b.run.tp = b.run.pp = 1.0;
+    b.run.dp = b.run.shard_group = 16.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    const double block = amm_block_parameters_of(&b.network.kind[0]);
+    assert_close(stage_of(&b, 0).gathered, 2.0 * 2.0 * block + 4.0 * block, tight, 0);
+    b.network.vocab = 4000.0;
+    assert_close(stage_of(&b, 0).gathered, 2.0 * (80020.0 + block) + 4.0 * 80020.0, tight, 0);
+    b.network.vocab = 40.0;
+    b.network.kind_count = 2;
+    b.network.kind_of = kinds;
+    b.network.kind[1] = b.network.kind[0];
+    b.network.kind[1].ffn = 80.0;
+    amm_network_finish(&b.network);
+    const double wide = amm_block_parameters_of(&b.network.kind[1]);
+    assert_true(wide > block);
+    assert_close(stage_of(&b, 0).gathered, 8.0 * wide, tight, 0);
+}
+
 /* The copy counts where it is more than what the step holds besides. */
 static void gradient_copy(void **state)
 {
@@ -374,12 +400,19 @@ static void half_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tied_table),         cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),      cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),      cmocka_unit_test(end_parameters),
-        cmocka_unit_test(sharded_gradients),  cmocka_unit_test(prediction_layer),
-        cmocka_unit_test(broadcast_per_rank), cmocka_unit_test(end_activations),
-        cmocka_unit_test(gradient_copy),      cmocka_unit_test(peaks),
+        cmocka_unit_test(tied_table),
+        cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),
+        cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),
+        cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(prediction_layer),
+        cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),
+        cmocka_unit_test(gathered_units),
+        cmocka_unit_test(peaks),
         cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
