@@ -44,6 +44,23 @@ static double tensor_time(const amm_machine *m, const amm_run *run, const amm_bl
     return parts * once * (hidden ? 1.0 - m->facts.tp_overlap : 1.0);
 }
 
+/* Inputs of column-parallel layers gathered once more in the backward pass. Latent attention gathers
+ * its narrow ranks, which is not counted. */
+static double gather_again_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                                const amm_op_env *env, double tokens)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
+    const double gather_s =
+        amm_gather_time(&m->fabric, &m->rates, &g, tokens * x->hidden * env->element_bytes);
+    const double inner = (x->ffn + x->shared_ffn) / run->tp * (1.0 + x->gated);
+    const double attention =
+        x->kv_rank > 0.0
+            ? 0.0
+            : amm_gather_again(env, tokens, x->hidden, amm_attention_inputs(x, run->tp), gather_s);
+    return attention +
+           (inner > 0.0 ? amm_gather_again(env, tokens, x->hidden, inner, gather_s) : 0.0);
+}
+
 /* Experts cut over `etp` ranks: the tokens that they received are gathered before, and the parts of
  * their outputs reduced and scattered after the experts. */
 static double expert_tensor_time(const amm_machine *m, const amm_run *run, double copy_bytes)
@@ -112,6 +129,9 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double own = run->sequence_parallel ? split.tokens / run->tp : split.tokens;
     const double tp =
         run->tp > 1.0 ? tensor_time(m, run, x, split.tokens * x->hidden * env.element_bytes) : 0.0;
+    const double tp_b = run->tp > 1.0 && run->sequence_parallel
+                            ? tp + gather_again_time(m, run, x, &env, split.tokens)
+                            : tp;
     const double ep = x->experts > 0.0 ? expert_time(m, run, x, own, env.element_bytes) : 0.0;
     const double cp_f = context_time(m, run, x, t.core.forward_s, 1.0);
     const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
@@ -127,9 +147,9 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
     out->backward_s =
-        amm_pass_seconds(amm_block_backward(&t) + tp + ep + cp_b, 1.4 * host) + wait +
+        amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host) + wait +
         (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) + wait : again + again_ep);
-    out->tp_s = (full ? 3.0 : 2.0) * tp;
+    out->tp_s = (full ? 2.0 : 1.0) * tp + tp_b;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
 }

@@ -125,6 +125,31 @@ static void tensor_parts(void **state)
     assert_close(out.tp_s, 4 * 4.0, tight, 0);
 }
 
+/* With sequence parallelism the inputs of both column-parallel layers, 20 x 10 x 2 bytes, are gathered
+ * again: 2 s each, beside GEMMs of 2 x 20 x 10 x 15 and x 20 FLOP. */
+static void gathered_again(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.machine.facts.hopper_gemm_rate = 1.0;
+    b.run.sequence_parallel = 1;
+    const amm_block_shape x = b.network.kind[0];
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0 + 2 * 2.0, 1e-9, 0); /* GEMMs take no time */
+    b.machine.rates.flops_16bit = b.machine.rates.flops_8bit = 1e4;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s,
+                 4 * 4.0 + (2.0 - 2 * 20 * 10 * 15 / 1e4) + (2.0 - 2 * 20 * 10 * 20 / 1e4), 1e-9,
+                 0);
+    b.run.recompute = AMM_RECOMPUTE_FULL;
+    b.machine.rates.flops_16bit = b.machine.rates.flops_8bit = 1e3; /* all hidden */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 6 * 4.0, 1e-9, 0);
+}
+
 /* Ranks of an expert hold 10 tokens each; two copies of both ranks' tokens, 800 bytes, are gathered
  * and scattered again each way: 400 bytes cross at 100 bytes/s, four times. */
 static void expert_tensor(void **state)
@@ -400,19 +425,13 @@ static void half_size(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tied_table),
-        cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),
-        cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),
-        cmocka_unit_test(end_parameters),
-        cmocka_unit_test(sharded_gradients),
-        cmocka_unit_test(prediction_layer),
-        cmocka_unit_test(broadcast_per_rank),
-        cmocka_unit_test(end_activations),
-        cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(gathered_units),
-        cmocka_unit_test(peaks),
+        cmocka_unit_test(tied_table),       cmocka_unit_test(tensor_parts),
+        cmocka_unit_test(gathered_again),   cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),   cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),   cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(prediction_layer), cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(end_activations),  cmocka_unit_test(gradient_copy),
+        cmocka_unit_test(gathered_units),   cmocka_unit_test(peaks),
         cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
