@@ -79,10 +79,7 @@ static double expert_time(const amm_machine *m, const amm_run *run, const amm_bl
     const double token = x->hidden * element_bytes;
     const double local = own_tokens * token * x->top_k * (g.inside - 1.0) / g.ranks;
     const double far_share = 1.0 - g.inside / g.ranks;
-    /* Expected number of other domains that one token's top_k copies hit. */
-    const double hit = run->deduplicate
-                           ? (domains - 1.0) * (1.0 - pow(1.0 - 1.0 / domains, x->top_k))
-                           : x->top_k * far_share;
+    const double hit = run->deduplicate ? amm_remote_domains(x, domains) : x->top_k * far_share;
     const double once =
         amm_all_to_all_time(&m->fabric, &m->rates, &g, local, own_tokens * token * hit);
     return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0) +

@@ -2,6 +2,7 @@
 #include "test_support.h"
 
 #include "io/io.h"
+#include <math.h>
 #include <string.h>
 
 typedef struct published {
@@ -170,6 +171,24 @@ static void block_shapes_by_hand(void **state)
     assert_same_bits(amm_block_keys(x, 1024), 1024);
 }
 
+/* Eight choices among eight domains, 8 x (1 - (7/8)^8) of them hit, 7/8 of these other ones. From four
+ * of eight groups, a domain each: 4 x (1 - (3/4)^8). Groups over two domains each: eight of 16. Two domains
+ * hold four groups each: both are reached. */
+static void node_limited_routing(void **state)
+{
+    amm_block_shape x = preset("deepseek-v3")->layers[4].shape;
+    (void)state;
+    assert_same_bits(x.expert_groups, 8);
+    assert_same_bits(x.token_groups, 4);
+    assert_close(amm_remote_domains(&x, 8), 7.0 / 8 * 4 * (1 - pow(0.75, 8)), 1e-12, 0);
+    assert_close(amm_remote_domains(&x, 16), 15.0 / 16 * 8 * (1 - pow(0.875, 8)), 1e-12, 0);
+    const double two = amm_remote_domains(&x, 2);
+    x.expert_groups = x.token_groups = 0;
+    assert_close(amm_remote_domains(&x, 8), 7 * (1 - pow(0.875, 8)), 1e-12, 0);
+    assert_same_bits(amm_remote_domains(&x, 2), two);
+    assert_same_bits(amm_remote_domains(&x, 1), 0);
+}
+
 /* Of one tensor rank, beside its experts. */
 static void replicated_parameters(void **state)
 {
@@ -205,6 +224,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(every_network_has_a_figure, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(block_shapes_by_hand, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(replicated_parameters, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(node_limited_routing, arena_start, arena_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
