@@ -66,7 +66,7 @@ typedef struct amm_machine {
 typedef struct amm_step {
     double time_s;
     double compute_s, bubble_s, tp_s, cp_s, ep_s, pp_s, dp_s, optimizer_s, other_s;
-    double flops; /* of the model, per step, without recomputation; causal attention half */
+    double flops; /* amm_model_flops */
 } amm_step;
 
 void amm_step_time(amm_step *out, const amm_network *network, const amm_machine *machine,

@@ -22,25 +22,26 @@ static amm_states states_of(const amm_machine *m, const amm_run *run)
 typedef struct stage_content {
     int32_t blocks[AMM_MAX_BLOCK_KINDS];
     double dense, expert; /* parameters of one rank */
-    double block;         /* the same of one block, mean */
+    double block, ends;   /* the same of the widest block, of the tables at the ends */
 } stage_content;
 
 static void content_of(stage_content *out, const amm_network *n, const amm_run *run, int32_t stage,
                        const int32_t *blocks)
 {
     const int last = stage == (int32_t)run->pp - 1;
-    int32_t count = 0;
     memset(out, 0, sizeof *out);
     for (int32_t k = 0; k < n->kind_count; k++) {
         /* Extra prediction layers are blocks like the last one. */
         const int extra = last && k == n->kind_of[n->block_count - 1];
         out->blocks[k] = blocks[k] + (extra ? (int32_t)n->prediction_layers : 0);
-        out->dense += out->blocks[k] * n->kind_parameters[k] / run->tp;
-        out->expert += out->blocks[k] * n->kind_expert_parameters[k] / (run->ep * run->etp);
-        count += out->blocks[k];
+        const double dense = amm_block_rank_parameters(&n->kind[k], run->tp);
+        const double expert = n->kind_expert_parameters[k] / (run->ep * run->etp);
+        out->dense += out->blocks[k] * dense;
+        out->expert += out->blocks[k] * expert;
+        out->block = fmax(out->block, out->blocks[k] > 0 ? dense + expert : 0.0);
     }
-    out->block = count > 0 ? (out->dense + out->expert) / count : 0.0;
-    out->dense += amm_end_parameters(n, run, stage == 0, last);
+    out->ends = amm_end_parameters(n, run, stage == 0, last);
+    out->dense += out->ends;
 }
 
 static amm_kept_input kept_input(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
@@ -163,8 +164,11 @@ void amm_kept_memory(amm_ledger *out, const amm_network *n, const amm_machine *m
     out->gradients = dense.gradients * c.dense + expert.gradients * c.expert;
     out->optimizer = dense.optimizer * c.dense + expert.optimizer * c.expert;
     add_activations(out, n, run, kept, &c, stage);
-    if (run->sharding >= AMM_SHARDING_PARAMETERS) { /* the layer in use and the one prefetched */
-        out->gathered = amm_gathered_bytes(&states, 2.0 * c.block, c.block);
+    if (run->sharding >= AMM_SHARDING_PARAMETERS) {
+        /* The unit in use, a block or what belongs to none, and the block that is prefetched: PyTorch
+         * FSDP, auto_wrap_policy (the root takes what no block wraps) and BACKWARD_PRE. */
+        const double unit = fmax(c.block, c.ends);
+        out->gathered = amm_gathered_bytes(&states, unit + c.block, unit);
     }
     /* The optimizer's copy of the gradients comes when the activations are gone. */
     const double copy = dense.gradient_copy * c.dense + expert.gradient_copy * c.expert;

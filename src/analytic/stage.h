@@ -60,13 +60,19 @@ double amm_expert_shards(const amm_run *run);
 /* One transfer of a micro-batch between stages, one way. */
 double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 
-/* What all transfers between stages add to a step. */
-double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
+/* Share of a transfer that holds its sender. */
+double amm_exposed_share(const amm_machine *m, const amm_run *run);
+
+/* What all transfers between stages add to a step at least, whatever its stages take; exactly that under
+ * GPipe and 1F1B. */
+double amm_least_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run);
 
 /* Adding a micro-batch's gradients to those before. */
 double amm_accumulation_seconds(const amm_machine *m, const amm_run *run, double parameters);
 
-/* FLOP of the model per step: no recomputation, causal attention counted half. */
+/* FLOP of the model per step: no recomputation, causal attention counted half; extra prediction layers
+ * with theirs, as Megatron-LM counts them (training.py, num_floating_point_operations: mtp_num_layers
+ * more layers and heads). */
 double amm_model_flops(const amm_network *n, const amm_run *run);
 
 /* Blocks of a stage: the run's, else even. */

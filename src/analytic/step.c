@@ -62,10 +62,7 @@ static double expert_time(const amm_machine *m, const amm_run *run, const amm_bl
     const double token = x->hidden * element_bytes;
     const double local = own_tokens * token * x->top_k * (g.inside - 1.0) / g.ranks;
     const double far_share = 1.0 - g.inside / g.ranks;
-    /* Expected number of other domains that one token's top_k copies hit. */
-    const double hit = run->deduplicate
-                           ? (domains - 1.0) * (1.0 - pow(1.0 - 1.0 / domains, x->top_k))
-                           : x->top_k * far_share;
+    const double hit = run->deduplicate ? amm_remote_domains(x, domains) : x->top_k * far_share;
     const double once =
         amm_all_to_all_time(&m->fabric, &m->rates, &g, local, own_tokens * token * hit);
     return 2.0 * once * (run->ep_overlap ? 1.0 - m->facts.ep_overlap : 1.0) +
@@ -102,32 +99,55 @@ int amm_run_attention(const amm_machine *m, const amm_run *run, const amm_block_
     return amm_attention_kernel(&m->facts, run->attention, run->micro_batch * x->heads / run->tp);
 }
 
+/* Outputs on a rank of the column-parallel layer into a feed-forward or shared experts. */
+static double feed_forward_inputs(const amm_block_shape *x, double tp)
+{
+    return (x->ffn + x->shared_ffn) / tp * (1.0 + x->gated);
+}
+
+/* Inputs of column-parallel layers gathered once more in the backward pass. Latent attention gathers
+ * its narrow ranks, which is not counted. */
+static double gather_again_time(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                                const amm_op_env *env, double tokens)
+{
+    const amm_group g = amm_group_of(&m->fabric, run->tp, 1.0);
+    const double gather_s =
+        amm_gather_time(&m->fabric, &m->rates, &g, tokens * x->hidden * env->element_bytes);
+    const double inner = feed_forward_inputs(x, run->tp);
+    const double attention =
+        x->kv_rank > 0.0
+            ? 0.0
+            : amm_gather_again(env, tokens, x->hidden, amm_attention_inputs(x, run->tp), gather_s);
+    return attention +
+           (inner > 0.0 ? amm_gather_again(env, tokens, x->hidden, inner, gather_s) : 0.0);
+}
+
 /* Tensor parallelism of a backward pass: of the seconds of a forward pass, the reduction of every
  * column-parallel layer's input gradient runs beside the same layer's weight-gradient GEMM where the
  * runtime starts it first. With sequence parallelism that is a reduce-scatter, half of the volume. */
 static double tensor_backward(const amm_machine *m, const amm_run *run, const amm_op_env *env,
                               const amm_block_shape *x, double forward_s)
 {
-    const double parts = x->ffn > 0.0 || x->shared_ffn > 0.0 ? 2.0 : 1.0;
     const double tokens = run->micro_batch * run->seq_len / run->cp;
-    const double heads = x->heads / run->tp;
-    const double keys = fmax(x->kv_heads / run->tp, 1.0);
-    const double inner = (x->ffn > 0.0 ? x->ffn : x->shared_ffn) * (1.0 + x->gated) / run->tp;
-    const double reduce = forward_s / parts * (run->sequence_parallel ? 0.5 : 1.0);
-    const double columns = heads * x->head_qk + keys * (x->head_qk + x->head_v);
+    const double columns = amm_attention_inputs(x, run->tp);
+    const double inner = feed_forward_inputs(x, run->tp);
+    const double reduce =
+        forward_s / (inner > 0.0 ? 2.0 : 1.0) * (run->sequence_parallel ? 0.5 : 1.0);
     const double slow = m->rates.weight_gradient_slowdown;
-    if (m->facts.tp_reduce_beside <= 0.0) {
-        return forward_s;
-    }
+    const double all =
+        forward_s + (run->sequence_parallel ? gather_again_time(m, run, x, env, tokens) : 0.0);
     double hidden = 0.0;
+    if (m->facts.tp_reduce_beside <= 0.0) {
+        return all;
+    }
     if (x->kv_rank <= 0.0) { /* latent attention has its sharded layers behind narrow ones */
         hidden +=
             fmin(reduce, slow * amm_gemm_time(env, env->precision, x->hidden, columns, tokens));
     }
-    if (parts > 1.0) {
+    if (inner > 0.0) {
         hidden += fmin(reduce, slow * amm_gemm_time(env, env->precision, x->hidden, inner, tokens));
     }
-    return forward_s - hidden;
+    return all - hidden;
 }
 
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
@@ -294,6 +314,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
                      const amm_run *run)
 {
     amm_block_seconds kind[AMM_MAX_BLOCK_KINDS];
+    double parameters[AMM_MAX_BLOCK_KINDS]; /* of one rank, without experts */
     amm_pass_time embedding;
     amm_pass_time head;
     int32_t next = 0;
@@ -302,6 +323,9 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
     memset(out->stage, 0, (size_t)out->count * sizeof *out->stage);
     amm_embedding_cost(&embedding, n, m, run);
     amm_head_cost(&head, n, m, run);
+    for (int32_t k = 0; k < n->kind_count; k++) {
+        parameters[k] = amm_block_rank_parameters(&n->kind[k], run->tp);
+    }
     for (int32_t i = 0; i < out->count; i++) {
         amm_stage_seconds *s = &out->stage[i];
         const int last = i == out->count - 1;
@@ -322,7 +346,7 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             s->tp_s += x->tp_s;
             s->cp_s += x->cp_s;
             s->ep_s += x->ep_s;
-            s->parameters += n->kind_parameters[k] / run->tp;
+            s->parameters += parameters[k];
             s->expert_parameters += n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->blocks += 1.0;
         }
@@ -335,10 +359,13 @@ void amm_stage_costs(amm_stages *out, const amm_network *n, const amm_machine *m
             const amm_block_seconds *x = &kind[n->kind_of[n->block_count - 1]];
             const int k = n->kind_of[n->block_count - 1];
             const double extra = n->prediction_layers;
-            s->parameters += extra * n->kind_parameters[k] / run->tp;
+            s->parameters += extra * parameters[k];
             s->expert_parameters += extra * n->kind_expert_parameters[k] / (run->ep * run->etp);
             s->forward_s += head.forward_s * (1.0 + extra) + extra * x->forward_s;
             s->backward_s += head.backward_s * (1.0 + extra) + extra * x->backward_s;
+            s->tp_s += extra * x->tp_s;
+            s->cp_s += extra * x->cp_s;
+            s->ep_s += extra * x->ep_s;
             s->blocks += extra;
         }
         s->backward_s += amm_accumulation_seconds(m, run, s->parameters + s->expert_parameters);
@@ -410,27 +437,34 @@ static data_groups expert_groups_of(const amm_machine *m, const amm_run *run)
     return groups_of(m, amm_expert_ranks(run), amm_expert_shards(run), run->ep * run->etp);
 }
 
-/* Sharded layer by layer (ZeRO-3, FSDP): gathers in both passes and a reduction per micro-batch
- * run beside the compute; what does not fit there is exposed. Hybrid sharding all-reduces its shares
- * once per step. */
+/* All layers of a stage gathered (or reduced), one after the other; `bytes` of each parameter. */
+static double layer_gathers(const amm_machine *m, const data_groups *g, const data_groups *e,
+                            const amm_stage_seconds *s, double bytes)
+{
+    const double layers = fmax(s->blocks, 1.0);
+    const double each = bytes / layers;
+    return layers *
+           (amm_gather_time(&m->fabric, &m->rates, &g->shard, s->parameters * each) +
+            amm_gather_time(&m->fabric, &m->rates, &e->shard, s->expert_parameters * each));
+}
+
+/* Sharded layer by layer (ZeRO-3, FSDP): weights gathered in both passes and gradients reduced, per
+ * micro-batch, beside the compute; what does not fit there is exposed. Hybrid sharding all-reduces
+ * its shares once per step. */
 static double sharded_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
     const data_groups g = dense_groups_of(m, run);
     const data_groups e = expert_groups_of(m, run);
-    const double element = amm_element_bytes(run->precision);
-    const double layers = fmax(s->blocks, 1.0);
-    const double once =
-        layers *
-        (amm_gather_time(&m->fabric, &m->rates, &g.shard, s->parameters * element / layers) +
-         amm_gather_time(&m->fabric, &m->rates, &e.shard, s->expert_parameters * element / layers));
-    const double comm = 3.0 * once;
+    const double grad = gradient_bytes(m, run);
+    const double comm = 2.0 * layer_gathers(m, &g, &e, s, amm_element_bytes(run->precision)) +
+                        layer_gathers(m, &g, &e, s, grad);
     const double hidden = comm * m->facts.fsdp_overlap;
     const double compute = s->forward_s + s->backward_s;
-    const double replicate = amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate,
-                                                 s->parameters * element / g.shards) +
-                             amm_all_reduce_time(&m->fabric, &m->rates, &e.replicate,
-                                                 s->expert_parameters * element / e.shards);
-    const double beside = comm - hidden + fmax(hidden - compute, comm / layers);
+    const double replicate =
+        amm_all_reduce_time(&m->fabric, &m->rates, &g.replicate, s->parameters * grad / g.shards) +
+        amm_all_reduce_time(&m->fabric, &m->rates, &e.replicate,
+                            s->expert_parameters * grad / e.shards);
+    const double beside = comm - hidden + fmax(hidden - compute, comm / fmax(s->blocks, 1.0));
     return run->micro_batches * (run->dp_overlap ? beside : comm) + replicate;
 }
 
@@ -463,8 +497,9 @@ double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stag
     const double hide_gather = m->facts.gather_overlap * s->forward_s * passes;
     const double least = 1.0 / fmax(s->blocks, 10.0);
     const double times = run->sharding == AMM_SHARDING_GRADIENTS ? run->micro_batches : 1.0;
-    const double per_rank =
-        g.shards > m->fabric.domain / run->tp ? m->facts.zero_rank_s * g.shards : 0.0;
+    /* Owners broadcast their shares: nothing to send where nothing is shared. */
+    const bool leaves = g.shards > 1.0 && g.shards > m->fabric.domain / run->tp;
+    const double per_rank = leaves ? m->facts.zero_rank_s * g.shards : 0.0;
     return times * fmax(reduce - hide_reduce, least * reduce) +
            fmax(gather - hide_gather, least * gather) + per_rank;
 }
@@ -518,21 +553,29 @@ double amm_transfer_seconds(const amm_network *n, const amm_machine *m, const am
     return share > 0.0 ? inside + share * amm_send_time(&m->fabric, &m->rates, 1, bytes) : inside;
 }
 
+/* A pipeline whose stages are all like `s`. */
+static amm_even_pipeline even_of(const amm_run *run, const amm_stage_seconds *s, double transfer_s)
+{
+    amm_even_pipeline even;
+    even.stages = even.group = run->pp;
+    even.chunks = run->vpp;
+    even.micro_batches = run->micro_batches;
+    even.forward_s = s->forward_s / run->vpp;
+    even.backward_s = s->backward_s / run->vpp;
+    even.weight_s = AMM_WEIGHT_SHARE * even.backward_s;
+    even.transfer_s = transfer_s;
+    return even;
+}
+
 /* Bubble of a zero-bubble schedule over that of 1F1B, as if all stages were like `s`; half of a
  * backward pass is the weights' (Qi et al. 2023, arXiv 2401.10241). */
 static double bubble_share(const amm_run *run, const amm_stage_seconds *s)
 {
     const amm_schedule_kind kind = (amm_schedule_kind)run->schedule;
-    amm_even_pipeline even = { 0 };
     if (!amm_schedule_splits(kind) || run->pp <= 1.0) {
         return 1.0;
     }
-    even.stages = even.group = run->pp;
-    even.chunks = 1.0;
-    even.micro_batches = run->micro_batches;
-    even.forward_s = s->forward_s;
-    even.backward_s = s->backward_s;
-    even.weight_s = AMM_WEIGHT_SHARE * s->backward_s;
+    const amm_even_pipeline even = even_of(run, s, 0.0);
     const double busy = run->micro_batches * (s->forward_s + s->backward_s);
     const double plain = amm_schedule_time(AMM_SCHEDULE_1F1B, &even, false) - busy;
     return fmax(0.0, amm_schedule_time(kind, &even, false) - busy) / plain;
@@ -556,16 +599,28 @@ static double tied_seconds(const amm_network *n, const amm_machine *m, const amm
                : 0.0;
 }
 
-/* Fill and drain once each way; then v messages each way per micro-batch, of which a share shows. */
-static double boundaries_of(const amm_machine *m, const amm_run *run, double transfer)
+double amm_exposed_share(const amm_machine *m, const amm_run *run)
 {
-    const double exposed = run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
-    return 2.0 * transfer * ((run->pp - 1.0) + exposed * (run->micro_batches - 1.0) * run->vpp);
+    return run->vpp > 1.0 ? m->facts.p2p_exposed_interleaved : m->facts.p2p_exposed;
 }
 
-double amm_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+/* Transfers of the schedule, of which a share holds its sender: as if all stages were like `s`. */
+static double boundaries_of(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s,
+                            double transfer_s)
 {
-    return boundaries_of(m, run, amm_transfer_seconds(n, m, run));
+    const amm_even_pipeline even = even_of(run, s, transfer_s);
+    return run->pp > 1.0 ? amm_schedule_transfers((amm_schedule_kind)run->schedule, &even,
+                                                  amm_exposed_share(m, run))
+                         : 0.0;
+}
+
+double amm_least_boundary_seconds(const amm_network *n, const amm_machine *m, const amm_run *run)
+{
+    const amm_stage_seconds any = { 0 };
+    const amm_even_pipeline even = even_of(run, &any, amm_transfer_seconds(n, m, run));
+    return run->pp > 1.0 ? amm_least_transfers((amm_schedule_kind)run->schedule, &even,
+                                               amm_exposed_share(m, run))
+                         : 0.0;
 }
 
 void amm_step_time(amm_step *out, const amm_network *n, const amm_machine *m, const amm_run *run)
@@ -603,7 +658,7 @@ void amm_step_of_stages(amm_step *out, const amm_stages *stages, const amm_netwo
     out->ep_s = G * s->ep_s;
     out->compute_s = amm_pipeline_compute(G, slowest) - out->tp_s - out->cp_s - out->ep_s;
     out->bubble_s = amm_pipeline_bubble(sum, slowest) / run->vpp * bubble_share(run, s);
-    out->pp_s = boundaries_of(m, run, transfer);
+    out->pp_s = boundaries_of(m, run, s, transfer);
     out->other_s =
         m->facts.step_host_s + fmax(tied_seconds(n, stages->stage[0].machine, run),
                                     tied_seconds(n, stages->stage[stages->count - 1].machine, run));

@@ -48,6 +48,8 @@ void amm_list_finish(amm_list *list, int64_t *values, int32_t count);
     X(window, "window", 1, INT32_MAX)                                                              \
     X(experts, "experts", 1, AMM_MAX_EXPERTS)                                                      \
     X(top_k, "top_k", 1, AMM_MAX_EXPERTS)                                                          \
+    X(expert_groups, "expert_groups", 1, AMM_MAX_EXPERTS)                                          \
+    X(token_groups, "token_groups", 1, AMM_MAX_EXPERTS)                                            \
     X(expert_ffn, "expert_ffn", 1, AMM_MAX_WIDTH)                                                  \
     X(shared_ffn, "shared_ffn", 1, AMM_MAX_WIDTH)                                                  \
     X(extra_parameters, "extra_parameters", 1, AMM_MAX_INTEGER)                                    \

@@ -149,6 +149,26 @@ static amm_status check_attention(const amm_block_shape *x, const char *where)
                : amm_check_integer(where, "rope_size", (int64_t)x->rope, 1, (int64_t)x->head_qk);
 }
 
+/* Node-limited routing: groups divide the experts, and those that a token may use hold all it takes. */
+static amm_status check_groups(const amm_block_shape *x, const char *where)
+{
+    const int64_t groups = (int64_t)x->expert_groups;
+    if (groups == 0 && x->token_groups == 0) {
+        return AMM_OK;
+    }
+    if (groups == 0 || x->token_groups == 0) {
+        return amm_refuse(where, groups == 0 ? "expert_groups" : "token_groups",
+                          "missing (%s is given)", groups == 0 ? "token_groups" : "expert_groups");
+    }
+    AMM_TRY(amm_check_integer(where, "expert_groups", groups, 1, (int64_t)x->experts));
+    if ((int64_t)x->experts % groups != 0) {
+        return amm_refuse(where, "expert_groups", "got %lld, allowed a divisor of experts, %lld",
+                          (long long)groups, (long long)x->experts);
+    }
+    const int64_t least = (int64_t)ceil(x->top_k * x->expert_groups / x->experts);
+    return amm_check_integer(where, "token_groups", (int64_t)x->token_groups, least, groups);
+}
+
 static amm_status check_experts(const amm_block_shape *x, const char *where)
 {
     const struct {
@@ -163,9 +183,11 @@ static amm_status check_experts(const amm_block_shape *x, const char *where)
             return amm_refuse(where, "experts", "missing (%s is given)", parts[i].key);
         }
     }
-    return x->experts == 0
-               ? AMM_OK
-               : amm_check_integer(where, "top_k", (int64_t)x->top_k, 1, (int64_t)x->experts);
+    if (x->experts == 0) {
+        return check_groups(x, where);
+    }
+    AMM_TRY(amm_check_integer(where, "top_k", (int64_t)x->top_k, 1, (int64_t)x->experts));
+    return check_groups(x, where);
 }
 
 static amm_status check_block(amm_layer *layer, const char *where)

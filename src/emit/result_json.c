@@ -50,7 +50,8 @@ static void write_problem(amm_json *j, const amm_spec *spec)
                     p->cost_model == AMM_COST_DEFAULT ? "default" : "amp-reference");
     amm_json_string(j, "flop_convention",
                     amm_problem_is_analytic(p)
-                        ? "model FLOP without recomputation, causal attention half"
+                        ? "model FLOP without recomputation, causal attention half, extra "
+                          "prediction layers counted"
                         : NULL);
     amm_json_close(j, '}');
 }

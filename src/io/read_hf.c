@@ -381,6 +381,20 @@ static amm_status latent_heads(hf_model *m)
     return AMM_OK;
 }
 
+/* Node-limited routing; one group, or all of them, is none. */
+static amm_status expert_groups(hf_model *m)
+{
+    const hf_key count = { "n_group", NULL };
+    const hf_key used = { "topk_group", NULL };
+    double groups = 0;
+    double of_token = 0;
+    AMM_TRY(size(m, count, (int64_t)m->moe.experts, 1, &groups));
+    AMM_TRY(size(m, used, (int64_t)groups, (int64_t)groups, &of_token));
+    m->moe.expert_groups = of_token < groups ? groups : 0;
+    m->moe.token_groups = of_token < groups ? of_token : 0;
+    return AMM_OK;
+}
+
 /* The first layers are dense, and all but every moe_layer_freq-th of the others. */
 static amm_status deepseek_experts(hf_model *m, bool score_bias)
 {
@@ -398,6 +412,7 @@ static amm_status deepseek_experts(hf_model *m, bool score_bias)
     AMM_TRY(integer(m, (hf_key){ "first_k_dense_replace", NULL }, 0, INT32_MAX, 0, &first));
     AMM_TRY(integer(m, (hf_key){ "moe_layer_freq", NULL }, 1, INT32_MAX, 1, &step));
     m->moe.shared_ffn = (double)shared * m->moe.expert_ffn;
+    AMM_TRY(expert_groups(m));
     m->moe.extra_parameters = score_bias ? m->moe.experts : 0;
     for (int64_t i = 0; i < m->layers; i++) {
         m->sparse[i] = i >= first && i % step == 0;
@@ -502,6 +517,8 @@ static amm_block_shape block_shape(const hf_model *m, int64_t i)
         x.ffn = 0;
         x.experts = m->moe.experts;
         x.top_k = m->moe.top_k;
+        x.expert_groups = m->moe.expert_groups;
+        x.token_groups = m->moe.token_groups;
         x.expert_ffn = m->moe.expert_ffn;
         x.shared_ffn = m->moe.shared_ffn;
         x.extra_parameters = m->moe.extra_parameters;

@@ -186,7 +186,8 @@ static double floor_of(const amm_analytic *a, const amm_run *run, const fastest 
                                    &a->machine, run, a->network.vocab * a->network.hidden / c->tp)
                              : 0.0;
     return (G * (longest - twice) + fmax(0.0, bubble) +
-            amm_boundary_seconds(&a->network, &a->machine, run) + a->machine.facts.step_host_s) *
+            amm_least_boundary_seconds(&a->network, &a->machine, run) +
+            a->machine.facts.step_host_s) *
            (1.0 - 1e-12); /* summed in another order than the step */
 }
 

@@ -16,29 +16,17 @@ static void share_blocks(int32_t *out, const amm_analytic *a, const amm_plan_ent
     }
 }
 
-static double exposed_share(const amm_analytic *a, const amm_config *c)
-{
-    const amm_facts *facts = &a->machine.facts;
-    return c->vpp > 1 ? facts->p2p_exposed_interleaved : facts->p2p_exposed;
-}
-
-static double transfer_seconds(const amm_analytic *a, const amm_config *c)
-{
-    amm_run run;
-    amm_lower_run(&run, a, c, NULL);
-    return amm_transfer_seconds(&a->network, &a->machine, &run);
-}
-
 /* Into [4][chunks of all stages]: forward passes, backward passes, transfers, the weights' part of
  * backward passes: half, as in amm_step_time. `sets`: what every chunk recomputes. */
 static void fill_seconds(double *seconds, const int32_t *blocks, const int32_t *sets,
                          amm_analytic *a, const amm_config *c)
 {
     const int32_t count = c->pp * c->vpp;
-    const double held_s = exposed_share(a, c) * transfer_seconds(a, c);
     amm_machine machine = a->machine;
     amm_run run;
     amm_lower_run(&run, a, c, blocks);
+    const double held_s =
+        amm_exposed_share(&a->machine, &run) * amm_transfer_seconds(&a->network, &a->machine, &run);
     run.pp = count;
     run.stage_recompute = sets;
     machine.facts.micro_batch_host_s /= c->vpp; /* per stage, not per chunk */
@@ -104,9 +92,13 @@ amm_status amm_analytic_simulate(amm_plan_entry *plan, const amm_lowered *lowere
     }
     amm_arena_free(&arena);
     if (status == AMM_OK) {
-        plan->simulated_s = pipeline_s +
-                            amm_unexposed_hops(c->pp, transfer_seconds(a, c), exposed_share(a, c)) +
-                            plan->time.dp_s + plan->time.optimizer_s + plan->time.other_s;
+        amm_run run;
+        amm_lower_run(&run, a, c, NULL);
+        const double transfer_s = amm_transfer_seconds(&a->network, &a->machine, &run);
+        plan->simulated_s =
+            pipeline_s +
+            amm_unexposed_hops(c->pp, transfer_s, amm_exposed_share(&a->machine, &run)) +
+            plan->time.dp_s + plan->time.optimizer_s + plan->time.other_s;
     }
     return status == AMM_LIMIT ? AMM_OK : status; /* stays unknown */
 }

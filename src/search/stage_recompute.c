@@ -51,10 +51,19 @@ static last_stage last_of(amm_analytic *a, const amm_run *run, int32_t stage)
 }
 
 /* Whether a longer backward pass could hide more seconds than it takes: not with plain stages, whose
- * gradients hide behind one pass at most. */
+ * gradients hide behind one pass at most, and whose transfers do not depend on passes. */
 static bool may_hide_more(const amm_config *c)
 {
-    return c->dp * c->cp > 1 && (c->vpp > 1 || c->sharding >= AMM_SHARDING_GRADIENTS);
+    return (c->pp > 1 && amm_analytic_is_direct(c)) ||
+           (c->dp * c->cp > 1 && c->sharding >= AMM_SHARDING_GRADIENTS);
+}
+
+/* What transfers beside longer passes could take less. */
+static double gain_of_transfers(const amm_analytic *a, const amm_config *c, const amm_step *now)
+{
+    amm_run run;
+    amm_lower_run(&run, a, c, NULL);
+    return now->pp_s - amm_least_boundary_seconds(&a->network, &a->machine, &run);
 }
 
 /* What another set of the stage that ends last could gain at most, and that set. Whatever the other
@@ -107,7 +116,10 @@ static double hide_more(const amm_lowered *lowered, const amm_config *open, int3
         int32_t stage = 0;
         const double gain = gain_of_sets(lowered, &c, sets, blocks, cuts, &other, &stage);
         const int32_t before = sets[stage];
-        floor_s = step == 0 ? now.step.time_s - gain : floor_s;
+        if (step == 0) {
+            floor_s = now.step.time_s - gain -
+                      fmax(0.0, gain_of_transfers(lowered->analytic, &c, &now.step));
+        }
         if (gain <= 1e-12 * now.step.time_s) {
             break;
         }

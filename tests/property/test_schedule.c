@@ -33,15 +33,16 @@ static bool time_is_exact(amm_schedule_kind kind, const amm_even_pipeline *in, b
     const double e = p > 1.0 ? in->transfer_s : 0.0;
     const bool hidden = e <= fmin(in->forward_s, in->backward_s - w);
     const bool silent = !(blocking && e > 0.0);
+    const bool halves = e <= w && fabs(in->backward_s - 2.0 * w) <= 0.0; /* blocking zero-bubble */
     switch (kind) {
     case AMM_SCHEDULE_1F1B:
         return blocking || hidden;
     case AMM_SCHEDULE_INTERLEAVED:
         return hidden && (silent || (in->group <= p && fmod(in->micro_batches, p) <= 0.0));
     case AMM_SCHEDULE_ZB_H1:
-        return silent && hidden && in->micro_batches >= p && 2.0 * e <= w;
+        return hidden && in->micro_batches >= p && (silent ? 2.0 * e <= w : halves);
     case AMM_SCHEDULE_ZB_H2:
-        return silent && hidden && in->micro_batches >= 2.0 * p - 1.0;
+        return hidden && in->micro_batches >= 2.0 * p - 1.0 && (silent || (halves && in->backward_s >= in->forward_s));
     case AMM_SCHEDULE_GPIPE:
     case AMM_SCHEDULE_COUNT:
         break;
@@ -124,7 +125,7 @@ static void random_even(pipeline *p, uint64_t *seed)
     e->group = p->in.group > 0 ? p->in.group : p->in.stages;
     e->forward_s = uniform(seed, 0.2, 1.0);
     e->backward_s = uniform(seed, 0.2, 2.0);
-    e->weight_s = uniform(seed, 0.05, 0.95) * e->backward_s;
+    e->weight_s = (amm_random_range(seed, 0, 1) ? 0.5 : uniform(seed, 0.05, 0.95)) * e->backward_s;
     e->transfer_s = uniform(seed, 0.0, 1.0) * pow(10.0, -amm_random_range(seed, 0, 3));
     for (int32_t s = 0; s < p->in.stages * p->in.chunks; s++) {
         p->forward_s[s] = e->forward_s;

@@ -417,7 +417,7 @@ static void schedules(void **state)
     }
     amm_runs *runs = read_table(&t);
     assert_int_equal(amm_runs_predict(runs, NULL, time_s, bytes), AMM_OK);
-    assert_same_bits(time_s[1], time_s[0]);
+    assert_true(time_s[1] > time_s[0] && time_s[1] < 1.01 * time_s[0]); /* one more send */
     assert_true(bytes[1] > bytes[0]);
     assert_true(time_s[3] <= time_s[2] && time_s[2] < time_s[0]);
     assert_true(bytes[3] > bytes[0]);

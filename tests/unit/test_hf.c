@@ -119,8 +119,8 @@ static const struct {
     { "deepseek-v3", "{\"attention_bias\":false,\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,"
                      "\"qk_rope_head_dim\":64,\"v_head_dim\":128,\"num_experts_per_tok\":8,"
                      "\"max_position_embeddings\":163840,\"vocab_size\":129280,"
-                     "\"tie_word_embeddings\":false,\"moe_layer_freq\":1,\"n_group\":1,"
-                     "\"topk_group\":1,\"routed_scaling_factor\":1.0,"
+                     "\"tie_word_embeddings\":false,\"moe_layer_freq\":1,\"n_group\":8,"
+                     "\"topk_group\":4,\"routed_scaling_factor\":1.0,"
                      "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40},"
                      "\"architectures\":[\"DeepseekV3ForCausalLM\"],\"model_type\":\"deepseek_v3\","
                      "\"head_dim\":64,\"hidden_size\":7168,\"intermediate_size\":18432,"
@@ -134,8 +134,8 @@ static const struct {
     { "deepseek-v3", "{\"attention_bias\":false,\"kv_lora_rank\":512,\"qk_nope_head_dim\":128,"
                      "\"qk_rope_head_dim\":64,\"v_head_dim\":128,\"num_experts_per_tok\":8,"
                      "\"max_position_embeddings\":163840,\"vocab_size\":129280,"
-                     "\"tie_word_embeddings\":false,\"moe_layer_freq\":1,\"n_group\":1,"
-                     "\"topk_group\":1,\"routed_scaling_factor\":1.0,"
+                     "\"tie_word_embeddings\":false,\"moe_layer_freq\":1,\"n_group\":8,"
+                     "\"topk_group\":4,\"routed_scaling_factor\":1.0,"
                      "\"rope_scaling\":{\"type\":\"yarn\",\"factor\":40},"
                      "\"architectures\":[\"DeepseekV3ForCausalLM\"],\"model_type\":\"own_type\","
                      "\"head_dim\":64,\"hidden_size\":7168,\"intermediate_size\":18432,"
@@ -355,6 +355,10 @@ static const struct {
       "config.json:intermediate_size: missing (layer 0 has no experts)" },
     { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"n_routed_experts\":8,\"num_experts_per_tok\":2}",
       "config.json:moe_intermediate_size: missing" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"n_routed_experts\":8,\"num_experts_per_tok\":2,"
+                                             "\"moe_intermediate_size\":8,\"n_group\":4,"
+                                             "\"topk_group\":5}",
+      "config.json:topk_group: out of range, got 5, allowed 1 to 4" },
     { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"num_nextn_predict_layers\":65}",
       "config.json:num_nextn_predict_layers: out of range, got 65, allowed 0 to 64" },
 };

@@ -442,6 +442,24 @@ static const struct {
       "x.json:layers[0].top_k: out of range, got 5, allowed 1 to 4" },
     { AMM_PRESET_MODEL,
       HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":8,\"top_k\":4,\"expert_ffn\":8,\"expert_groups\":3,\"token_"
+                    "groups\":1}]}",
+      "x.json:layers[0].expert_groups: got 3, allowed a divisor of experts, 8" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":8,\"top_k\":4,\"expert_ffn\":8,\"expert_groups\":4}]}",
+      "x.json:layers[0].token_groups: missing (expert_groups is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"experts\":8,\"top_k\":4,\"expert_ffn\":8,\"expert_groups\":4,\"token_"
+                    "groups\":1}]}",
+      "x.json:layers[0].token_groups: out of range, got 1, allowed 2 to 4" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
+                    "\"token_groups\":1}]}",
+      "x.json:layers[0].expert_groups: missing (token_groups is given)" },
+    { AMM_PRESET_MODEL,
+      HEAD("model") "\"seq_len\":8,\"layers\":[{\"kind\":\"block\",\"hidden\":64,\"heads\":8,"
                     "\"experts\":65537}]}",
       "x.json:layers[0].experts: out of range, got 65537, allowed 1 to 65536" },
     { AMM_PRESET_MODEL,

@@ -2,6 +2,7 @@
 #include "test_support.h"
 
 #include "io/io.h"
+#include <math.h>
 #include <string.h>
 
 typedef struct published {
@@ -170,6 +171,51 @@ static void block_shapes_by_hand(void **state)
     assert_same_bits(amm_block_keys(x, 1024), 1024);
 }
 
+/* Eight choices among eight domains, 8 x (1 - (7/8)^8) of them hit, 7/8 of these other ones. From four
+ * of eight groups, a domain each: 4 x (1 - (3/4)^8). Groups over two domains each: eight of 16. Two domains
+ * hold four groups each: both are reached. */
+static void node_limited_routing(void **state)
+{
+    amm_block_shape x = preset("deepseek-v3")->layers[4].shape;
+    (void)state;
+    assert_same_bits(x.expert_groups, 8);
+    assert_same_bits(x.token_groups, 4);
+    assert_close(amm_remote_domains(&x, 8), 7.0 / 8 * 4 * (1 - pow(0.75, 8)), 1e-12, 0);
+    assert_close(amm_remote_domains(&x, 16), 15.0 / 16 * 8 * (1 - pow(0.875, 8)), 1e-12, 0);
+    const double two = amm_remote_domains(&x, 2);
+    x.expert_groups = x.token_groups = 0;
+    assert_close(amm_remote_domains(&x, 8), 7 * (1 - pow(0.875, 8)), 1e-12, 0);
+    assert_same_bits(amm_remote_domains(&x, 2), two);
+    assert_same_bits(amm_remote_domains(&x, 1), 0);
+}
+
+/* Of one tensor rank, beside its experts. */
+static void replicated_parameters(void **state)
+{
+    (void)state;
+    /* GPT-3: all is cut but two LayerNorms and the biases behind row-parallel layers. */
+    const amm_block_shape *x = &preset("gpt3-175b")->layers[1].shape;
+    const double h = 12288;
+    assert_same_bits(amm_block_replicated_parameters(x), 4 * h + 2 * h);
+    assert_same_bits(amm_block_rank_parameters(x, 8), (12 * h * h + 7 * h) / 8 + 6 * h);
+    assert_same_bits(amm_block_rank_parameters(x, 1), amm_block_parameters_of(x));
+    /* Llama 3 70B, 8 heads of keys and values: one each up to 8 ranks; on 16 every rank keeps one whole
+     * head of keys and values, 2 x 128 x 8192, where its share is half of that. */
+    x = &preset("llama-3-70b")->layers[1].shape;
+    const double cut = amm_block_parameters_of(x) - 2 * 8192;
+    assert_same_bits(amm_block_rank_parameters(x, 8), cut / 8 + 2 * 8192);
+    assert_same_bits(amm_block_rank_parameters(x, 16), cut / 16 + 2 * 8192 + 128.0 * 8192);
+    /* DeepSeek-V3: projections down to 1536, 512 and 64, their norms, two norms, a router of 256. */
+    x = &preset("deepseek-v3")->layers[4].shape;
+    const double whole = 7168.0 * (1536 + 512 + 64) + 1536 + 512 + 2 * 7168 + 7168.0 * 256;
+    assert_same_bits(amm_block_replicated_parameters(x), whole);
+    assert_same_bits(amm_block_rank_parameters(x, 8),
+                     (amm_block_parameters_of(x) - amm_expert_parameters(x) - whole) / 8 + whole);
+    /* Qwen 3: norms of a head's width. */
+    x = &preset("qwen3-8b")->layers[1].shape;
+    assert_same_bits(amm_block_replicated_parameters(x), 2 * 4096 + 2 * 128);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +223,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(rounded_counts_come_out, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(every_network_has_a_figure, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(block_shapes_by_hand, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(replicated_parameters, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(node_limited_routing, arena_start, arena_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

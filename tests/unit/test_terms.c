@@ -221,6 +221,31 @@ static void linear_inputs(void **state)
     assert_close(amm_linear_input_bytes(AMM_PRECISION_TF32), 4.0, 0, 0);
 }
 
+/* With sequence parallelism the inputs of both column-parallel layers, 20 x 10 x 2 bytes, are gathered
+ * again: 2 s each, beside GEMMs of 2 x 20 x 10 x 15 and x 20 FLOP. */
+static void gathered_again(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.machine.facts.hopper_gemm_rate = 1.0;
+    b.run.sequence_parallel = 1;
+    const amm_block_shape x = b.network.kind[0];
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0 + 2 * 2.0, 1e-9, 0); /* GEMMs take no time */
+    b.machine.rates.flops_16bit = b.machine.rates.flops_8bit = 1e4;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s,
+                 4 * 4.0 + (2.0 - 2 * 20 * 10 * 15 / 1e4) + (2.0 - 2 * 20 * 10 * 20 / 1e4), 1e-9,
+                 0);
+    b.run.recompute = AMM_RECOMPUTE_FULL;
+    b.machine.rates.flops_16bit = b.machine.rates.flops_8bit = 1e3; /* all hidden */
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 6 * 4.0, 1e-9, 0);
+}
+
 /* Ranks of an expert hold 10 tokens each; two copies of both ranks' tokens, 800 bytes, are gathered
  * and scattered again each way: 400 bytes cross at 100 bytes/s, four times. */
 static void expert_tensor(void **state)
@@ -294,6 +319,79 @@ static void hybrid_agrees(void **state)
     assert_close(whole / stage_of(&b, 0).optimizer, 2.0, 1e-4, 0);
 }
 
+/* A head of 400 parameters; attention adds 20 keys x 2 heads x 10 to a block. A second block
+ * and head where there is an extra prediction layer, with its parts of the communication. */
+static void prediction_layer(void **state)
+{
+    bench b = start();
+    amm_stages stages;
+    (void)state;
+    b.run.pp = 1.0;
+    b.run.sequence_parallel = 1;
+    b.run.cp = 2.0;
+    b.machine.fabric.domain = 1.0;
+    amm_block_shape *x = &b.network.kind[0];
+    x->experts = 4.0;
+    x->top_k = 2.0;
+    x->expert_ffn = 40.0;
+    b.run.ep = 2.0;
+    amm_network_finish(&b.network);
+    const double block =
+        2.0 * (b.network.kind_parameters[0] + b.network.kind_expert_parameters[0] * 2.0 / 4.0) +
+        20.0 * 2.0 * 10.0;
+    const double tokens = 8.0 * 2.0 * 20.0; /* micro-batches, replicas, sequence */
+    assert_close(amm_model_flops(&b.network, &b.run), 3.0 * tokens * (800.0 + 8.0 * block), tight,
+                 0);
+    amm_stage_costs(&stages, &b.network, &b.machine, &b.run);
+    const amm_stage_seconds eight = stages.stage[0];
+    b.network.prediction_layers = 1.0;
+    assert_close(amm_model_flops(&b.network, &b.run), 3.0 * tokens * (1600.0 + 9.0 * block), tight,
+                 0);
+    amm_stage_costs(&stages, &b.network, &b.machine, &b.run);
+    assert_true(eight.tp_s > 0.0 && eight.cp_s > 0.0 && eight.ep_s > 0.0);
+    assert_close(stages.stage[0].tp_s, eight.tp_s * 9.0 / 8.0, tight, 0);
+    assert_close(stages.stage[0].cp_s, eight.cp_s * 9.0 / 8.0, tight, 0);
+    assert_close(stages.stage[0].ep_s, eight.ep_s * 9.0 / 8.0, tight, 0);
+}
+
+/* 100 parameters over four ranks at 100 bytes/s: two gathers of 200 bytes, 1.5 s each, and a reduction
+ * of 400, 3 s, in each of eight micro-batches. Two instances of two ranks: 1 + 1 + 2 s each, and once an
+ * all-reduce of half the gradients, 200 bytes. */
+static void sharded_gradients(void **state)
+{
+    bench b = start();
+    amm_stage_seconds s = { 0 };
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.run.tp = 1.0;
+    b.run.dp = b.run.shard_group = 4.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    s.parameters = 100.0;
+    s.blocks = 1.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 6.0, tight, 0);
+    b.machine.facts.gradient_bytes_bf16 = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 4.5, tight, 0);
+    b.machine.facts.gradient_bytes_bf16 = 4.0;
+    b.run.shard_group = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 8 * 4.0 + 2.0, tight, 0);
+}
+
+/* A broadcast per owner of a share, where the owners are in several domains. Tensor groups wider than a
+ * domain alone share nothing. */
+static void broadcast_per_rank(void **state)
+{
+    bench b = start();
+    const amm_stage_seconds s = { 0 };
+    (void)state;
+    b.machine.facts.zero_rank_s = 0.5;
+    b.run.tp = 8.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 0.0, 0, 0);
+    b.run.sharding = AMM_SHARDING_OPTIMIZER;
+    b.run.shard_group = 2.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 1.0, tight, 0);
+}
+
 /* Tables 400 / 2, positions 20 x 10 whole, norm 2 x 10. */
 static void end_parameters(void **state)
 {
@@ -329,6 +427,32 @@ static void end_activations(void **state)
     assert_close(stage_of(&b, 3).logits, 8 * logits, tight, 0);
 }
 
+/* Weights of 2, gradients of 4 bytes. Two blocks, and the gradients of one; with tables of 4000 words, 10
+ * wide, twice and a norm of 20 the root is the largest unit. A wider kind of block counts, wherever. */
+static void gathered_units(void **state)
+{
+    static const uint8_t kinds[8] = { 0, 0, 0, 1, 0, 0, 0, 0 };
+    bench b = start();
+    (void)state;
+    b.network.tied = 0;
+    b.run.tp = b.run.pp = 1.0;
+    b.run.dp = b.run.shard_group = 16.0;
+    b.run.sharding = AMM_SHARDING_PARAMETERS;
+    const double block = amm_block_parameters_of(&b.network.kind[0]);
+    assert_close(stage_of(&b, 0).gathered, 2.0 * 2.0 * block + 4.0 * block, tight, 0);
+    b.network.vocab = 4000.0;
+    assert_close(stage_of(&b, 0).gathered, 2.0 * (80020.0 + block) + 4.0 * 80020.0, tight, 0);
+    b.network.vocab = 40.0;
+    b.network.kind_count = 2;
+    b.network.kind_of = kinds;
+    b.network.kind[1] = b.network.kind[0];
+    b.network.kind[1].ffn = 80.0;
+    amm_network_finish(&b.network);
+    const double wide = amm_block_parameters_of(&b.network.kind[1]);
+    assert_true(wide > block);
+    assert_close(stage_of(&b, 0).gathered, 8.0 * wide, tight, 0);
+}
+
 /* The copy counts where it is more than what the step holds besides. */
 static void gradient_copy(void **state)
 {
@@ -340,7 +464,7 @@ static void gradient_copy(void **state)
     const amm_ledger none = stage_of(&b, 1);
     b.machine.facts.gradient_copy_bytes_fp16 = 4.0;
     const amm_ledger copy = stage_of(&b, 1);
-    const double parameters = 2.0 * b.network.kind_parameters[0] / 2.0;
+    const double parameters = 2.0 * amm_block_rank_parameters(&b.network.kind[0], 2.0);
     assert_close(copy.working, 4.0 * parameters - none.activations, tight, 0);
     b.run.seq_len = 20000.0; /* activations are gone when it is made */
     assert_close(stage_of(&b, 1).working, none.working, tight, 0);
@@ -410,6 +534,11 @@ int main(void)
         cmocka_unit_test(end_activations),
         cmocka_unit_test(gradient_copy),
         cmocka_unit_test(peaks),
+        cmocka_unit_test(gathered_again),
+        cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(prediction_layer),
+        cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(gathered_units),
         cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

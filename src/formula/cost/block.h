@@ -63,6 +63,13 @@ AMM_FN void amm_add_activation(amm_pass_time *t, const amm_op_env *env, double e
                     elements * fmax(2.0 * chain, x->gated > 0.0 ? 10.0 : 6.0));
 }
 
+/* Outputs of the joint projection into attention on one rank (no latent attention). */
+AMM_FN double amm_attention_inputs(const amm_block_shape *x, double tp)
+{
+    const double k = fmax(x->kv_heads / tp, 1.0); /* fewer than tp: every rank keeps one */
+    return x->heads / tp * x->head_qk + k * (x->head_qk + x->head_v);
+}
+
 AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const amm_block_shape *x,
                                 const amm_block_split *s)
 {
@@ -80,8 +87,7 @@ AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const 
         amm_add_linear(&t->mla_up, env, m, a * (x->head_qk - x->rope + x->head_v), x->kv_rank);
         amm_add_traffic(&t->mla_up, env, m * a * x->head_qk * 12.0, m * a * x->head_qk * 12.0);
     } else {
-        amm_add_linear(&t->projections, env, m, a * x->head_qk + k * (x->head_qk + x->head_v),
-                       x->hidden);
+        amm_add_linear(&t->projections, env, m, amm_attention_inputs(x, s->tp), x->hidden);
         /* Rotary embedding (RMSNorm models have one) or the bias: read and write q and k. */
         const double bytes = x->norm_vectors < 2.0 ? 8.0 : 2.0;
         amm_add_traffic(&t->residual, env, m * (a + k) * x->head_qk * bytes,
@@ -90,6 +96,15 @@ AMM_FN void amm_block_attention(amm_block_time *t, const amm_op_env *env, const 
     amm_add_linear(&t->projections, env, m, x->hidden, a * x->head_v);
     const double keys = amm_attended_keys(x, s->keys);
     t->core = amm_attention_time(env, m, keys, a, x->head_qk, x->head_v);
+}
+
+/* Sequence parallelism keeps a rank's part of the input of a column-parallel layer and gathers it again
+ * in the backward pass, beside the GEMM of the input's gradient: what of `gather_s` shows for a layer of
+ * `outputs` on one rank (Korthikanti et al. 2022, arXiv 2205.05198, section 4.2.2). */
+AMM_FN double amm_gather_again(const amm_op_env *env, double tokens, double hidden, double outputs,
+                               double gather_s)
+{
+    return fmax(0.0, gather_s - amm_gemm_time(env, env->precision, tokens, hidden, outputs));
 }
 
 AMM_FN void amm_block_dense(amm_pass_time *gemm, amm_pass_time *activation, const amm_op_env *env,

@@ -469,8 +469,10 @@ AMM_FN double amm_kept_working(const amm_kept_input *in)
 AMM_FN double amm_block_kept_bytes(double b, double s, double w, double h, double f, double a,
                                    double t)
 {
-    const amm_block_shape shape = { h,   a,   a,   h / a, h / a, 0.0, 0.0, 0.0, w,   f,   0.0,
-                                    0.0, 0.0, 0.0, 0.0,   1.0,   1.0, 1.0, 2.0, 0.0, 0.0, 0.0 };
+    const amm_block_shape shape = {
+        h,   a,   a,   h / a, h / a, 0.0, 0.0, 0.0, w,   f,   0.0, 0.0,
+        0.0, 0.0, 0.0, 0.0,   0.0,   1.0, 1.0, 1.0, 2.0, 0.0, 0.0, 0.0
+    };
     amm_kept_input in = amm_kept_input_of(&shape, b * s, w, t);
     in.attention_fused = 0.0;
     in.dropout_mask_bytes = 1.0;

@@ -5,22 +5,25 @@
 #define AMM_FORMULA_COST_SHAPE_H
 
 #include "formula/fn.h"
+#include <math.h>
 #include <stdint.h>
 
 /* A transformer block. Every member is a count (exact in double below 2^53); zero: absent. */
 typedef struct amm_block_shape {
-    double hidden;             /* h */
-    double heads, kv_heads;    /* a; k: a (multi-head), fewer (grouped query), 1 (multi-query) */
-    double head_qk, head_v;    /* width of a query or key head, of a value head */
-    double q_rank, kv_rank;    /* multi-head latent attention: widths of the compressed query
+    double hidden;          /* h */
+    double heads, kv_heads; /* a; k: a (multi-head), fewer (grouped query), 1 (multi-query) */
+    double head_qk, head_v; /* width of a query or key head, of a value head */
+    double q_rank, kv_rank; /* multi-head latent attention: widths of the compressed query
                                     (0: not compressed) and key-value; kv_rank 0: no MLA */
-    double rope;               /* MLA: width of the rotary part, within head_qk, key shared */
-    double window;             /* keys that one query attends to; 0: the whole sequence */
-    double ffn;                /* f of the dense feed-forward; 0: none (every token to experts) */
-    double gated;              /* 1: gate and up projections (SwiGLU), 0: up only */
-    double experts, top_k;     /* routed experts E, experts per token K; 0: dense */
-    double expert_ffn;         /* width of one routed expert */
-    double shared_ffn;         /* width of all shared experts together */
+    double rope;            /* MLA: width of the rotary part, within head_qk, key shared */
+    double window;          /* keys that one query attends to; 0: the whole sequence */
+    double ffn;             /* f of the dense feed-forward; 0: none (every token to experts) */
+    double gated;           /* 1: gate and up projections (SwiGLU), 0: up only */
+    double experts, top_k;  /* routed experts E, experts per token K; 0: dense */
+    double expert_groups;   /* routed experts in equal groups, of which a token may take experts */
+    double token_groups;    /* from so many (node-limited routing); 0: from all */
+    double expert_ffn;      /* width of one routed expert */
+    double shared_ffn;      /* width of all shared experts together */
     double qkv_bias, out_bias; /* 1: bias of the projections into / out of attention */
     double ffn_bias;           /* 1: biases in the feed-forward */
     double norm_vectors;       /* learned vectors of length h in a norm: 2 LayerNorm, 1 RMSNorm */
@@ -112,7 +115,33 @@ AMM_FN double amm_block_parameters_of(const amm_block_shape *x)
            x->extra_parameters;
 }
 
-/* Of these, what one token meets: K of the E routed experts. */
+/* Of these, what every tensor rank holds whole: norms and the router; biases behind row-parallel layers
+ * (attention's output, second feed-forward projection); MLA's projections down to the ranks (their
+ * inputs are shared by all heads). Megatron-Core: RowParallelLinear keeps its bias whole,
+ * multi_latent_attention.py and the router use plain weights. */
+AMM_FN double amm_block_replicated_parameters(const amm_block_shape *x)
+{
+    const double latent = x->kv_rank > 0.0 ? x->q_rank + x->kv_rank + x->rope : 0.0;
+    const double latent_norms = x->kv_rank > 0.0 ? x->q_rank + x->kv_rank : 0.0;
+    const double feed_forwards = (x->ffn > 0.0 ? 1.0 : 0.0) + (x->shared_ffn > 0.0 ? 1.0 : 0.0);
+    return amm_block_norm_parameters(x) + amm_router_parameters(x) +
+           (x->kv_rank > 0.0 ? 0.0 : x->qk_norm * 2.0 * x->head_qk) +
+           (x->hidden + x->qkv_bias) * latent + latent_norms + x->out_bias * x->hidden +
+           x->ffn_bias * feed_forwards * x->hidden;
+}
+
+/* Without routed experts, what one of `tp` tensor ranks holds: its share, what is replicated, and with
+ * fewer heads of keys and values than ranks one whole head of them. */
+AMM_FN double amm_block_rank_parameters(const amm_block_shape *x, double tp)
+{
+    const double whole = amm_block_replicated_parameters(x);
+    const double split = amm_block_parameters_of(x) - amm_expert_parameters(x) - whole;
+    const double missing = x->kv_rank > 0.0 ? 0.0 : 1.0 - x->kv_heads / tp;
+    const double head = (x->head_qk + x->head_v) * (x->hidden + x->qkv_bias);
+    return split / tp + whole + (missing > 0.0 ? missing * head : 0.0);
+}
+
+/* Of a block's, what one token meets: K of the E routed experts. */
 AMM_FN double amm_block_active_parameters(const amm_block_shape *x)
 {
     return amm_block_parameters_of(x) -
@@ -123,6 +152,17 @@ AMM_FN double amm_block_active_parameters(const amm_block_shape *x)
 AMM_FN double amm_block_active_ffn(const amm_block_shape *x)
 {
     return x->ffn + x->shared_ffn + x->top_k * x->expert_ffn;
+}
+
+/* Expected number of other domains, of `domains` among which the experts are spread evenly, that one
+ * token's K independent uniform choices hit. Node-limited routing (DeepSeek-V3, arXiv 2412.19437,
+ * section 2.1.2) chooses within so many groups, and they lie in so many domains at most. */
+AMM_FN double amm_remote_domains(const amm_block_shape *x, double domains)
+{
+    const double spread = domains > x->expert_groups ? domains / fmax(x->expert_groups, 1.0) : 1.0;
+    const double reached =
+        x->token_groups > 0.0 ? fmin(domains, x->token_groups * spread) : domains;
+    return (domains - 1.0) / domains * reached * (1.0 - pow(1.0 - 1.0 / reached, x->top_k));
 }
 
 /* Keys that one query attends to in a sequence of s tokens. */
