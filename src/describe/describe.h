@@ -408,8 +408,9 @@ void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t va
 amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, const char *text,
                               const char *where);
 
-/* Number format of a problem's label; "" and NULL: bf16. False: unknown. */
+/* Number format of a problem's or a measured run's label; "" and NULL: bf16. False: unknown. */
 bool amm_precision_parse(int *out, const char *label);
+const char *amm_precision_words(void); /* what is allowed, for messages */
 
 /* How a cluster line finds what it names. Either returns AMM_INPUT with a message when unknown. */
 typedef struct amm_cluster_names {

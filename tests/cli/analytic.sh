@@ -118,6 +118,14 @@ cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
     --precision fp16
 has "$out" "megatron-lm-2021 · fp16"
+# Names of one format.
+small=(--model llama-3-8b --cluster dgx-b200 --global-batch-size 64)
+run 0 plan "${small[@]}" --precision nvfp4
+grep -E '^ +[0-9]+ ' "$out" > named.txt
+run 0 plan "${small[@]}" --precision fp4
+has "$out" " · fp4"
+grep -E '^ +[0-9]+ ' "$out" | diff named.txt - || fail "fp4 is not nvfp4"
+[[ $(wc -l < named.txt) -gt 2 ]] || fail "no plans to compare: $(cat "$out")"
 
 # What a problem says reads back.
 run 0 show problem '{"format":"ammeter-problem","version":1,"name":"p","model":"llama-3-8b",
