@@ -104,10 +104,22 @@ static double constants_variance(const amm_slopes *g, const amm_posterior *p,
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-static bool sizes_measured(const amm_network *network, const amm_run *run)
+void amm_run_sizes(double out[AMM_SIZE_COUNT], const amm_network *network, const amm_run *run)
 {
-    return network->hidden >= AMM_MEASURED_HIDDEN_LOW &&
-           network->hidden <= AMM_MEASURED_HIDDEN_HIGH && run->seq_len <= AMM_MEASURED_TOKENS_HIGH;
+    out[AMM_SIZE_hidden] = network->hidden;
+    out[AMM_SIZE_seq_len] = run->seq_len;
+    out[AMM_SIZE_devices] = run->devices;
+    out[AMM_SIZE_micro_batch_tokens] = run->micro_batch * run->seq_len / run->cp;
+}
+
+static uint32_t sizes_outside(const amm_posterior *p, const double size[AMM_SIZE_COUNT])
+{
+    uint32_t outside = 0;
+    for (int32_t k = 0; k < (int32_t)AMM_SIZE_COUNT; k++) {
+        const bool inside = size[k] >= p->measured[k][0] && size[k] <= p->measured[k][1];
+        outside |= inside ? 0U : UINT32_C(1) << k;
+    }
+    return outside;
 }
 
 static bool regime_residual(const amm_posterior *p, const char *key, double *sd)
@@ -127,16 +139,17 @@ void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_
 {
     const amm_posterior *p = basis->constants->posterior;
     const double unknown = (double)NAN;
-    const amm_step_spread none = { unknown, unknown, unknown, 0.0, false, false, { { 0 }, { 0 } } };
+    const amm_step_spread none = { .low_s = unknown, .high_s = unknown, .log_sd = unknown };
     char key[AMM_REGIME_CHARS];
     *out = none;
-    out->sizes_measured = sizes_measured(network, run);
+    amm_run_sizes(out->size, network, run);
     if (p == NULL) {
         return;
     }
     amm_regime_key(key, basis->device, network, run);
+    out->outside = sizes_outside(p, out->size);
     out->validated = regime_residual(p, key, &out->residual_sd);
-    if (!out->sizes_measured) {
+    if (out->outside != 0) {
         out->validated = false;
         out->residual_sd = fmax(out->residual_sd, p->generic_sd * AMM_RANGE_UNVALIDATED);
     }

@@ -118,6 +118,15 @@ cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
     --precision fp16
 has "$out" "megatron-lm-2021 · fp16"
+# Sizes beyond those that the device's constants were fitted on are said, those within are not.
+t4=(--model gpt2-medium --precision fp16 --global-batch-size 64 --vpp 1 --micro-batch 1,2,4
+    --runtime megatron-lm-2021)
+run 0 plan "${t4[@]}" --cluster 4x4xT4-16GB,intra=10GB,inter=6GB
+has "$out" "sure?    calibrated: "
+! grep -q outside "$out" || fail "measured sizes are called outside: $(cat "$out")"
+run 0 plan "${t4[@]}" --cluster 2x4xT4-16GB,intra=10GB,inter=6GB
+has "$out" "sure?    extrapolated: "
+has "$out" "outside: devices 8, measured 16 on T4-16GB; #1"
 # Names of one format.
 small=(--model llama-3-8b --cluster dgx-b200 --global-batch-size 64)
 run 0 plan "${small[@]}" --precision nvfp4
@@ -200,7 +209,7 @@ mistake "huge.json" plan --model huge.json --cluster dgx-h100 --global-batch-siz
 
 # Sizes beyond the measured ones are told.
 run 0 plan --model llama-3-8b --cluster 8xdgx-h100 --seq-length 262144 --global-batch-size 8
-has "$out" "sizes lie outside the measured ones"
+has "$out" "outside: sequence 262144, measured 1024 to 65536 on H100-80GB; "
 
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \
