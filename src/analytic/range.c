@@ -84,6 +84,36 @@ void amm_step_slopes(amm_slopes *out, const amm_network *network, const amm_mach
     }
 }
 
+static uint8_t what_moves(const amm_step *step, const amm_ledger *ledger, const subject *x)
+{
+    amm_step moved;
+    amm_ledger bytes = { 0 };
+    amm_step_time(&moved, x->network, x->machine, x->run);
+    amm_step_memory(&bytes, x->network, x->machine, x->run);
+    const int seconds = moved.time_s != step->time_s ? AMM_USED_SECONDS : 0;
+    return (uint8_t)(seconds | (bytes.total != ledger->total ? AMM_USED_BYTES : 0));
+}
+
+void amm_used_facts(uint8_t out[AMM_FACT_COUNT], const amm_network *network,
+                    const amm_machine *machine, const amm_run *run)
+{
+    amm_machine moved = *machine;
+    const subject x = { network, &moved, run };
+    amm_step step;
+    amm_ledger ledger = { 0 };
+    amm_step_time(&step, network, machine, run);
+    amm_step_memory(&ledger, network, machine, run);
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        double *const member = fact_member(&moved.facts, f);
+        const double value = *member;
+        *member = amm_fact_table[f].low;
+        out[f] = what_moves(&step, &ledger, &x);
+        *member = amm_fact_table[f].high;
+        out[f] |= what_moves(&step, &ledger, &x);
+        *member = value;
+    }
+}
+
 /* g' C g over the device's constants, and the facts, which are taken as independent. */
 static double constants_variance(const amm_slopes *g, const amm_posterior *p,
                                  const amm_constant *facts)

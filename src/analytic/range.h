@@ -35,6 +35,11 @@ typedef struct amm_step_spread {
     amm_slopes slopes;
 } amm_step_spread;
 
+/* What moves with a fact when it goes to either of its bounds: bits of used_facts. */
+enum { AMM_USED_SECONDS = 1, AMM_USED_BYTES = 2 };
+void amm_used_facts(uint8_t out[AMM_FACT_COUNT], const amm_network *network,
+                    const amm_machine *machine, const amm_run *run);
+
 /* 80 % range of a ratio of two times; NaN: not known. */
 typedef struct amm_pair_spread {
     double low, high;

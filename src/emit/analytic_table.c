@@ -359,18 +359,41 @@ void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
     }
 }
 
-void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p)
+/* In any of the strategies. */
+static int facts_move(const amm_result *r, int32_t fact)
 {
+    int moves = 0;
+    for (size_t k = 0; k < r->plan_count; k++) {
+        moves |= r->plans[k].used_facts != NULL ? r->plans[k].used_facts[fact] : 0;
+    }
+    return moves;
+}
+
+void amm_emit_analytic_constants(amm_text *out, const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
     for (int32_t k = 0; k < p->cluster->type_count; k++) {
         const amm_device *device = p->constants != NULL ? p->constants : p->cluster->types[k];
         for (int32_t n = 0; n < (int32_t)AMM_RATE_COUNT; n++) {
             const amm_constant *x = &device->rates[n];
-            amm_text_printf(out, "    %s: %s %g · %s\n", device->name, amm_rate_table[n].name,
-                            x->value, x->source != NULL ? x->source : "prior");
+            amm_text_printf(out, "    %s: %s ", device->name, amm_rate_table[n].name);
+            amm_emit_constant(out, x);
+            amm_text_append(out, "\n");
         }
         amm_text_printf(out, "    %s: peaks, memory · %s\n", p->cluster->types[k]->name,
                         p->cluster->types[k]->source);
     }
-    amm_text_printf(out, "    facts of the software: runtime %s · %s\n\n", p->runtime->name,
-                    p->runtime->source);
+    amm_text_printf(out, "    %s: the software · %s\n", p->runtime->name, p->runtime->source);
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        const int moves = facts_move(r, f);
+        if (moves != 0) {
+            amm_text_printf(out, "    %s: %s ", p->runtime->name, amm_fact_table[f].name);
+            amm_emit_constant(out, &p->runtime->facts[f]);
+            amm_text_printf(out, " · moves %s\n",
+                            moves == AMM_USED_SECONDS ? "seconds"
+                            : moves == AMM_USED_BYTES ? "bytes"
+                                                      : "seconds and bytes");
+        }
+    }
+    amm_text_append(out, "\n");
 }

@@ -24,7 +24,9 @@ has "$out" "$best"
 # Every term, the ledger, the room that is left.
 run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1,recompute=full
 for text in "recompute=full" "compute " "tp " "optimizer " "100.0 %" "weights" "optim." "working" \
-    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
+    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "megatron-core: the software" \
+    "megatron-core: step_host_s 0.005 · default · moves seconds" \
+    "megatron-core: gradient_bytes_bf16 2 · the performance recipes" " · moves bytes"; do
     has "$out" "$text"
 done
 has "$out" " s  (closed form "
@@ -118,6 +120,13 @@ cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
     --precision fp16
 has "$out" "megatron-lm-2021 · fp16"
+# Facts that play no part in the step are not listed: a fused norm, no groups, no experts.
+run 0 explain --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --strategy tp=1,dp=16
+has "$out" "megatron-core: dp_overlap "
+for fact in tp_overlap ep_overlap unfused_norm_bytes runs_tp p2p_exposed; do
+    ! grep -q "megatron-core: $fact " "$out" || fail "a fact of no effect is listed: $fact"
+done
+
 # Sizes beyond those that the device's constants were fitted on are said, those within are not.
 t4=(--model gpt2-medium --precision fp16 --global-batch-size 64 --vpp 1 --micro-batch 1,2,4
     --runtime megatron-lm-2021)

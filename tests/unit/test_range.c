@@ -266,6 +266,28 @@ static void spread_of_a_fact(void **state)
     assert_close(s.log_sd, sqrt(0.0009 + 64 * slope * slope), 1e-4, 0);
 }
 
+/* One device, dense: what overlaps groups or moves experts plays no part. */
+static void facts_that_are_used(void **state)
+{
+    const amm_device *device = NULL;
+    example x;
+    uint8_t used[AMM_FACT_COUNT];
+    (void)state;
+    assert_int_equal(read_device(&device, POSTERIOR("[]", "[]", "{\"generic\":0.1}")), AMM_OK);
+    make_example(&x, device);
+    x.run.precision = AMM_PRECISION_BF16;
+    amm_used_facts(used, &x.network, &x.machine, &x.run);
+    assert_int_equal(used[AMM_FACT_loss_traffic_bytes], AMM_USED_SECONDS);
+    assert_int_equal(used[AMM_FACT_step_host_s], AMM_USED_SECONDS);
+    assert_int_equal(used[AMM_FACT_tp_overlap], 0);
+    assert_int_equal(used[AMM_FACT_dispatch_traffic_bytes], 0);
+    assert_int_equal(used[AMM_FACT_p2p_exposed], 0);
+    assert_int_equal(used[AMM_FACT_runs_tp], 0);
+    /* The machine is as it was. */
+    assert_same_bits(x.machine.facts.loss_traffic_bytes,
+                     x.facts[AMM_FACT_loss_traffic_bytes].value);
+}
+
 /* On both sides of every measured size: beyond it a known regime does not help. */
 static void beyond_the_measured_sizes(void **state)
 {
@@ -409,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spread_of_a_run, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(spread_of_a_fact, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(beyond_the_measured_sizes, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(facts_that_are_used, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(pairs_of_runs, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(no_posterior, arena_start, arena_stop),
         cmocka_unit_test(class_letters),
