@@ -16,6 +16,11 @@ def rows(header, macro):
     return CALL.findall(body.replace("\\\n", " "))
 
 
+def sizes():
+    text = (ROOT / "src/describe/describe.h").read_text()
+    return re.findall(r"X\((\w+), \"", re.search(r"#define AMM_SIZE_LIST\(X\)(.*?)\n\n", text, re.S).group(1))
+
+
 def constant(low, high, what):
     return {
         "description": what,
@@ -60,6 +65,7 @@ def peaks():
 def posterior():
     names = [n for n, *_ in rows("rates.h", "AMM_RATE_LIST")]
     sd = {"type": "number", "minimum": 0, "maximum": 5}
+    bounds = {"type": "array", "minItems": 2, "maxItems": 2, "items": {"type": "number", "exclusiveMinimum": 0}}
     return {
         "description": "what a fit leaves unknown (docs/calibration.md)",
         "type": "object",
@@ -91,8 +97,16 @@ def posterior():
                 "minimum": 0,
                 "maximum": 1,
             },
+            "measured": {
+                "description": "least and largest sizes of the runs fitted on",
+                "type": "object",
+                "properties": {size: bounds for size in sizes()},
+                "required": sizes(),
+                "patternProperties": {"^x-": {}},
+                "additionalProperties": False,
+            },
         },
-        "required": ["names", "covariance", "residual"],
+        "required": ["names", "covariance", "residual", "measured"],
         "patternProperties": {"^x-": {}},
         "additionalProperties": False,
     }

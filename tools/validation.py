@@ -16,6 +16,8 @@ import subprocess
 import sys
 import tempfile
 
+import validation_aims
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = "benchmarks/measured/train.csv"
 WORST = 25
@@ -42,6 +44,15 @@ def run(command):
             row["error"] = row["predicted"] / row["measured"] - 1
             kept.append(row)
     return json.loads(done.stdout), kept
+
+
+def configurations(command, rows):
+    """Configurations with their source and whether they are of experts."""
+    done = subprocess.run([command, "validate", TABLE, "--json", "--by", "configuration"], cwd=ROOT, check=True,
+                          capture_output=True, text=True, encoding="utf-8")
+    of = {row["record"]: row for row in rows}
+    return [c | {"source": of[c["record"]]["source_id"], "moe": of[c["record"]]["moe_experts"] not in ("", "0")}
+            for c in json.loads(done.stdout)["configurations"]]
 
 
 # ---- tables --------------------------------------------------------------------------------------
@@ -247,7 +258,16 @@ def expert_gap():
         "expert-gap.txt", lambda line: not line.startswith((" ", "gap %")))
 
 
-def document(report, rows):
+def aims(report, found):
+    own = validation_aims.own_facts([s["source"] for s in report["sources"] if s["family"] is None])
+    facts = table(["source", "facts", "which"], [[s, len(names), ", ".join(names)] for s, names in own.items()])
+    return ["## Aims", "", "What the project wants to reach ([aims.csv](../benchmarks/measured/aims.csv)) and what it reaches.", "",
+            *table(["about", "figure", "aim", "reached", "verdict", "why missed"], validation_aims.lines(report, found), texts=6),
+            "How much of a source's error was fitted away by numbers that serve it alone: fitted facts of runtimes which only rows of",
+            "that source inform. Constants of devices are shared by the sources of the device.", "", *facts]
+
+
+def document(report, rows, found):
     total = report["total"] | {"source": "all rows", "family": None}
     sources = report["sources"] + [total]
     missing = sum(r["rows"] for r in report["not_modelled"])
@@ -264,6 +284,7 @@ def document(report, rows):
         f"Scored rows that cannot be modelled: {missing}." +
         "".join(f" {r['rows']}: {r['reason']}." for r in report["not_modelled"]), "",
         "![Predicted and measured seconds per step](validation.svg)", "",
+        *aims(report, found),
         *left_out(),
         "## Step time, by source", "", *error_table(sources),
         "*mean % of these*: repeated measurements of a configuration averaged first. `vtrain-single` is more than half of all rows, and its",
@@ -292,8 +313,9 @@ def main():
     folder = ROOT / "docs"
     if "--folder" in sys.argv[2:]:
         folder = pathlib.Path(sys.argv[sys.argv.index("--folder") + 1])
-    report, rows = run(str(pathlib.Path(sys.argv[1]).resolve()))
-    (folder / "validation.md").write_text(document(report, rows), encoding="utf-8")
+    command = str(pathlib.Path(sys.argv[1]).resolve())
+    report, rows = run(command)
+    (folder / "validation.md").write_text(document(report, rows, configurations(command, rows)), encoding="utf-8")
     (folder / "validation.svg").write_text(svg(rows), encoding="utf-8")
 
 

@@ -55,6 +55,8 @@ _FUNCTIONS = {
     "amm_runs_reason": (_TEXT, [_VOID, _SIZE]),
     "amm_runs_owner": (_TEXT, [_VOID, _SIZE, ctypes.c_int]),
     "amm_runs_regime": (_STATUS, [_VOID, _SIZE, ctypes.c_char_p, _SIZE]),
+    "amm_runs_size_key": (ctypes.c_char_p, [_SIZE]),
+    "amm_runs_size": (ctypes.c_double, [_VOID, _SIZE, _SIZE]),
     "amm_runs_constant_count": (_SIZE, [_VOID]),
     "amm_runs_constant": (_STATUS, [_VOID, _SIZE, ctypes.POINTER(ConstantInfo)]),
     "amm_runs_default": (_STATUS, [_VOID, _SIZE, _double_p]),

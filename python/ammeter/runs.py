@@ -71,6 +71,14 @@ class Runs:
         check(library().amm_runs_regime(self._handle, row, text, REGIME_BYTES))
         return text.value.decode()
 
+    def sizes(self) -> dict[str, np.ndarray]:
+        """Sizes of the rows by their keys in device files, NaN where there is a reason."""
+        lib, out = library(), {}
+        while (key := lib.amm_runs_size_key(len(out))) is not None:
+            size = len(out)
+            out[key.decode()] = np.array([lib.amm_runs_size(self._handle, i, size) for i in range(self.count)])
+        return out
+
     def __len__(self) -> int:
         return self.count
 

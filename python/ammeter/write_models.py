@@ -12,6 +12,7 @@ import numpy as np
 from ammeter.left_out import LeftOut, device_residuals, shipped_correlation, unknown_spread
 from ammeter.plan import Free
 from ammeter.posterior import Fit
+from ammeter.runs import Runs
 
 MODELS = pathlib.Path(__file__).resolve().parents[2] / "models"
 DIGITS = 5  # of values and spreads
@@ -51,6 +52,12 @@ def _merge(document: dict[str, Any], key: str, entries: dict[str, Any], order: l
     document[key] = {name: merged[name] for name in [*known, *(n for n in merged if n not in known)]}
 
 
+def measured(runs: Runs, rows: np.ndarray, device: str) -> dict[str, list[float]]:
+    """Least and largest sizes of the rows that inform the device's constants."""
+    mine = [i for i in rows if runs.devices[i] == device]
+    return {key: [float(sizes[mine].min()), float(sizes[mine].max())] for key, sizes in runs.sizes().items()}
+
+
 def posterior(found: Fit, device: str, left: LeftOut) -> dict[str, Any]:
     """The device file's "posterior": covariance of its free constants as they stand in the file (a
     prior on a logarithm to first order), and the residual sd of ln time by regime."""
@@ -63,6 +70,7 @@ def posterior(found: Fit, device: str, left: LeftOut) -> dict[str, Any]:
         "covariance": [[rounded(c, COVARIANCE_DIGITS) for c in row] for row in covariance.tolist()],
         "residual": {name: rounded(table[name], 4) for name in sorted(table)},
         "residual_correlation": rounded(shipped_correlation(found.problem.runs, left, found.problem.plan), 3),
+        "measured": measured(found.problem.runs, found.problem.data.row, device),
     }
 
 

@@ -84,6 +84,36 @@ void amm_step_slopes(amm_slopes *out, const amm_network *network, const amm_mach
     }
 }
 
+static uint8_t what_moves(const amm_step *step, const amm_ledger *ledger, const subject *x)
+{
+    amm_step moved;
+    amm_ledger bytes = { 0 };
+    amm_step_time(&moved, x->network, x->machine, x->run);
+    amm_step_memory(&bytes, x->network, x->machine, x->run);
+    const int seconds = moved.time_s != step->time_s ? AMM_USED_SECONDS : 0;
+    return (uint8_t)(seconds | (bytes.total != ledger->total ? AMM_USED_BYTES : 0));
+}
+
+void amm_used_facts(uint8_t out[AMM_FACT_COUNT], const amm_network *network,
+                    const amm_machine *machine, const amm_run *run)
+{
+    amm_machine moved = *machine;
+    const subject x = { network, &moved, run };
+    amm_step step;
+    amm_ledger ledger = { 0 };
+    amm_step_time(&step, network, machine, run);
+    amm_step_memory(&ledger, network, machine, run);
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        double *const member = fact_member(&moved.facts, f);
+        const double value = *member;
+        *member = amm_fact_table[f].low;
+        out[f] = what_moves(&step, &ledger, &x);
+        *member = amm_fact_table[f].high;
+        out[f] |= what_moves(&step, &ledger, &x);
+        *member = value;
+    }
+}
+
 /* g' C g over the device's constants, and the facts, which are taken as independent. */
 static double constants_variance(const amm_slopes *g, const amm_posterior *p,
                                  const amm_constant *facts)
@@ -104,10 +134,22 @@ static double constants_variance(const amm_slopes *g, const amm_posterior *p,
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-static bool sizes_measured(const amm_network *network, const amm_run *run)
+void amm_run_sizes(double out[AMM_SIZE_COUNT], const amm_network *network, const amm_run *run)
 {
-    return network->hidden >= AMM_MEASURED_HIDDEN_LOW &&
-           network->hidden <= AMM_MEASURED_HIDDEN_HIGH && run->seq_len <= AMM_MEASURED_TOKENS_HIGH;
+    out[AMM_SIZE_hidden] = network->hidden;
+    out[AMM_SIZE_seq_len] = run->seq_len;
+    out[AMM_SIZE_devices] = run->devices;
+    out[AMM_SIZE_micro_batch_tokens] = run->micro_batch * run->seq_len / run->cp;
+}
+
+static uint32_t sizes_outside(const amm_posterior *p, const double size[AMM_SIZE_COUNT])
+{
+    uint32_t outside = 0;
+    for (int32_t k = 0; k < (int32_t)AMM_SIZE_COUNT; k++) {
+        const bool inside = size[k] >= p->measured[k][0] && size[k] <= p->measured[k][1];
+        outside |= inside ? 0U : UINT32_C(1) << k;
+    }
+    return outside;
 }
 
 static bool regime_residual(const amm_posterior *p, const char *key, double *sd)
@@ -127,16 +169,17 @@ void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_
 {
     const amm_posterior *p = basis->constants->posterior;
     const double unknown = (double)NAN;
-    const amm_step_spread none = { unknown, unknown, unknown, 0.0, false, false, { { 0 }, { 0 } } };
+    const amm_step_spread none = { .low_s = unknown, .high_s = unknown, .log_sd = unknown };
     char key[AMM_REGIME_CHARS];
     *out = none;
-    out->sizes_measured = sizes_measured(network, run);
+    amm_run_sizes(out->size, network, run);
     if (p == NULL) {
         return;
     }
     amm_regime_key(key, basis->device, network, run);
+    out->outside = sizes_outside(p, out->size);
     out->validated = regime_residual(p, key, &out->residual_sd);
-    if (!out->sizes_measured) {
+    if (out->outside != 0) {
         out->validated = false;
         out->residual_sd = fmax(out->residual_sd, p->generic_sd * AMM_RANGE_UNVALIDATED);
     }

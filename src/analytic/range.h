@@ -29,11 +29,16 @@ typedef struct amm_step_spread {
     double low_s, high_s; /* 80 % range; NaN: the device has no posterior */
     double log_sd;        /* sd of ln time; NaN as well */
     double residual_sd;   /* its part that no constant explains */
-    bool
-        sizes_measured; /* runs of such widths and lengths were measured; told without posterior too */
-    bool validated;     /* and runs of this regime */
+    double size[AMM_SIZE_COUNT];
+    uint32_t outside; /* bits 1 << AMM_SIZE_... beyond the measured ones; 0 without a posterior */
+    bool validated;   /* runs of this regime and of these sizes were measured */
     amm_slopes slopes;
 } amm_step_spread;
+
+/* What moves with a fact when it goes to either of its bounds: bits of used_facts. */
+enum { AMM_USED_SECONDS = 1, AMM_USED_BYTES = 2 };
+void amm_used_facts(uint8_t out[AMM_FACT_COUNT], const amm_network *network,
+                    const amm_machine *machine, const amm_run *run);
 
 /* 80 % range of a ratio of two times; NaN: not known. */
 typedef struct amm_pair_spread {
@@ -45,9 +50,13 @@ typedef struct amm_pair_spread {
 void amm_step_slopes(amm_slopes *out, const amm_network *network, const amm_machine *machine,
                      const amm_run *run, const amm_posterior *p, const amm_constant *facts);
 
+/* Sizes of a run, AMM_SIZE_LIST. */
+void amm_run_sizes(double out[AMM_SIZE_COUNT], const amm_network *network, const amm_run *run);
+
 /* Range around `step_s`, the time of this run on this machine. ln sd^2 = g' C g + f' S f + residual^2:
  * g and f are the slopes over the device's constants and the runtime's facts, C the constants'
- * covariance, S the facts' own variances, residual that of the regime. */
+ * covariance, S the facts' own variances, residual that of the regime, and at least
+ * AMM_RANGE_UNVALIDATED times the generic one where a size lies beyond the measured ones. */
 void amm_step_range(amm_step_spread *out, const amm_network *network, const amm_machine *machine,
                     const amm_run *run, double step_s, const amm_range_basis *basis);
 

@@ -73,6 +73,11 @@ static bool set_value(amm_run_row *row, int setting, int64_t index)
     case AMM_ASSUMED_TP_OVERLAP:
         row->run.tp_overlap = index == 1;
         return index < 2;
+    case AMM_ASSUMED_FRAMEWORK: /* nobody knows what else it does */
+        return index < 1;
+    case AMM_ASSUMED_GRAPHS:
+        row->run.graph = index == 1 ? 2 : 0;
+        return index < 2;
     default:
         return false;
     }

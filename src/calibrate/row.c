@@ -70,6 +70,36 @@ static double whole(reading *r, int column, double low, double usual)
     return value;
 }
 
+/* As whole, from 1 to what a problem may have. */
+static double count(reading *r, int column, double high, double usual)
+{
+    const double value = whole(r, column, 1, usual);
+    if (value > high) {
+        refuse_cell(r, column, "not a number in range");
+    }
+    return value;
+}
+
+static double flag(reading *r, int column, double usual)
+{
+    const double value = number(r, column, 0, usual);
+    if (value != 0.0 && value != 1.0) {
+        refuse_cell(r, column, "neither 0 nor 1");
+    }
+    return value;
+}
+
+/* One of a choice's words; "": the choice stays as it is. */
+static void choice_word(reading *r, int column, amm_choice choice, int *out, size_t length)
+{
+    const char *cell = text(r, column);
+    int32_t value = *out;
+    if (cell[0] != '\0' && !amm_choice_parse(&value, choice, cell, length)) {
+        refuse_cell(r, column, "unknown");
+    }
+    *out = value;
+}
+
 /* ---- network --------------------------------------------------------------------------------- */
 
 static void read_block(reading *r, amm_block_shape *x)
@@ -78,8 +108,8 @@ static void read_block(reading *r, amm_block_shape *x)
     x->hidden = whole(r, AMM_COLUMN_hidden, 1, nan(""));
     x->heads = whole(r, AMM_COLUMN_heads, 1, nan(""));
     x->kv_heads = whole(r, AMM_COLUMN_kv_heads, 1, x->heads);
-    x->head_qk = x->head_v = x->hidden / x->heads;
-    x->gated = number(r, AMM_COLUMN_gated_mlp, 0, 0);
+    x->head_qk = x->head_v = amm_is_multiple(x->hidden, x->heads) ? x->hidden / x->heads : 0.0;
+    x->gated = flag(r, AMM_COLUMN_gated_mlp, 0);
     x->norm_vectors = x->gated > 0.0 ? 1.0 : 2.0;
     x->ffn = whole(r, AMM_COLUMN_ffn_hidden, 1, 4.0 * x->hidden);
     if (moe) {
@@ -122,6 +152,23 @@ static void use_preset(reading *r)
     }
 }
 
+/* The rules for the blocks of any model, as for files; their message is the reason. */
+static void check_blocks(reading *r)
+{
+    const amm_network *n = &r->out->network;
+    for (int32_t k = 0; k < n->kind_count && r->out->reason == NULL; k++) {
+        amm_layer layer = amm_layer_of(AMM_LAYER_BLOCK);
+        layer.hidden = (int64_t)n->kind[k].hidden;
+        layer.tokens = (int64_t)r->out->run.seq_len;
+        layer.shape = n->kind[k];
+        layer.shape.window = fmin(layer.shape.window, r->out->run.seq_len);
+        if (amm_layer_finish(&layer, 0, "network") != AMM_OK) {
+            r->out->reason = amm_arena_format(&r->runs->arena, "%s", amm_last_error());
+            r->status = r->out->reason == NULL ? AMM_NO_MEMORY : r->status;
+        }
+    }
+}
+
 static void read_network(reading *r)
 {
     amm_network *n = &r->out->network;
@@ -129,6 +176,7 @@ static void read_network(reading *r)
     read_block(r, &block);
     const double layers = whole(r, AMM_COLUMN_layers, 1, nan(""));
     const double dense_first = whole(r, AMM_COLUMN_first_k_dense, 0, 0);
+    r->out->run.seq_len = count(r, AMM_COLUMN_seq_len, INT32_MAX, 2048);
     n->hidden = block.hidden;
     n->vocab = whole(r, AMM_COLUMN_vocab, 1, 51200);
     /* GPT and its kin share the table (Radford et al. 2019), gated networks do not; presets decide
@@ -159,6 +207,7 @@ static void read_network(reading *r)
     }
     amm_network_finish(n);
     use_preset(r);
+    check_blocks(r);
 }
 
 /* ---- strategy -------------------------------------------------------------------------------- */
@@ -175,44 +224,35 @@ static int word_index(const char *word, const char *const *words, int count)
 
 static void read_precision(reading *r)
 {
-    static const struct {
-        const char *word;
-        int precision;
-    } words[] = { { "fp32", AMM_PRECISION_FP32 },    { "tf32", AMM_PRECISION_TF32 },
-                  { "fp16", AMM_PRECISION_FP16 },    { "bf16", AMM_PRECISION_BF16 },
-                  { "fp8", AMM_PRECISION_FP8 },      { "fp8-cs", AMM_PRECISION_FP8 },
-                  { "fp8-ds", AMM_PRECISION_FP8 },   { "fp8-sc", AMM_PRECISION_MXFP8 },
-                  { "fp8-mx", AMM_PRECISION_MXFP8 }, { "mxfp8", AMM_PRECISION_MXFP8 },
-                  { "nvfp4", AMM_PRECISION_NVFP4 },  { "fp4", AMM_PRECISION_NVFP4 },
-                  { "", AMM_PRECISION_BF16 } };
-    const char *cell = text(r, AMM_COLUMN_precision);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
-        if (strcmp(cell, words[i].word) == 0) {
-            r->out->run.precision = words[i].precision;
-            return;
-        }
+    if (!amm_precision_parse(&r->out->run.precision, text(r, AMM_COLUMN_precision))) {
+        refuse_cell(r, AMM_COLUMN_precision, "unknown");
     }
-    if (strncmp(cell, "fp8-", 4) == 0) { /* further ways to choose its scales */
-        r->out->run.precision = AMM_PRECISION_FP8;
-        return;
+}
+
+/* Ranks that share: of "(group=8)", of anything else in brackets all. */
+static void read_group(reading *r)
+{
+    amm_run *run = &r->out->run;
+    const char *group = strstr(text(r, AMM_COLUMN_zero_stage_or_fsdp), "group=");
+    int32_t size = AMM_SHARD_ALL;
+    if (group != NULL && !amm_choice_parse(&size, AMM_CHOICE_SHARD_GROUP, group + 6,
+                                           strspn(group + 6, "0123456789"))) {
+        refuse_cell(r, AMM_COLUMN_zero_stage_or_fsdp, "unknown");
     }
-    refuse_cell(r, AMM_COLUMN_precision, "unknown");
+    run->shard_group = size == AMM_SHARD_ALL ? run->dp * run->cp : size;
 }
 
 static void read_sharding(reading *r, const amm_facts *facts)
 {
     amm_run *run = &r->out->run;
     const char *cell = text(r, AMM_COLUMN_zero_stage_or_fsdp);
-    const char *group = strstr(cell, "group=");
-    const double all = run->dp * run->cp;
-    double size = 0.0;
+    const bool optimizer = strcmp(cell, "zero1") == 0 || strncmp(cell, "zero1(", 6) == 0;
     run->shard_group = 1.0;
     if (strstr(cell, "zero3") != NULL) {
         run->sharding = AMM_SHARDING_PARAMETERS;
     } else if (strstr(cell, "zero2") != NULL) {
         run->sharding = AMM_SHARDING_GRADIENTS;
-    } else if (strncmp(cell, "zero1", 5) == 0 ||
-               (cell[0] == '\0' && facts->distributed_optimizer > 0.0)) {
+    } else if (optimizer || (cell[0] == '\0' && facts->distributed_optimizer > 0.0)) {
         run->sharding = AMM_SHARDING_OPTIMIZER;
     } else if (cell[0] == '\0' || strcmp(cell, "ddp") == 0 || strcmp(cell, "zero0") == 0) {
         run->sharding = AMM_SHARDING_NONE;
@@ -222,13 +262,7 @@ static void read_sharding(reading *r, const amm_facts *facts)
     } else {
         refuse_cell(r, AMM_COLUMN_zero_stage_or_fsdp, "unknown");
     }
-    run->shard_group = all;
-    if (group != NULL) {
-        for (group += 6; *group >= '0' && *group <= '9' && size < 1e9; group++) {
-            size = 10.0 * size + (*group - '0');
-        }
-        run->shard_group = fmax(1.0, fmin(size, all));
-    }
+    read_group(r);
 }
 
 static void read_recompute(reading *r)
@@ -241,7 +275,9 @@ static void read_recompute(reading *r)
     amm_run *run = &r->out->run;
     const char *kind = text(r, AMM_COLUMN_recompute);
     const char *modules = text(r, AMM_COLUMN_recompute_modules);
-    if (strcmp(kind, "full") == 0) {
+    if (modules[0] != '\0' && strcmp(kind, "selective") != 0) {
+        refuse_cell(r, AMM_COLUMN_recompute_modules, "for selective recomputation only");
+    } else if (strcmp(kind, "full") == 0) {
         run->recompute = AMM_RECOMPUTE_FULL;
     } else if (strcmp(kind, "selective") == 0 && modules[0] == '\0') {
         run->recompute = AMM_RECOMPUTE_CORE_ATTN;
@@ -271,7 +307,8 @@ static void read_recompute(reading *r)
 static void read_kernels(reading *r, const amm_facts *facts)
 {
     amm_run *run = &r->out->run;
-    const char *flag = text(r, AMM_COLUMN_flash_attention);
+    const char *cell = text(r, AMM_COLUMN_flash_attention);
+    const bool flash = flag(r, AMM_COLUMN_flash_attention, 0) > 0.0;
     const char *note = strstr(text(r, AMM_COLUMN_notes), "kernel=");
     const int usual = (int)facts->attention_kernel;
     const bool usual_fused = usual >= AMM_ATTENTION_FLASH1;
@@ -286,36 +323,62 @@ static void read_kernels(reading *r, const amm_facts *facts)
                          : strstr(kernel, "torch") != NULL           ? AMM_ATTENTION_TORCH
                                                                      : AMM_ATTENTION_FUSED_SOFTMAX;
         run->norm_fused = strstr(kernel, "RMS") != NULL;
-    } else if (strcmp(flag, "1") == 0) {
-        run->attention = usual_fused ? usual : AMM_ATTENTION_FLASH;
-    } else if (strcmp(flag, "0") == 0) {
-        run->attention = usual_fused ? AMM_ATTENTION_FUSED_SOFTMAX : usual;
-    } else {
+    } else if (cell[0] == '\0') {
         run->attention = usual;
+    } else if (flash) {
+        run->attention = usual_fused ? usual : AMM_ATTENTION_FLASH;
+    } else {
+        run->attention = usual_fused ? AMM_ATTENTION_FUSED_SOFTMAX : usual;
+    }
+}
+
+/* The choice's words, what is captured behind a colon, or that whoever published the run does not know. */
+static void read_graphs(reading *r)
+{
+    amm_run *run = &r->out->run;
+    const char *cell = text(r, AMM_COLUMN_cuda_graph);
+    const size_t length = strcspn(cell, ":");
+    if (strncmp(cell, "unclear", 7) == 0) {
+        assume(r, AMM_ASSUMED_GRAPHS);
+    } else if (strcmp(cell, "on") == 0) {
+        run->graph = 2;
+    } else if ((length == 18 && strncmp(cell, "transformer_engine", length) == 0) ||
+               (length == 5 && strncmp(cell, "local", length) == 0)) {
+        run->graph = 1;
+    } else {
+        choice_word(r, AMM_COLUMN_cuda_graph, AMM_CHOICE_GRAPHS, &run->graph, strlen(cell));
+    }
+}
+
+/* "hybridep+ep_overlap" */
+static void read_dispatcher(reading *r)
+{
+    amm_run *run = &r->out->run;
+    const char *cell = text(r, AMM_COLUMN_moe_dispatcher);
+    const size_t length = strcspn(cell, "+");
+    choice_word(r, AMM_COLUMN_moe_dispatcher, AMM_CHOICE_DISPATCHER, &run->deduplicate, length);
+    run->ep_overlap = strcmp(cell + length, "+ep_overlap") == 0;
+    if (cell[length] != '\0' && !run->ep_overlap) {
+        refuse_cell(r, AMM_COLUMN_moe_dispatcher, "unknown");
     }
 }
 
 static void read_options(reading *r, const amm_facts *facts)
 {
     amm_run *run = &r->out->run;
-    const char *graph = text(r, AMM_COLUMN_cuda_graph);
-    const char *dispatcher = text(r, AMM_COLUMN_moe_dispatcher);
     run->sequence_parallel =
-        number(r, AMM_COLUMN_seq_parallel, 0, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
+        flag(r, AMM_COLUMN_seq_parallel, facts->sequence_parallel) > 0.0 && run->tp > 1.0;
     run->dp_overlap = 1; /* no column says otherwise */
-    run->tp_overlap = number(r, AMM_COLUMN_tp_comm_overlap, 0, 0) > 0.0;
+    run->tp_overlap = flag(r, AMM_COLUMN_tp_comm_overlap, 0) > 0.0;
     if (text(r, AMM_COLUMN_tp_comm_overlap)[0] == '\0' && run->tp > 1.0 &&
         facts->plans_tp_overlap > 0.0) {
         assume(r, AMM_ASSUMED_TP_OVERLAP);
     }
-    run->graph = strcmp(graph, "full_iteration") == 0 || strcmp(graph, "on") == 0 ? 2
-                 : strncmp(graph, "transformer_engine", 18) == 0 || strncmp(graph, "local", 5) == 0
-                     ? 1
-                     : 0;
-    run->ep_overlap = strstr(dispatcher, "ep_overlap") != NULL;
-    run->deduplicate =
-        strstr(dispatcher, "hybridep") != NULL || strstr(dispatcher, "deepep") != NULL;
     run->balance_parameters = facts->balance_parameters > 0.0;
+    choice_word(r, AMM_COLUMN_cp_comm, AMM_CHOICE_CP_COMM, &run->cp_comm,
+                strlen(text(r, AMM_COLUMN_cp_comm)));
+    read_graphs(r);
+    read_dispatcher(r);
     read_precision(r);
     read_recompute(r);
     read_kernels(r, facts);
@@ -340,21 +403,20 @@ static void read_schedule(reading *r)
 static void read_degrees(reading *r)
 {
     amm_run *run = &r->out->run;
-    run->devices = whole(r, AMM_COLUMN_gpus, 1, nan(""));
-    run->tp = whole(r, AMM_COLUMN_tp, 1, 1);
-    run->pp = whole(r, AMM_COLUMN_pp, 1, 1);
-    run->cp = whole(r, AMM_COLUMN_cp, 1, 1);
-    run->ep = whole(r, AMM_COLUMN_ep, 1, 1);
-    run->etp = whole(r, AMM_COLUMN_etp, 1, 1);
-    run->vpp = whole(r, AMM_COLUMN_vpp, 1, 1);
-    run->micro_batch = number(r, AMM_COLUMN_micro_batch, 1e-9, nan(""));
-    const double batch = number(r, AMM_COLUMN_global_batch, 1e-9, nan(""));
-    run->seq_len = whole(r, AMM_COLUMN_seq_len, 1, 2048);
+    run->devices = count(r, AMM_COLUMN_gpus, AMM_MAX_DEVICES, nan(""));
+    run->tp = count(r, AMM_COLUMN_tp, AMM_MAX_DEVICES, 1);
+    run->pp = count(r, AMM_COLUMN_pp, AMM_MAX_DEVICES, 1);
+    run->cp = count(r, AMM_COLUMN_cp, AMM_MAX_DEVICES, 1);
+    run->ep = count(r, AMM_COLUMN_ep, AMM_MAX_DEVICES, 1);
+    run->etp = count(r, AMM_COLUMN_etp, AMM_MAX_DEVICES, 1);
+    run->vpp = count(r, AMM_COLUMN_vpp, AMM_MAX_LAYERS, 1);
+    run->micro_batch = count(r, AMM_COLUMN_micro_batch, AMM_MAX_BATCH, nan(""));
+    r->out->batch = count(r, AMM_COLUMN_global_batch, AMM_MAX_BATCH, nan(""));
     if (r->out->reason != NULL) {
         return;
     }
     run->dp = number(r, AMM_COLUMN_dp, 1, run->devices / (run->tp * run->pp * run->cp));
-    if (run->tp * run->pp * run->cp * run->dp != run->devices) {
+    if (run->dp != floor(run->dp) || run->tp * run->pp * run->cp * run->dp != run->devices) {
         refuse_cell(r, AMM_COLUMN_dp, "tp x pp x cp x dp is not the number of devices");
     }
     if (run->pp > AMM_MAX_STAGES || run->pp * run->vpp > r->out->network.block_count + 2) {
@@ -366,30 +428,8 @@ static void read_degrees(reading *r)
         assume(r, AMM_ASSUMED_VPP);
     }
     read_schedule(r);
-    run->micro_batches = fmax(1.0, ceil(batch / (run->micro_batch * run->dp) - 1e-9));
-}
-
-/* How keys and values get to the other context ranks, and whether the heads allow it. */
-static void read_context(reading *r)
-{
-    amm_run *run = &r->out->run;
-    const amm_network *n = &r->out->network;
-    const char *cell = text(r, AMM_COLUMN_cp_comm);
-    if (cell[0] != '\0' &&
-        !amm_choice_parse(&run->cp_comm, AMM_CHOICE_CP_COMM, cell, strlen(cell))) {
-        refuse_cell(r, AMM_COLUMN_cp_comm, "unknown");
-        return;
-    }
-    for (int32_t k = 0; k < r->out->part_count; k++) {
-        const double ranks =
-            amm_context_exchange_ranks(&r->out->parts[k].fabric, run->cp_comm, run->cp, run->tp);
-        for (int32_t i = 0; i < n->kind_count; i++) {
-            if (!amm_context_divides(&n->kind[i], run->tp, ranks)) {
-                refuse_cell(r, AMM_COLUMN_cp_comm, "the heads do not divide by tp x cp");
-                return;
-            }
-        }
-    }
+    /* Whole, for check_layout refuses a batch that does not divide. */
+    run->micro_batches = floor(r->out->batch / (run->micro_batch * run->dp));
 }
 
 /* "6-7-6-5": blocks per stage. */
@@ -418,6 +458,24 @@ static void read_stages(reading *r)
         refuse_cell(r, AMM_COLUMN_stage_layers, "does not list the layers of pp stages");
     }
     r->out->run.stage_blocks = blocks;
+}
+
+/* What the row says of one thing and another has to go together. */
+static void check_layout(reading *r)
+{
+    const char *reason = r->out->reason == NULL ? amm_run_row_reject(r->out) : NULL;
+    if (reason != NULL) {
+        r->out->reason = amm_arena_format(&r->runs->arena, "layout: %s", reason);
+        r->status = r->out->reason == NULL ? AMM_NO_MEMORY : r->status;
+    }
+    if (r->out->reason != NULL) {
+        return;
+    }
+    for (int32_t k = 0; k < r->out->part_count; k++) {
+        if (!amm_device_computes_in(r->out->parts[k].device, r->out->run.precision)) {
+            refuse_cell(r, AMM_COLUMN_precision, "the device has no matrix units for it");
+        }
+    }
 }
 
 /* ---- machine --------------------------------------------------------------------------------- */
@@ -539,7 +597,11 @@ amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
     reading r = { runs, row, out, AMM_OK };
     amm_facts facts;
     memset(out, 0, sizeof *out);
-    AMM_TRY(amm_runs_runtime(runs, text(&r, AMM_COLUMN_framework), &out->runtime_owner));
+    bool known = true;
+    AMM_TRY(amm_runs_runtime(runs, text(&r, AMM_COLUMN_framework), &out->runtime_owner, &known));
+    if (!known) {
+        assume(&r, AMM_ASSUMED_FRAMEWORK);
+    }
     AMM_TRY(read_devices(&r));
     if (out->device == NULL) {
         return r.status;
@@ -552,7 +614,7 @@ amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out)
         read_stages(&r);
         read_fabric(&r);
         AMM_TRY(read_cluster(&r));
-        read_context(&r);
+        check_layout(&r);
     }
     out->measured_s = number(&r, AMM_COLUMN_measured_iter_s, 0, 0);
     out->measured_bytes = number(&r, AMM_COLUMN_measured_mem_gb, 0, 0) * 1073741824.0;

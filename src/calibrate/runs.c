@@ -72,8 +72,8 @@ amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **
     return AMM_OK;
 }
 
-/* The runtime preset that lists the framework, else "generic". */
-amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner)
+/* The runtime preset of that name or that lists the framework, else "generic". */
+amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner, bool *known)
 {
     const amm_runtime *found = NULL;
     const amm_runtime *generic = NULL;
@@ -86,10 +86,12 @@ amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owne
             runs->runtimes[p] = runtime;
         }
         generic = strcmp(name, "generic") == 0 ? runtime : generic;
+        found = strcmp(name, framework) == 0 ? runtime : found;
         for (int32_t i = 0; i < runtime->framework_count; i++) {
             found = strcmp(runtime->frameworks[i], framework) == 0 ? runtime : found;
         }
     }
+    *known = found != NULL;
     found = found == NULL ? generic : found;
     for (int32_t i = 0; i < runs->owner_count; i++) {
         if (runs->owners[i].runtime == found) {

@@ -54,7 +54,9 @@ enum { AMM_MAX_RUN_PARTS = 4 };
     X(VPP, "vpp")               /* interleaved stages, chunks not told */                          \
     X(NIC, "nic")               /* several scale-up domains, network not told */                   \
     X(RECOMPUTE, "recompute")   /* empty */                                                        \
-    X(TP_OVERLAP, "tp-overlap") /* empty, tp > 1, and the runtime can */
+    X(TP_OVERLAP, "tp-overlap") /* empty, tp > 1, and the runtime can */                           \
+    X(FRAMEWORK, "framework")   /* no runtime preset lists it */                                   \
+    X(GRAPHS, "graphs")         /* published settings contradict each other */
 
 enum {
 #define AMM_ASSUMED_ENUM(name, word) AMM_ASSUMED_##name,
@@ -75,6 +77,7 @@ typedef struct amm_run_row {
     amm_run_part parts[AMM_MAX_RUN_PARTS];
     int32_t runtime_owner;
     bool omni_path;
+    double batch;                      /* sequences per step */
     double measured_s, measured_bytes; /* NaN: none */
 } amm_run_row;
 
@@ -105,10 +108,13 @@ amm_status amm_runs_read(amm_runs **out, amm_context *context, const char *text,
                          const char *file);
 /* row.c: one row; *reason_out of the row is set when it cannot be modelled. Errors: NO_MEMORY. */
 amm_status amm_run_row_read(amm_runs *runs, int64_t row, amm_run_row *out);
+/* layout.c: why no run can have the row's degrees, batch and groups; NULL: it can. */
+const char *amm_run_row_reject(const amm_run_row *row);
 /* runs.c: index of the owner, made when new. */
 amm_status amm_runs_device(amm_runs *runs, const char *name, const amm_device **out,
                            int32_t *owner);
-amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner);
+/* *known: false: no preset has or lists the framework's name, and the owner is "generic". */
+amm_status amm_runs_runtime(amm_runs *runs, const char *framework, int32_t *owner, bool *known);
 const char *amm_runs_text(const amm_runs *runs, int64_t row, int column);
 /* The machine of a part with these constants (NULL: as shipped). */
 void amm_runs_machine(const amm_runs *runs, const amm_run_row *row, int32_t part,

@@ -53,3 +53,24 @@ amm_status amm_runs_regime(const amm_runs *runs, size_t row, char *out, size_t s
     memcpy(out, key, strlen(key) + 1);
     return AMM_OK;
 }
+
+const char *amm_runs_size_key(size_t size)
+{
+    static const char *const keys[] = {
+#define AMM_SIZE_KEY(key, what) #key,
+        AMM_SIZE_LIST(AMM_SIZE_KEY)
+#undef AMM_SIZE_KEY
+    };
+    return size < (size_t)AMM_SIZE_COUNT ? keys[size] : NULL;
+}
+
+double amm_runs_size(const amm_runs *runs, size_t row, size_t size)
+{
+    double sizes[AMM_SIZE_COUNT];
+    const amm_run_row *r = row_at(runs, row);
+    if (r == NULL || size >= (size_t)AMM_SIZE_COUNT) {
+        return (double)NAN;
+    }
+    amm_run_sizes(sizes, &r->network, &r->run);
+    return sizes[size];
+}

@@ -132,6 +132,20 @@ enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
 
 enum { AMM_MAX_REGIMES = 64 };
 
+/* Sizes of a run between whose measured values the constants of a device are known to hold. key, what */
+#define AMM_SIZE_LIST(X)                                                                           \
+    X(hidden, "hidden size")                                                                       \
+    X(seq_len, "sequence")                                                                         \
+    X(devices, "devices")                                                                          \
+    X(micro_batch_tokens, "tokens of a micro-batch per context rank")
+
+enum {
+#define AMM_SIZE_ENUM(key, what) AMM_SIZE_##key,
+    AMM_SIZE_LIST(AMM_SIZE_ENUM)
+#undef AMM_SIZE_ENUM
+        AMM_SIZE_COUNT
+};
+
 /* What a fit leaves unknown of a device type (docs/calibration.md). */
 typedef struct amm_posterior {
     int32_t count;            /* of constants */
@@ -142,6 +156,7 @@ typedef struct amm_posterior {
     const char *const *regime;   /* [regime_count] as amm_regime_key writes them */
     const double *regime_sd;     /* [regime_count] */
     double residual_correlation; /* of two runs of one job in different layouts; 0: not known */
+    double measured[AMM_SIZE_COUNT][2]; /* least, largest of the runs fitted on */
 } amm_posterior;
 
 /* One accelerator type. */
@@ -415,8 +430,9 @@ void amm_dim_value_format(char out[AMM_RECOMPUTE_CHARS], amm_dim dim, int64_t va
 amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, const char *text,
                               const char *where);
 
-/* Number format of a problem's label; "" and NULL: bf16. False: unknown. */
+/* Number format of a problem's or a measured run's label; "" and NULL: bf16. False: unknown. */
 bool amm_precision_parse(int *out, const char *label);
+const char *amm_precision_words(void); /* what is allowed, for messages */
 
 /* How a cluster line finds what it names. Either returns AMM_INPUT with a message when unknown. */
 typedef struct amm_cluster_names {

@@ -202,20 +202,36 @@ amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, cons
 
 /* ---- precision ------------------------------------------------------------------------------- */
 
+/* What runs call their formats. Recipes of fp8 differ in the scales: of a tensor, current (cs) or delayed
+ * (ds), of blocks of it (sc), none of which need matrix units of their own; of 32 elements (mx). */
+static const struct {
+    const char *word;
+    int precision;
+} precisions[] = {
+#define AMM_PRECISION_WORD(name, word, bits, peak) { word, AMM_PRECISION_##name },
+    AMM_PRECISION_LIST(AMM_PRECISION_WORD)
+#undef AMM_PRECISION_WORD
+        { "fp8-cs", AMM_PRECISION_FP8 },
+    { "fp8-ds", AMM_PRECISION_FP8 },
+    { "fp8-sc", AMM_PRECISION_FP8 },
+    { "fp8-mx", AMM_PRECISION_MXFP8 },
+    { "fp4", AMM_PRECISION_NVFP4 },
+};
+
+const char *amm_precision_words(void)
+{
+    return "fp32, tf32, fp16, bf16, fp8 (fp8-cs, fp8-ds, fp8-sc), mxfp8 (fp8-mx), nvfp4 (fp4)";
+}
+
 bool amm_precision_parse(int *out, const char *label)
 {
-    static const char *const words[AMM_PRECISION_COUNT] = {
-#define AMM_PRECISION_WORD(name, word, bits, peak) word,
-        AMM_PRECISION_LIST(AMM_PRECISION_WORD)
-#undef AMM_PRECISION_WORD
-    };
     *out = AMM_PRECISION_BF16;
     if (label == NULL || label[0] == '\0') {
         return true;
     }
-    for (int k = 0; k < (int)AMM_PRECISION_COUNT; k++) {
-        if (strcmp(label, words[k]) == 0) {
-            *out = k;
+    for (size_t k = 0; k < sizeof precisions / sizeof precisions[0]; k++) {
+        if (strcmp(label, precisions[k].word) == 0) {
+            *out = precisions[k].precision;
             return true;
         }
     }

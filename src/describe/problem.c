@@ -117,10 +117,8 @@ static amm_status check_shapes(const amm_problem_desc *problem, const char *file
     }
     int precision = 0;
     if (!amm_precision_parse(&precision, problem->precision)) {
-        return amm_refuse(file, "precision",
-                          "unknown, got \"%s\", allowed without a profile fp32, tf32, fp16, bf16, "
-                          "fp8, mxfp8, nvfp4",
-                          problem->precision);
+        return amm_refuse(file, "precision", "unknown, got \"%s\", allowed without a profile %s",
+                          problem->precision, amm_precision_words());
     }
     return AMM_OK;
 }

@@ -310,6 +310,29 @@ const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_
     return plan->range.validated ? "calibrated" : "extrapolated";
 }
 
+/* "outside: sequence 16384, measured 1024 on T4-16GB; " */
+static void emit_outside(amm_text *out, const amm_problem_desc *p, const amm_step_spread *range)
+{
+    static const char *const what[] = {
+#define AMM_SIZE_WHAT(key, what) what,
+        AMM_SIZE_LIST(AMM_SIZE_WHAT)
+#undef AMM_SIZE_WHAT
+    };
+    const amm_device *device = p->constants != NULL ? p->constants : p->cluster->types[0];
+    for (int32_t k = 0; k < (int32_t)AMM_SIZE_COUNT; k++) {
+        const double *measured = device->posterior != NULL ? device->posterior->measured[k] : NULL;
+        if ((range->outside >> k & 1) == 0 || measured == NULL) {
+            continue;
+        }
+        amm_text_printf(out, "outside: %s %.0f, measured %.0f", what[k], range->size[k],
+                        measured[0]);
+        if (measured[1] > measured[0]) {
+            amm_text_printf(out, " to %.0f", measured[1]);
+        }
+        amm_text_printf(out, " on %s; ", device->name);
+    }
+}
+
 void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
 {
     const amm_problem_desc *p = &r->spec->problem;
@@ -321,8 +344,8 @@ void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
     } else if (strcmp(regime, "extrapolated") == 0) {
         why = "the device's constants are fitted to measured runs of other kinds or sizes";
     }
-    amm_text_printf(out, "%s: %s%s; ", regime, why,
-                    best->range.sizes_measured ? "" : "; sizes lie outside the measured ones");
+    amm_text_printf(out, "%s: %s; ", regime, why);
+    emit_outside(out, p, &best->range);
     if (isfinite(best->range.low_s) && isfinite(best->range.high_s)) {
         amm_text_printf(out, "#1 takes %.4g to %.4g s in four of five cases\n", best->range.low_s,
                         best->range.high_s);
@@ -331,18 +354,41 @@ void amm_emit_analytic_sure(amm_text *out, const amm_result *r)
     }
 }
 
-void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p)
+/* In any of the strategies. */
+static int facts_move(const amm_result *r, int32_t fact)
 {
+    int moves = 0;
+    for (size_t k = 0; k < r->plan_count; k++) {
+        moves |= r->plans[k].used_facts != NULL ? r->plans[k].used_facts[fact] : 0;
+    }
+    return moves;
+}
+
+void amm_emit_analytic_constants(amm_text *out, const amm_result *r)
+{
+    const amm_problem_desc *p = &r->spec->problem;
     for (int32_t k = 0; k < p->cluster->type_count; k++) {
         const amm_device *device = p->constants != NULL ? p->constants : p->cluster->types[k];
         for (int32_t n = 0; n < (int32_t)AMM_RATE_COUNT; n++) {
             const amm_constant *x = &device->rates[n];
-            amm_text_printf(out, "    %s: %s %g · %s\n", device->name, amm_rate_table[n].name,
-                            x->value, x->source != NULL ? x->source : "prior");
+            amm_text_printf(out, "    %s: %s ", device->name, amm_rate_table[n].name);
+            amm_emit_constant(out, x);
+            amm_text_append(out, "\n");
         }
         amm_text_printf(out, "    %s: peaks, memory · %s\n", p->cluster->types[k]->name,
                         p->cluster->types[k]->source);
     }
-    amm_text_printf(out, "    facts of the software: runtime %s · %s\n\n", p->runtime->name,
-                    p->runtime->source);
+    amm_text_printf(out, "    %s: the software · %s\n", p->runtime->name, p->runtime->source);
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        const int moves = facts_move(r, f);
+        if (moves != 0) {
+            amm_text_printf(out, "    %s: %s ", p->runtime->name, amm_fact_table[f].name);
+            amm_emit_constant(out, &p->runtime->facts[f]);
+            amm_text_printf(out, " · moves %s\n",
+                            moves == AMM_USED_SECONDS ? "seconds"
+                            : moves == AMM_USED_BYTES ? "bytes"
+                                                      : "seconds and bytes");
+        }
+    }
+    amm_text_append(out, "\n");
 }

@@ -99,6 +99,16 @@ const char *amm_result_regime(const amm_result *result)
     return amm_spec_is_preset(result->spec, false) ? "calibrated" : "extrapolated";
 }
 
+void amm_emit_constant(amm_text *out, const amm_constant *constant)
+{
+    const bool sourced = constant->source != NULL && constant->source[0] != '\0';
+    amm_text_printf(out, "%.4g", constant->value);
+    if (constant->sd >= 0.0) {
+        amm_text_printf(out, " ± %.2g", constant->sd);
+    }
+    amm_text_printf(out, " · %s", sourced ? constant->source : "default");
+}
+
 double amm_result_best_s(const amm_result *result)
 {
     double best = 0.0;

@@ -88,7 +88,10 @@ void amm_emit_analytic_plans(amm_text *out, const amm_result *r);
  * kinds or sizes) or "unvalidated" (constants of the datasheet). */
 const char *amm_analytic_regime(const amm_problem_desc *problem, const amm_plan_entry *plan);
 void amm_emit_analytic_sure(amm_text *out, const amm_result *r);
-void amm_emit_analytic_constants(amm_text *out, const amm_problem_desc *p);
+/* Constants of the devices, and facts of the software that move the time or the bytes. */
+void amm_emit_analytic_constants(amm_text *out, const amm_result *r);
+/* "0.82 ± 0.01 · source" */
+void amm_emit_constant(amm_text *out, const amm_constant *constant);
 void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 
 /* partitions_table.c: the best partitions of the best plan, where they were asked for. */

@@ -512,7 +512,7 @@ static void emit_constants(amm_text *out, const amm_result *r)
     const amm_problem_desc *p = &r->spec->problem;
     amm_text_append(out, "constants\n");
     if (amm_problem_is_analytic(p)) {
-        amm_emit_analytic_constants(out, p);
+        amm_emit_analytic_constants(out, r);
         return;
     }
     amm_text_printf(out, "    layer times: profile %s · %s\n", p->profile->name,

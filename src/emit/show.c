@@ -209,13 +209,7 @@ static void show_model(amm_text *out, const amm_model *model)
 static void emit_constant(amm_text *out, const char *word, const amm_constant *constant)
 {
     heading(out, word);
-    amm_text_printf(out, "%.4g", constant->value);
-    if (constant->sd >= 0.0) {
-        amm_text_printf(out, " ± %.2g", constant->sd);
-    }
-    if (constant->source != NULL && *constant->source != '\0') {
-        amm_text_printf(out, "  %s", constant->source);
-    }
+    amm_emit_constant(out, constant);
     amm_text_append(out, "\n");
 }
 
@@ -264,9 +258,16 @@ static void show_runtime(amm_text *out, const amm_runtime *runtime)
           runtime->optimizer_bytes_per_parameter },
     };
     emit_name(out, "runtime", runtime->name, runtime->source);
+    amm_text_append(out, "\nwith a profile of measured layer times, and nowhere else\n");
     for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
         heading(out, rows[k].word);
         amm_text_printf(out, "%g %s\n", rows[k].value, rows[k].unit);
+    }
+    amm_text_append(out, "\nwithout one: the analytic model\n");
+    for (int32_t f = 0; f < (int32_t)AMM_FACT_COUNT; f++) {
+        amm_text_printf(out, "  %s ", amm_fact_table[f].name);
+        amm_emit_constant(out, &runtime->facts[f]);
+        amm_text_printf(out, "  (%s)\n", amm_fact_table[f].what);
     }
 }
 

@@ -76,6 +76,18 @@ static amm_status flag(const hf_model *m, const char *key, bool fallback, bool *
     return find(m, &name, &field) ? amm_field_bool(m->config, key, out) : AMM_OK;
 }
 
+/* A key that may not be left out, as the class of the model type takes `usual` then, which is not what a
+ * reader would guess. Null is an answer. */
+static amm_status stated(const hf_model *m, const char *key, const char *usual)
+{
+    amm_value field;
+    return amm_field(m->config, key, &field)
+               ? AMM_OK
+               : amm_value_refuse(m->config, key,
+                                  "missing (the model class takes %s then; write what is meant)",
+                                  usual);
+}
+
 /* ---- parts of a block ------------------------------------------------------------------------ */
 
 /* The sizes of every model type. `ffn` 0: may be missing, -1: needed, else that many hidden. */
@@ -115,12 +127,14 @@ static amm_status plain_heads(hf_model *m)
     return derive_head(m, m->names->heads.name);
 }
 
-/* num_key_value_heads and head_dim. */
-static amm_status grouped_heads(hf_model *m, bool head_needed)
+/* num_key_value_heads and head_dim. `usual`: how many of the former the class has by itself, NULL: as many
+ * as heads. */
+static amm_status grouped_heads(hf_model *m, bool head_needed, const char *usual)
 {
     amm_block_shape *x = &m->shape;
     const hf_key kv = { "num_key_value_heads", NULL };
     const hf_key head = { "head_dim", NULL };
+    AMM_TRY(usual == NULL ? AMM_OK : stated(m, kv.name, usual));
     AMM_TRY(size(m, kv, AMM_MAX_WIDTH, (int64_t)x->heads, &x->kv_heads));
     if ((int64_t)x->heads % (int64_t)x->kv_heads != 0) {
         return amm_value_refuse(m->config, kv.name,
@@ -198,6 +212,7 @@ static amm_status read_optional_window(hf_model *m)
     if (!used) {
         return AMM_OK;
     }
+    AMM_TRY(stated(m, "sliding_window", "4096"));
     AMM_TRY(integer(m, (hf_key){ "max_window_layers", NULL }, 0, INT32_MAX, FROM, &from));
     return read_window(m, from);
 }
@@ -307,21 +322,27 @@ static amm_status read_llama(hf_model *m)
     AMM_TRY(llama_style(m));
     AMM_TRY(flag(m, "mlp_bias", false, &bias));
     m->shape.ffn_bias = (double)bias;
-    return grouped_heads(m, false);
+    return grouped_heads(m, false, NULL);
+}
+
+static amm_status read_mistral_blocks(hf_model *m)
+{
+    AMM_TRY(read_sizes(m, &common_names, -1, false));
+    AMM_TRY(llama_style(m));
+    AMM_TRY(grouped_heads(m, false, "8"));
+    return read_window(m, 0);
 }
 
 static amm_status read_mistral(hf_model *m)
 {
-    AMM_TRY(read_sizes(m, &common_names, -1, false));
-    AMM_TRY(llama_style(m));
-    AMM_TRY(grouped_heads(m, false));
-    return read_window(m, 0);
+    AMM_TRY(read_mistral_blocks(m));
+    return stated(m, "sliding_window", "4096");
 }
 
 /* All feed-forwards are experts, of the width that is called the dense one. */
 static amm_status read_mixtral(hf_model *m)
 {
-    AMM_TRY(read_mistral(m));
+    AMM_TRY(read_mistral_blocks(m));
     return read_experts(m, (hf_key){ "num_local_experts", "num_experts" }, common_names.ffn);
 }
 
@@ -330,17 +351,17 @@ static amm_status read_qwen2(hf_model *m)
 {
     AMM_TRY(read_sizes(m, &common_names, -1, false));
     AMM_TRY(llama_style(m));
-    AMM_TRY(grouped_heads(m, false));
+    AMM_TRY(grouped_heads(m, false, "32"));
     m->shape.qkv_bias = 1;
     m->shape.out_bias = 0;
     return read_optional_window(m);
 }
 
 /* The norm of queries and keys has no key; heads are as wide as head_dim says, whatever hidden is. */
-static amm_status qwen3_attention(hf_model *m)
+static amm_status qwen3_attention(hf_model *m, const char *usual)
 {
     AMM_TRY(llama_style(m));
-    AMM_TRY(grouped_heads(m, true));
+    AMM_TRY(grouped_heads(m, true, usual));
     m->shape.qk_norm = 1;
     return read_optional_window(m);
 }
@@ -348,14 +369,14 @@ static amm_status qwen3_attention(hf_model *m)
 static amm_status read_qwen3(hf_model *m)
 {
     AMM_TRY(read_sizes(m, &common_names, -1, false));
-    return qwen3_attention(m);
+    return qwen3_attention(m, "32");
 }
 
 static amm_status read_qwen3_moe(hf_model *m)
 {
     int64_t step = 1;
     AMM_TRY(read_sizes(m, &common_names, 0, false));
-    AMM_TRY(qwen3_attention(m));
+    AMM_TRY(qwen3_attention(m, "4"));
     AMM_TRY(read_experts(m, (hf_key){ "num_experts", "num_local_experts" },
                          (hf_key){ "moe_intermediate_size", NULL }));
     AMM_TRY(integer(m, (hf_key){ "decoder_sparse_step", NULL }, 1, INT32_MAX, 1, &step));
@@ -372,6 +393,7 @@ static amm_status latent_heads(hf_model *m)
     amm_block_shape *x = &m->shape;
     double plain = 0;
     x->kv_heads = x->heads;
+    AMM_TRY(stated(m, "q_lora_rank", "1536"));
     AMM_TRY(size(m, (hf_key){ "q_lora_rank", NULL }, AMM_MAX_WIDTH, 0, &x->q_rank));
     AMM_TRY(size(m, (hf_key){ "kv_lora_rank", NULL }, AMM_MAX_WIDTH, -1, &x->kv_rank));
     AMM_TRY(size(m, (hf_key){ "qk_nope_head_dim", NULL }, AMM_MAX_WIDTH / 2, -1, &plain));
@@ -403,10 +425,13 @@ static amm_status deepseek_experts(hf_model *m, bool score_bias)
     int64_t first = 0;
     int64_t step = 1;
     int64_t shared = 0;
+    AMM_TRY(stated(m, count.name, score_bias ? "256" : "64"));
     if (!find(m, &count, &field)) {
         return check_dense(m);
     }
     AMM_TRY(read_experts(m, count, (hf_key){ "moe_intermediate_size", NULL }));
+    AMM_TRY(stated(m, "n_shared_experts", score_bias ? "1" : "2"));
+    AMM_TRY(score_bias ? stated(m, "first_k_dense_replace", "3") : AMM_OK);
     AMM_TRY(integer(m, (hf_key){ "n_shared_experts", NULL }, 0,
                     AMM_MAX_WIDTH / (int64_t)m->moe.expert_ffn, 0, &shared));
     AMM_TRY(integer(m, (hf_key){ "first_k_dense_replace", NULL }, 0, INT32_MAX, 0, &first));
@@ -441,27 +466,28 @@ static amm_status read_deepseek_v3(hf_model *m)
     return read_deepseek(m, true);
 }
 
-/* model_type, architectures[0], reader */
+/* model_type, architectures[0], reader, blocks may have experts */
 #define HF_TYPE_LIST(X)                                                                            \
-    X("gpt2", "GPT2LMHeadModel", read_gpt2)                                                        \
-    X("llama", "LlamaForCausalLM", read_llama)                                                     \
-    X("mistral", "MistralForCausalLM", read_mistral)                                               \
-    X("mixtral", "MixtralForCausalLM", read_mixtral)                                               \
-    X("qwen2", "Qwen2ForCausalLM", read_qwen2)                                                     \
-    X("qwen3", "Qwen3ForCausalLM", read_qwen3)                                                     \
-    X("qwen3_moe", "Qwen3MoeForCausalLM", read_qwen3_moe)                                          \
-    X("deepseek_v2", "DeepseekV2ForCausalLM", read_deepseek_v2)                                    \
-    X("deepseek_v3", "DeepseekV3ForCausalLM", read_deepseek_v3)                                    \
-    X("bloom", "BloomForCausalLM", read_bloom)                                                     \
-    X("opt", "OPTForCausalLM", read_opt)
+    X("gpt2", "GPT2LMHeadModel", read_gpt2, false)                                                 \
+    X("llama", "LlamaForCausalLM", read_llama, false)                                              \
+    X("mistral", "MistralForCausalLM", read_mistral, false)                                        \
+    X("mixtral", "MixtralForCausalLM", read_mixtral, true)                                         \
+    X("qwen2", "Qwen2ForCausalLM", read_qwen2, false)                                              \
+    X("qwen3", "Qwen3ForCausalLM", read_qwen3, false)                                              \
+    X("qwen3_moe", "Qwen3MoeForCausalLM", read_qwen3_moe, true)                                    \
+    X("deepseek_v2", "DeepseekV2ForCausalLM", read_deepseek_v2, true)                              \
+    X("deepseek_v3", "DeepseekV3ForCausalLM", read_deepseek_v3, true)                              \
+    X("bloom", "BloomForCausalLM", read_bloom, false)                                              \
+    X("opt", "OPTForCausalLM", read_opt, false)
 
 typedef struct hf_type {
     const char *word, *architecture;
     amm_status (*read)(hf_model *m);
+    bool experts;
 } hf_type;
 
 static const hf_type types[] = {
-#define HF_TYPE_ROW(word, architecture, read) { word, architecture, read },
+#define HF_TYPE_ROW(word, architecture, read, experts) { word, architecture, read, experts },
     HF_TYPE_LIST(HF_TYPE_ROW)
 #undef HF_TYPE_ROW
 };
@@ -499,7 +525,7 @@ static amm_status find_type(const amm_value *config, const hf_type **out)
     if (*out != NULL) {
         return AMM_OK;
     }
-#define HF_WORD(word, architecture, read) " " word
+#define HF_WORD(word, architecture, read, experts) " " word
     return word == NULL
                ? amm_value_refuse(config, key, "missing")
                : amm_value_refuse(config, key,
@@ -613,6 +639,26 @@ static amm_status name_model(amm_model *model, const hf_model *m, const hf_type 
     return model->name == NULL || model->source == NULL ? AMM_NO_MEMORY : AMM_OK;
 }
 
+/* Keys that would be dropped: a type without experts is not what the config describes. */
+static amm_status refuse_experts(const amm_value *config, const hf_type *type)
+{
+    static const char *const keys[] = { "num_experts", "num_local_experts", "n_routed_experts",
+                                        "num_experts_per_tok", "moe_intermediate_size" };
+    for (size_t i = 0; i < sizeof keys / sizeof keys[0] && !type->experts; i++) {
+        amm_value field;
+        int64_t value = 0;
+        if (amm_field(config, keys[i], &field) && !amm_value_is_null(&field)) {
+            AMM_TRY(amm_value_integer(&field, &value, 0, AMM_MAX_WIDTH));
+        }
+        if (value > 0) {
+            return amm_value_refuse(config, keys[i],
+                                    "a model of type %s has no experts, got %lld, allowed 0",
+                                    type->word, (long long)value);
+        }
+    }
+    return AMM_OK;
+}
+
 bool amm_value_is_hf(const amm_value *value)
 {
     amm_value field;
@@ -627,6 +673,7 @@ amm_status amm_read_hf_value(const amm_value *value, void *out)
     char where[AMM_WHERE_CHARS];
     AMM_TRY(amm_value_keys(value, NULL));
     AMM_TRY(find_type(value, &type));
+    AMM_TRY(refuse_experts(value, type));
     amm_model *model = amm_arena_alloc(arena, 1, sizeof *model);
     hf_model *m = amm_arena_alloc(arena, 1, sizeof *m);
     if (model == NULL || m == NULL) {

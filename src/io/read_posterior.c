@@ -164,10 +164,44 @@ static amm_status read_correlation(const amm_value *value, amm_posterior *out)
     return AMM_OK;
 }
 
+static amm_status read_bounds(const amm_value *object, const char *key, double out[2])
+{
+    amm_value list;
+    amm_value item;
+    int32_t count = 0;
+    AMM_TRY(amm_field_needed(object, key, &list));
+    AMM_TRY(amm_value_count(&list, &count, 2));
+    for (bool ok = amm_value_first(&list, &item); ok; ok = amm_value_next(&item)) {
+        AMM_TRY(amm_value_number(&item, &out[item.index]));
+    }
+    if (count != 2 || !(out[0] > 0 && out[0] <= out[1])) {
+        return amm_value_refuse(&list, NULL, "allowed least and largest, above 0, in this order");
+    }
+    return AMM_OK;
+}
+
+static amm_status read_measured(const amm_value *value, amm_posterior *out)
+{
+    static const char *const keys[] = {
+#define AMM_SIZE_KEY(key, what) #key,
+        AMM_SIZE_LIST(AMM_SIZE_KEY)
+#undef AMM_SIZE_KEY
+            NULL
+    };
+    amm_value object;
+    AMM_TRY(amm_field_needed(value, "measured", &object));
+    AMM_TRY(amm_value_keys(&object, keys));
+    for (int32_t k = 0; k < (int32_t)AMM_SIZE_COUNT; k++) {
+        AMM_TRY(read_bounds(&object, keys[k], out->measured[k]));
+    }
+    return AMM_OK;
+}
+
 amm_status amm_read_posterior(const amm_value *device, const amm_posterior **out)
 {
-    static const char *const keys[] = { "names", "covariance", "residual", "residual_correlation",
-                                        NULL };
+    static const char *const keys[] = { "names",    "covariance",
+                                        "residual", "residual_correlation",
+                                        "measured", NULL };
     amm_value value;
     if (!amm_field(device, "posterior", &value)) {
         return AMM_OK;
@@ -182,6 +216,7 @@ amm_status amm_read_posterior(const amm_value *device, const amm_posterior **out
     AMM_TRY(read_covariance(&value, posterior));
     AMM_TRY(read_residual(&value, posterior));
     AMM_TRY(read_correlation(&value, posterior));
+    AMM_TRY(read_measured(&value, posterior));
     *out = posterior;
     return AMM_OK;
 }

@@ -163,6 +163,23 @@ static void write_named(amm_json *j, const char *key, const amm_named *table, in
     }
 }
 
+static void write_measured(amm_json *j, const amm_posterior *x)
+{
+    static const char *const keys[] = {
+#define AMM_SIZE_KEY(key, what) #key,
+        AMM_SIZE_LIST(AMM_SIZE_KEY)
+#undef AMM_SIZE_KEY
+    };
+    amm_json_open(j, "measured", '{');
+    for (int32_t k = 0; k < (int32_t)AMM_SIZE_COUNT; k++) {
+        amm_json_open_row(j, keys[k], '[');
+        amm_json_number(j, NULL, x->measured[k][0]);
+        amm_json_number(j, NULL, x->measured[k][1]);
+        amm_json_close(j, ']');
+    }
+    amm_json_close(j, '}');
+}
+
 static void write_posterior(amm_json *j, const amm_posterior *x)
 {
     amm_json_open(j, "posterior", '{');
@@ -187,6 +204,7 @@ static void write_posterior(amm_json *j, const amm_posterior *x)
     }
     amm_json_close(j, '}');
     amm_json_number(j, "residual_correlation", x->residual_correlation);
+    write_measured(j, x);
     amm_json_close(j, '}');
 }
 

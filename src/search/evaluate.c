@@ -158,6 +158,7 @@ static amm_status evaluate_all(amm_result *result, const char *const *strategies
     }
     if (status == AMM_OK && lowered.analytic != NULL) {
         status = amm_analytic_ranges(result, &lowered);
+        status = status == AMM_OK ? amm_analytic_used_facts(result, &lowered) : status;
     }
     amm_lower_free(&lowered);
     return status;

@@ -107,6 +107,9 @@ amm_status amm_analytic_simulate(amm_plan_entry *plan, const amm_lowered *lowere
  * the fastest plan whose paired range with it holds 1. */
 amm_status amm_analytic_ranges(amm_result *result, const amm_lowered *lowered);
 
+/* ranges.c: used_facts of every plan of the result. */
+amm_status amm_analytic_used_facts(amm_result *result, const amm_lowered *lowered);
+
 /* Largest micro-batch that fits with these cuts; 0: none. */
 int64_t amm_analytic_largest(const amm_lowered *lowered, const amm_config *config,
                              const int32_t *cuts);

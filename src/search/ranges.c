@@ -12,18 +12,46 @@ static amm_range_basis basis_of(const amm_problem_desc *problem)
     return basis;
 }
 
-static amm_status set_range(amm_plan_entry *plan, const amm_lowered *lowered,
-                            const amm_range_basis *basis, int32_t *cuts, int32_t *blocks)
+/* Cuts and blocks of plans one after the other. */
+typedef struct scratch {
+    int32_t *cuts, *blocks;
+} scratch;
+
+static amm_status make_scratch(scratch *out, amm_result *result, const amm_lowered *lowered)
+{
+    const size_t layers = (size_t)lowered->analytic->layers;
+    out->cuts = amm_arena_alloc(&result->arena, layers + 1, sizeof *out->cuts);
+    out->blocks = amm_arena_alloc(&result->arena, layers, sizeof *out->blocks);
+    return out->cuts == NULL || out->blocks == NULL ? AMM_NO_MEMORY : AMM_OK;
+}
+
+static void run_of(amm_run *out, const amm_plan_entry *plan, const amm_analytic *a,
+                   const scratch *x)
+{
+    for (int32_t s = 0; s < plan->config.pp; s++) {
+        x->cuts[s] = plan->stages[s].first;
+        x->cuts[s + 1] = plan->stages[s].end;
+    }
+    amm_blocks_of_cuts(a, x->blocks, x->cuts, plan->config.pp);
+    amm_lower_run(out, a, &plan->config, x->blocks);
+}
+
+amm_status amm_analytic_used_facts(amm_result *result, const amm_lowered *lowered)
 {
     const amm_analytic *a = lowered->analytic;
+    scratch x;
     amm_run run;
-    for (int32_t s = 0; s < plan->config.pp; s++) {
-        cuts[s] = plan->stages[s].first;
-        cuts[s + 1] = plan->stages[s].end;
+    AMM_TRY(make_scratch(&x, result, lowered));
+    for (size_t k = 0; k < result->plan_count; k++) {
+        amm_plan_entry *plan = &result->plans[k];
+        plan->used_facts =
+            amm_arena_alloc(&result->arena, AMM_FACT_COUNT, sizeof *plan->used_facts);
+        if (plan->used_facts == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        run_of(&run, plan, a, &x);
+        amm_used_facts(plan->used_facts, &a->network, &a->machine, &run);
     }
-    amm_blocks_of_cuts(a, blocks, cuts, plan->config.pp);
-    amm_lower_run(&run, a, &plan->config, blocks);
-    amm_step_range(&plan->range, &a->network, &a->machine, &run, plan->time_s, basis);
     return AMM_OK;
 }
 
@@ -66,16 +94,16 @@ amm_status amm_analytic_ranges(amm_result *result, const amm_lowered *lowered)
 {
     const amm_range_basis basis = basis_of(lowered->problem);
     const amm_pair_spread unknown = { (double)NAN, (double)NAN };
-    const size_t layers = (size_t)lowered->analytic->layers;
-    int32_t *cuts = amm_arena_alloc(&result->arena, layers + 1, sizeof *cuts);
-    int32_t *blocks = amm_arena_alloc(&result->arena, layers, sizeof *blocks);
-    if (cuts == NULL || blocks == NULL) {
-        return AMM_NO_MEMORY;
-    }
+    const amm_analytic *a = lowered->analytic;
+    scratch x;
+    amm_run run;
+    AMM_TRY(make_scratch(&x, result, lowered));
     for (size_t k = 0; k < result->plan_count; k++) {
-        result->plans[k].vs_best = unknown;
-        result->plans[k].tie_class = -1;
-        AMM_TRY(set_range(&result->plans[k], lowered, &basis, cuts, blocks));
+        amm_plan_entry *plan = &result->plans[k];
+        plan->vs_best = unknown;
+        plan->tie_class = -1;
+        run_of(&run, plan, a, &x);
+        amm_step_range(&plan->range, &a->network, &a->machine, &run, plan->time_s, &basis);
     }
     set_classes(result, &basis);
     return AMM_OK;

@@ -77,6 +77,8 @@ typedef struct amm_plan_entry {
     amm_stage_plan *stages;      /* [config.pp] */
     double oom_probability;      /* analytic model: of the fullest stage */
     amm_step_spread range;       /* analytic model, listed plans; NaN: not known */
+    uint8_t *used_facts;         /* [AMM_FACT_COUNT] AMM_USED_..., of evaluated strategies without a
+                                    profile; else NULL */
     amm_pair_spread vs_best;     /* of its time over the fastest plan's; NaN: not known */
     int32_t tie_class;           /* 0: cannot be told from the fastest plan, 1: from the fastest of
                                     the rest, ...; -1: not known */

@@ -24,7 +24,9 @@ has "$out" "$best"
 # Every term, the ledger, the room that is left.
 run 0 explain "${llama[@]}" --strategy tp=8,pp=4,dp=2,micro-batch=1,recompute=full
 for text in "recompute=full" "compute " "tp " "optimizer " "100.0 %" "weights" "optim." "working" \
-    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "runtime megatron-core"; do
+    "of GiB   P(OOM)" "largest micro-batch that fits" "gemm_efficiency" "megatron-core: the software" \
+    "megatron-core: step_host_s 0.005 · default · moves seconds" \
+    "megatron-core: gradient_bytes_bf16 2 · the performance recipes" " · moves bytes"; do
     has "$out" "$text"
 done
 has "$out" " s  (closed form "
@@ -118,6 +120,30 @@ cp "$out" none.json
 run 0 plan --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --runtime megatron-lm-2021 \
     --precision fp16
 has "$out" "megatron-lm-2021 · fp16"
+# Facts that play no part in the step are not listed: a fused norm, no groups, no experts.
+run 0 explain --model gpt2-xl --cluster 2xdgx-a100 --global-batch-size 64 --strategy tp=1,dp=16
+has "$out" "megatron-core: dp_overlap "
+for fact in tp_overlap ep_overlap unfused_norm_bytes runs_tp p2p_exposed; do
+    ! grep -q "megatron-core: $fact " "$out" || fail "a fact of no effect is listed: $fact"
+done
+
+# Sizes beyond those that the device's constants were fitted on are said, those within are not.
+t4=(--model gpt2-medium --precision fp16 --global-batch-size 64 --vpp 1 --micro-batch 1,2,4
+    --runtime megatron-lm-2021)
+run 0 plan "${t4[@]}" --cluster 4x4xT4-16GB,intra=10GB,inter=6GB
+has "$out" "sure?    calibrated: "
+! grep -q outside "$out" || fail "measured sizes are called outside: $(cat "$out")"
+run 0 plan "${t4[@]}" --cluster 2x4xT4-16GB,intra=10GB,inter=6GB
+has "$out" "sure?    extrapolated: "
+has "$out" "outside: devices 8, measured 16 on T4-16GB; #1"
+# Names of one format.
+small=(--model llama-3-8b --cluster dgx-b200 --global-batch-size 64)
+run 0 plan "${small[@]}" --precision nvfp4
+grep -E '^ +[0-9]+ ' "$out" > named.txt
+run 0 plan "${small[@]}" --precision fp4
+has "$out" " · fp4"
+grep -E '^ +[0-9]+ ' "$out" | diff named.txt - || fail "fp4 is not nvfp4"
+[[ $(wc -l < named.txt) -gt 2 ]] || fail "no plans to compare: $(cat "$out")"
 
 # What a problem says reads back.
 run 0 show problem '{"format":"ammeter-problem","version":1,"name":"p","model":"llama-3-8b",
@@ -192,7 +218,7 @@ mistake "huge.json" plan --model huge.json --cluster dgx-h100 --global-batch-siz
 
 # Sizes beyond the measured ones are told.
 run 0 plan --model llama-3-8b --cluster 8xdgx-h100 --seq-length 262144 --global-batch-size 8
-has "$out" "sizes lie outside the measured ones"
+has "$out" "outside: sequence 262144, measured 1024 to 65536 on H100-80GB; "
 
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/result.schema.json" short.json experts.json full.json fewest.json \

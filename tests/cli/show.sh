@@ -16,6 +16,14 @@ for kind in model device cluster runtime profile problem; do
     done < names
 done
 
+run 0 show runtime megatron-core
+has "$out" "with a profile of measured layer times, and nowhere else"
+has "$out" "gradient      4 bytes per parameter"
+has "$out" "without one: the analytic model"
+has "$out" "  gradient_bytes_bf16 2 · the performance recipes set grad_reduce_in_fp32 to false"
+has "$out" "  step_host_s 0.005 · default  (seconds per step outside everything else)"
+[[ $(sed '1,/without one/d' "$out" | grep -c ' ± ') -gt 5 ]] || fail "no sd of facts"
+
 run 0 show model gpt2-amp
 has "$out" "356,870,144"
 has "$out" "2-25       block"

@@ -224,10 +224,16 @@ def test_range_is_the_librarys(folder):
     g = np.array([slopes[f"A100-80GB/{n}"] for n in names]).T
     variance += np.einsum("ij,jk,ik->i", g, np.array(device["posterior"]["covariance"]), g)
     written = list(csv.DictReader(runs.csv().splitlines()))
+    sizes, beyond = runs.sizes(), 0
     for k, row in enumerate(written[i] for i in data.row):
         sd = np.log(float(row["predicted_high_s"]) / float(row["predicted_low_s"])) / (2 * left_out.QUANTILE)
         residual = device["posterior"]["residual"]["A100/dense/tp-pp/16bit"]
+        measured = device["posterior"]["measured"]
+        if not all(low <= sizes[key][data.row[k]] <= high for key, (low, high) in measured.items()):
+            residual = max(residual, left_out.UNVALIDATED * device["posterior"]["residual"]["generic"])
+            beyond += 1
         assert abs(sd / np.sqrt(variance[k] + residual**2) - 1) < 2e-3, (row, sd, variance[k])
+    assert 0 < beyond < len(data)
 
 
 def test_factors(folder):
@@ -416,6 +422,9 @@ def test_command(folder):
     assert set(device["constants"]) == set(TRUTH) and device["regime"] == "calibrated"
     assert device["posterior"]["names"] and "generic" in device["posterior"]["residual"]
     assert 0 <= device["posterior"]["residual_correlation"] <= left_out.MOST_ALIKE
+    for key, name in (("hidden", "hidden"), ("seq_len", "seq_len"), ("devices", "gpus")):
+        sizes = synthetic.runs.numbers(name)
+        assert device["posterior"]["measured"][key] == [sizes.min(), sizes.max()], key
     report = json.loads((folder / "report.json").read_text().split("}\n{")[0] + "}")
     shares = {r["case"]: r["configurations"] for r in report["regimes"]}
     assert shares["dense"] == shares["A100/dense/tp-pp/16bit"] and "experts" not in shares

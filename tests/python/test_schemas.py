@@ -80,6 +80,7 @@ EXTRA = [
                 "names": ["launch_s"],
                 "covariance": [[1e-12]],
                 "residual": {"generic": 0.1, "D/dense/tp-pp/16bit": 0.05},
+                "measured": {"hidden": [512, 512], "seq_len": [1, 8], "devices": [1, 2], "micro_batch_tokens": [0.5, 8]},
             },
         },
     ),

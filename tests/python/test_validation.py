@@ -287,8 +287,44 @@ def check_document():
         subprocess.run([sys.executable, tool, AMMETER, "--folder", folder], check=True)
         text = (pathlib.Path(folder) / "validation.md").read_text(encoding="utf-8")
         plot = xml.etree.ElementTree.parse(pathlib.Path(folder) / "validation.svg").getroot()
+    for line in ("## Aims", "| time | aleph-alpha, mean error | ≤ 4.0 % |", "| source | facts | which |"):
+        if line not in text:
+            problems.append(f"tools/validation.py does not write {line!r}")
     if "unvalidated" not in text or "## Worst misses" not in text or not plot.tag.endswith("svg"):
         problems.append("tools/validation.py leaves something out")
+
+
+def check_aims():
+    """Verdicts by hand; every aim has a figure, and a why where it is missed."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    import validation_aims as aims
+
+    for wanted, arguments in ((0.0, (0.04, None, 0.04)), (0.01, (0.05, None, 0.04)), (0.0, (0.95, 0.95, None)), (0.05, (0.9, 0.95, None)),
+                              (0.0, (0.8, 0.72, 0.88)), (0.02, (0.9, 0.72, 0.88)), (0.02, (0.7, 0.72, 0.88)), (None, (None, 0.0, None))):
+        got = aims.missed_by(*arguments)
+        if got != wanted and not (got and wanted and math.isclose(got, wanted, rel_tol=1e-9)):
+            problems.append(f"aims: {arguments} is missed by {got}, expected {wanted}")
+    text = "a   A100-80GB   156   3.6    2.4   -1.2    5.0    5.0   -5.0       89\nb   T4-16GB   1   1   1   1   9   1   1   9\n" \
+        "c   A100-80GB   10   3.6    2.4   -1.2    7.0    5.0   -5.0       89\n"
+    if not math.isclose(aims.left_out_figure(text, "dense A100 sources"), 0.06):
+        problems.append("aims: mean of the sources left out")
+    report = {"sources": [{"source": "s", "family": None, "regret_mean": 0.1,
+                           "baselines": {"rule_of_thumb": {"regret_mean": 0.3}, "constant_mfu": {"regret_mean": 0.15}}}]}
+    if not math.isclose(aims.baseline_figure(report, "s"), -0.05):
+        problems.append("aims: the better baseline")
+    several = [{"error": e, "source": s, "moe": m} for e, s, m in ((0.1, "s", True), (-0.3, "t", True), (0.9, "u", True), (0.9, "s", False))]
+    if not math.isclose(aims.configuration_figure(several, True, ["s", "t"]), 0.2):
+        problems.append("aims: configurations of experts")
+    with tempfile.TemporaryDirectory() as folder:
+        facts = {"a": {"source": "fitted on 9 rows of s; prior 1"}, "b": {"source": "fitted on 9 rows of s, t; prior 1"},
+                 "c": {"source": "prior 1 (sd 2): s; not identified by 9 rows of s: the prior's value"}, "d": {"source": "datasheet"}}
+        (pathlib.Path(folder) / "r.json").write_text(json.dumps({"name": "r", "facts": facts}), encoding="utf-8")
+        if aims.own_facts(["s", "t"], pathlib.Path(folder)) != {"s": ["r/a"], "t": []}:
+            problems.append("aims: facts that serve one source")
+    report = json.loads(ammeter("validate", TABLES[0], "--json"))
+    for line in aims.lines(report, several):
+        if "configurations" not in line[1] and (line[4] == "no figure" or ("missed" in line[4] and not line[5])):
+            problems.append(f"aims: no figure or no reason: {line}")
 
 
 def main():
@@ -296,6 +332,7 @@ def main():
     reports.append(json.loads(ammeter("validate", TABLES[1], "--json", "--by", "configuration")))
     check_schema(reports)
     check_document()
+    check_aims()
     if subprocess.run([sys.executable, ROOT / "tools/runs_excerpt.py", "--check"]).returncode != 0:
         problems.append("tests/data/runs_excerpt.csv is not what tools/runs_excerpt.py writes")
     print("\n".join(problems[:20]) or f"{len(TABLES)} tables agree")

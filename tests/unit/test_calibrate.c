@@ -8,7 +8,7 @@
 
 /* ---- tables ---------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 44, ROOM = 16384 };
+enum { COLUMNS = 46, ROOM = 32768 };
 
 /* A run that is understood: column and usual cell. */
 static const char *const usual[COLUMNS][2] = {
@@ -54,6 +54,8 @@ static const char *const usual[COLUMNS][2] = {
     { "tp_comm_overlap", "0" },
     { "moe_ffn_hidden", "" },
     { "cp_comm", "" },
+    { "cuda_graph", "" },
+    { "moe_dispatcher", "" },
     { "score", "1" },
     { "notes", "" },
 };
@@ -244,9 +246,69 @@ static const char *const refusals[][2] = {
     { "measured_iter_s=soon", "measured_iter_s: not a number in range" },
     { "cp_comm=ring", "cp_comm: unknown" },
     { "cp=2|tp=2|dp=1|cp_comm=a2a|heads=16|kv_heads=2",
-      "cp_comm: the heads do not divide by tp x cp" },
+      "layout: the heads do not divide by tp x the context ranks that exchange them" },
     { "cp=2|tp=2|dp=1|cp_comm=all_gather|heads=16|kv_heads=2", "" },
     { "measured_iter_s=-1", "measured_iter_s: not a number in range" },
+    /* Layouts: the rules for strategies. */
+    { "heads=24|hidden=1536|tp=5|gpus=20", "layout: tp does not divide the attention heads" },
+    { "heads=24|hidden=1536|tp=48|gpus=192", "layout: tp does not divide the attention heads" },
+    { "heads=24|hidden=1536|tp=8|gpus=32", "" },
+    { "tp=8|gpus=32|kv_heads=2", "" },
+    { "heads=24|hidden=1536|tp=4|gpus=16|kv_heads=6",
+      "layout: tp does not divide the attention heads" },
+    { "cp=3|gpus=24|seq_len=2048", "layout: the sequence does not divide by 2 cp" },
+    { "cp=4|gpus=32|seq_len=2048", "" },
+    { "moe_experts=8|moe_topk=2|ep=3|gpus=12|dp=3|global_batch=18",
+      "layout: ep does not divide the experts" },
+    { "moe_experts=8|moe_topk=2|ep=4", "" },
+    { "moe_experts=1000|moe_topk=2|ep=1000|gpus=32|dp=8",
+      "layout: ep x etp does not divide tp x cp x dp" },
+    { "ep=2", "layout: ep does not divide the experts" },
+    { "ep=3000000", "ep: not a number in range" },
+    { "gpus=4000000|dp=1000000", "gpus: not a number in range" },
+    { "vpp=2", "" },
+    { "vpp=2|global_batch=6", "layout: vpp needs equal chunks" },
+    { "schedule=zb-h2|tp=1|pp=4|global_batch=12|dp=2", "layout: gpipe and zero-bubble schedules" },
+    { "zero_stage_or_fsdp=zero1(group=2)", "" },
+    { "zero_stage_or_fsdp=zero1(group=4)", "layout: the shard group does not divide" },
+    { "zero_stage_or_fsdp=zero1(group=many)", "zero_stage_or_fsdp: unknown" },
+    { "zero_stage_or_fsdp=zero1(all-dp)", "" },
+    { "zero_stage_or_fsdp=zero15", "zero_stage_or_fsdp: unknown" },
+    /* 16 samples on 2 replicas */
+    { "micro_batch=3", "layout: the batch does not divide by dp and micro-batch" },
+    { "global_batch=15", "layout: the batch does not divide by dp and micro-batch" },
+    { "micro_batch=16", "layout: the batch does not divide by dp and micro-batch" },
+    { "micro_batch=8", "" },
+    { "micro_batch=0.5", "micro_batch: not a number in range" },
+    { "tp=4|gpus=6|dp=0.75", "dp: not a number in range" },
+    { "tp=4|gpus=12|dp=", "dp: tp x pp x cp x dp is not the number of devices" },
+    /* Blocks: the rules for models. */
+    { "moe_experts=4|moe_topk=9", "network:top_k: out of range, got 9, allowed 1 to 4" },
+    { "heads=24|tp=2", "network:head_size: missing (heads does not divide hidden)" },
+    { "kv_heads=6", "network:kv_heads: does not divide heads" },
+    /* Qwen3-30B-A3B: heads of 128, 32 x 128 = 2 x 2048. */
+    { "layers=48|hidden=2048|heads=32|kv_heads=4|gated_mlp=1|moe_experts=128|moe_topk=8|"
+      "ffn_hidden=768|moe_ffn_hidden=768",
+      "" },
+    /* Words. */
+    { "gated_mlp=7", "gated_mlp: neither 0 nor 1, got \"7\"" },
+    { "tp_comm_overlap=9", "tp_comm_overlap: neither 0 nor 1" },
+    { "seq_parallel=0.5", "seq_parallel: neither 0 nor 1" },
+    { "flash_attention=yes", "flash_attention: not a number in range" },
+    { "cuda_graph=fulliteration", "cuda_graph: unknown, got \"fulliteration\"" },
+    { "cuda_graph=transformer_engine_2", "cuda_graph: unknown" },
+    { "cuda_graph=full_iteration", "" },
+    { "cuda_graph=transformer_engine:attn", "" },
+    { "cuda_graph=none", "" },
+    { "moe_dispatcher=x", "moe_dispatcher: unknown, got \"x\"" },
+    { "moe_dispatcher=alltoall+x", "moe_dispatcher: unknown" },
+    { "moe_dispatcher=hybridep+ep_overlap", "" },
+    { "recompute=full|recompute_modules=mlp", "recompute_modules: for selective recomputation" },
+    { "precision=fp8-zz", "precision: unknown" },
+    { "precision=fp8-cs|gpu=H100-80GB", "" },
+    { "precision=fp4|gpu=B200-180GB", "" },
+    { "precision=fp4", "precision: the device has no matrix units for it, got \"fp4\"" },
+    { "precision=bf16|gpu=T4-16GB", "precision: the device has no matrix units for it" },
 };
 
 enum { REFUSALS = sizeof refusals / sizeof refusals[0] };
@@ -444,6 +506,10 @@ static void unknown_settings(void **state)
         { "tp_comm_overlap=", "tp-overlap", 2 },
         { "tp=1|dp=4|tp_comm_overlap=", "", 1 },
         { "framework=megatron-lm-2021|tp_comm_overlap=", "", 1 },
+        { "framework=nobody-knows-it", "framework", 1 },
+        { "framework=|recompute=", "recompute+framework", 3 },
+        { "framework=generic", "", 1 },
+        { "cuda_graph=unclear(impl=none;scope=full_iteration)", "graphs", 2 },
     };
     enum { CASES = sizeof cases / sizeof cases[0] };
     table t = start_table();

@@ -173,6 +173,11 @@ static void configs_equal_their_presets(void **state)
 #define SMALL(type)                                                                                \
     "{\"model_type\":\"" type "\",\"hidden_size\":64,\"num_attention_heads\":4,"                   \
     "\"num_key_value_heads\":2,\"vocab_size\":100,\"max_position_embeddings\":32,"
+/* Without num_key_value_heads. */
+#define BARE(type)                                                                                 \
+    "{\"model_type\":\"" type "\",\"hidden_size\":64,\"num_attention_heads\":4,"                   \
+    "\"vocab_size\":100,\"max_position_embeddings\":32," LAYERS(1) FFN
+#define EXPERTS   ",\"n_routed_experts\":8,\"num_experts_per_tok\":2,\"moe_intermediate_size\":8"
 #define LAYERS(n) "\"num_hidden_layers\":" #n
 #define FFN       ",\"intermediate_size\":128"
 
@@ -202,6 +207,13 @@ static void windows_by_layer(void **state)
     /* A window as long as the sequence is none. */
     m = small(SMALL("mistral") LAYERS(1) FFN ",\"sliding_window\":32}");
     assert_same_bits(m->layers[1].shape.window, 0);
+    /* null says that there is none; null heads that all have their own keys. */
+    m = small(BARE("mistral") ",\"sliding_window\":null,\"num_key_value_heads\":null}");
+    assert_same_bits(m->layers[1].shape.window, 0);
+    assert_same_bits(m->layers[1].shape.kv_heads, 4);
+    /* llama's class has no number of its own; nor has anyone experts where there are none. */
+    m = small(BARE("llama") ",\"num_experts\":0,\"num_local_experts\":null}");
+    assert_same_bits(m->layers[1].shape.kv_heads, 4);
 }
 
 static void experts_by_layer(void **state)
@@ -215,16 +227,19 @@ static void experts_by_layer(void **state)
         assert_same_bits(m->layers[l].shape.experts, l == 2 ? 8 : 0);
         assert_same_bits(m->layers[l].shape.ffn, l == 2 ? 0 : 128);
     }
-    m = small(SMALL("deepseek_v2") LAYERS(4) FFN
-              ",\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,"
-              "\"v_head_dim\":8,\"n_routed_experts\":8,\"num_experts_per_tok\":2,"
-              "\"moe_intermediate_size\":32,\"first_k_dense_replace\":1,\"moe_layer_freq\":2}");
+    m = small(
+        SMALL("deepseek_v2") LAYERS(4) FFN
+        ",\"q_lora_rank\":null,\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,"
+        "\"v_head_dim\":8,\"n_routed_experts\":8,\"num_experts_per_tok\":2,"
+        "\"n_shared_experts\":null,\"moe_intermediate_size\":32,\"first_k_dense_replace\":1,\"moe_"
+        "layer_freq\":2}");
     for (int32_t l = 1; l <= 4; l++) { /* of blocks 1, 2, 3 the even one */
         assert_same_bits(m->layers[l].shape.experts, l == 3 ? 8 : 0);
     }
-    m = small(SMALL("deepseek_v3") LAYERS(1) FFN
-              ",\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,"
-              "\"v_head_dim\":8,\"n_routed_experts\":null}");
+    m = small(
+        SMALL("deepseek_v3") LAYERS(1) FFN
+        ",\"q_lora_rank\":null,\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,"
+        "\"v_head_dim\":8,\"n_routed_experts\":null}");
     assert_same_bits(m->layers[1].shape.experts, 0);
 }
 
@@ -256,7 +271,9 @@ static void names(void **state)
 
 /* ---- bad input ------------------------------------------------------------------------------- */
 
-#define MLA   ",\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,\"v_head_dim\":8"
+#define MLA                                                                                        \
+    ",\"q_lora_rank\":null,\"kv_lora_rank\":8,\"qk_nope_head_dim\":8,\"qk_rope_head_dim\":4,\"v_"  \
+    "head_dim\":8"
 #define TYPES "gpt2 llama mistral mixtral qwen2 qwen3 qwen3_moe deepseek_v2 deepseek_v3 bloom opt"
 
 static const struct {
@@ -325,7 +342,10 @@ static const struct {
       "divisors of 4" },
     { SMALL("opt") LAYERS(1) ",\"ffn_dim\":8,\"word_embed_proj_dim\":32}",
       "config.json:word_embed_proj_dim: out of range, got 32, allowed 64 to 64" },
-    { SMALL("deepseek_v2") LAYERS(1) FFN "}", "config.json:kv_lora_rank: missing" },
+    { SMALL("deepseek_v2") LAYERS(1) FFN "}",
+      "config.json:q_lora_rank: missing (the model class takes 1536 then; write what is meant)" },
+    { SMALL("deepseek_v2") LAYERS(1) FFN ",\"q_lora_rank\":null}",
+      "config.json:kv_lora_rank: missing" },
     { SMALL("mistral") LAYERS(1) FFN ",\"sliding_window\":-1}",
       "config.json:sliding_window: out of range, got -1, allowed 1 to 2147483647" },
     { SMALL("mistral") LAYERS(1) FFN ",\"sliding_window\":8,\"layer_types\":[]}",
@@ -351,13 +371,53 @@ static const struct {
                                        "\"num_experts_per_tok\":2,\"moe_intermediate_size\":8,"
                                        "\"mlp_only_layers\":[2]}",
       "config.json:mlp_only_layers[0]: out of range, got 2, allowed 0 to 1" },
-    { SMALL("deepseek_v3") LAYERS(1) MLA "}",
+    /* what the class fills in otherwise than one would think */
+    { BARE("mistral") ",\"sliding_window\":null}",
+      "config.json:num_key_value_heads: missing (the model class takes 8 then; write what is "
+      "meant)" },
+    { BARE("mixtral") "}",
+      "config.json:num_key_value_heads: missing (the model class takes 8 then; write what is "
+      "meant)" },
+    { BARE("qwen2") "}",
+      "config.json:num_key_value_heads: missing (the model class takes 32 then; write what is "
+      "meant)" },
+    { BARE("qwen3") ",\"head_dim\":16}",
+      "config.json:num_key_value_heads: missing (the model class takes 32 then; write what is "
+      "meant)" },
+    { BARE("qwen3_moe") ",\"head_dim\":16}",
+      "config.json:num_key_value_heads: missing (the model class takes 4 then; write what is "
+      "meant)" },
+    { SMALL("mistral") LAYERS(1) FFN "}",
+      "config.json:sliding_window: missing (the model class takes 4096 then; write what is "
+      "meant)" },
+    { SMALL("qwen2") LAYERS(1) FFN ",\"use_sliding_window\":true}",
+      "config.json:sliding_window: missing (the model class takes 4096 then; write what is "
+      "meant)" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA "}",
+      "config.json:n_routed_experts: missing (the model class takes 256 then; write what is "
+      "meant)" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA EXPERTS ",\"first_k_dense_replace\":0}",
+      "config.json:n_shared_experts: missing (the model class takes 1 then; write what is meant)" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA EXPERTS ",\"n_shared_experts\":null}",
+      "config.json:first_k_dense_replace: missing (the model class takes 3 then; write what is "
+      "meant)" },
+    /* experts of a type that has none */
+    { SMALL("llama") LAYERS(1) FFN ",\"num_experts\":8}",
+      "config.json:num_experts: a model of type llama has no experts, got 8, allowed 0" },
+    { SMALL("llama") LAYERS(1) FFN ",\"num_local_experts\":8}",
+      "config.json:num_local_experts: a model of type llama has no experts, got 8, allowed 0" },
+    { SMALL("qwen2") LAYERS(1) FFN ",\"moe_intermediate_size\":8}",
+      "config.json:moe_intermediate_size: a model of type qwen2 has no experts, got 8, allowed 0" },
+    { SMALL("mistral") LAYERS(1) FFN ",\"sliding_window\":null,\"num_experts_per_tok\":2}",
+      "config.json:num_experts_per_tok: a model of type mistral has no experts, got 2, allowed 0" },
+    { SMALL("deepseek_v3") LAYERS(1) MLA ",\"n_routed_experts\":null}",
       "config.json:intermediate_size: missing (layer 0 has no experts)" },
     { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"n_routed_experts\":8,\"num_experts_per_tok\":2}",
       "config.json:moe_intermediate_size: missing" },
-    { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"n_routed_experts\":8,\"num_experts_per_tok\":2,"
-                                             "\"moe_intermediate_size\":8,\"n_group\":4,"
-                                             "\"topk_group\":5}",
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA
+      ",\"n_routed_experts\":8,\"num_experts_per_tok\":2,"
+      "\"moe_intermediate_size\":8,\"n_shared_experts\":null,"
+      "\"first_k_dense_replace\":0,\"n_group\":4,\"topk_group\":5}",
       "config.json:topk_group: out of range, got 5, allowed 1 to 4" },
     { SMALL("deepseek_v3") LAYERS(1) FFN MLA ",\"num_nextn_predict_layers\":65}",
       "config.json:num_nextn_predict_layers: out of range, got 65, allowed 0 to 64" },

@@ -13,9 +13,12 @@
     "\"hbm_bytes_per_s\":2e12,\"peaks\":{\"flops_fp32\":2e13,\"flops_tf32\":1e14,"                 \
     "\"flops_16bit\":3e14,\"flops_8bit\":3e14,\"flops_4bit\":3e14,"                                \
     "\"scaleup_bytes_per_s\":3e11,\"scaleup_mesh\":0,\"network_bytes_per_s\":2.5e10}"
+#define MEASURED                                                                                   \
+    ",\"measured\":{\"hidden\":[512,8192],\"seq_len\":[1024,4096],\"devices\":[1,64],"             \
+    "\"micro_batch_tokens\":[1024,16384]}"
 #define POSTERIOR(names, covariance, residual)                                                     \
     DEVICE ",\"posterior\":{\"names\":" names ",\"covariance\":" covariance                        \
-           ",\"residual\":" residual "}}"
+           ",\"residual\":" residual MEASURED "}}"
 #define TWO "[\"gemm_efficiency\",\"memory_efficiency\"]"
 
 static amm_status read_device(const amm_device **out, const char *text)
@@ -93,6 +96,8 @@ static void reads_and_writes(void **state)
     assert_same_bits(p->residual_correlation, 0.0); /* where no key says otherwise */
     assert_int_equal(p->regime_count, 1);
     assert_string_equal(p->regime[0], "X7/dense/ep/8bit");
+    assert_same_bits(p->measured[AMM_SIZE_seq_len][0], 1024);
+    assert_same_bits(p->measured[AMM_SIZE_seq_len][1], 4096);
     assert_same_bits(p->regime_sd[0], 0.1);
     assert_int_equal(read_device(&device, DEVICE "}"), AMM_OK);
     assert_null(device->posterior);
@@ -125,6 +130,14 @@ static void refuses(void **state)
           "x.json:posterior.residual.generic: out of range, got -0.1, allowed 0 to 5" },
         { POSTERIOR(TWO, "[[1,0],[0,1]]", "{\"generic\":0.1},\"sd\":1"),
           "x.json:posterior.sd: unknown key" },
+        { DEVICE ",\"posterior\":{\"names\":[],\"covariance\":[],\"residual\":{\"generic\":0}}}",
+          "x.json:posterior.measured: missing" },
+        { DEVICE ",\"posterior\":{\"names\":[],\"covariance\":[],\"residual\":{\"generic\":0},"
+                 "\"measured\":{\"hidden\":[2,1]}}}",
+          "x.json:posterior.measured.hidden: allowed least and largest, above 0, in this order" },
+        { DEVICE ",\"posterior\":{\"names\":[],\"covariance\":[],\"residual\":{\"generic\":0},"
+                 "\"measured\":{\"hidden\":[1,2]}}}",
+          "x.json:posterior.measured.seq_len: missing" },
     };
     const amm_device *device = NULL;
     (void)state;
@@ -216,7 +229,7 @@ static void spread_of_a_run(void **state)
     const double variance = 0.0004 * a * a + 0.0002 * a * b + 0.0009 * b * b;
     assert_true(a < 0 && b < 0);
     amm_step_range(&s, &x.network, &x.machine, &x.run, t, &basis);
-    assert_true(s.validated && s.sizes_measured);
+    assert_true(s.validated && s.outside == 0);
     assert_close(s.log_sd, sqrt(variance + 0.03 * 0.03), 1e-3, 0);
     assert_close(s.high_s, t * exp(1.2816 * s.log_sd), 1e-12, 0);
     assert_close(s.low_s, t * exp(-1.2816 * s.log_sd), 1e-12, 0);
@@ -253,25 +266,69 @@ static void spread_of_a_fact(void **state)
     assert_close(s.log_sd, sqrt(0.0009 + 64 * slope * slope), 1e-4, 0);
 }
 
-/* Wider than any measured network: a known regime does not help. */
+/* One device, dense: what overlaps groups or moves experts plays no part. */
+static void facts_that_are_used(void **state)
+{
+    const amm_device *device = NULL;
+    example x;
+    uint8_t used[AMM_FACT_COUNT];
+    (void)state;
+    assert_int_equal(read_device(&device, POSTERIOR("[]", "[]", "{\"generic\":0.1}")), AMM_OK);
+    make_example(&x, device);
+    x.run.precision = AMM_PRECISION_BF16;
+    amm_used_facts(used, &x.network, &x.machine, &x.run);
+    assert_int_equal(used[AMM_FACT_loss_traffic_bytes], AMM_USED_SECONDS);
+    assert_int_equal(used[AMM_FACT_step_host_s], AMM_USED_SECONDS);
+    assert_int_equal(used[AMM_FACT_tp_overlap], 0);
+    assert_int_equal(used[AMM_FACT_dispatch_traffic_bytes], 0);
+    assert_int_equal(used[AMM_FACT_p2p_exposed], 0);
+    assert_int_equal(used[AMM_FACT_runs_tp], 0);
+    /* The machine is as it was. */
+    assert_same_bits(x.machine.facts.loss_traffic_bytes,
+                     x.facts[AMM_FACT_loss_traffic_bytes].value);
+}
+
+/* On both sides of every measured size: beyond it a known regime does not help. */
 static void beyond_the_measured_sizes(void **state)
 {
+    static const struct {
+        double hidden, seq_len, devices, micro_batch, cp;
+        uint32_t outside;
+    } cases[] = {
+        { 512, 1024, 1, 1, 1, 0 },
+        { 8192, 4096, 64, 4, 1, 0 },
+        { 511, 1024, 1, 1, 1, 1U << AMM_SIZE_hidden },
+        { 8193, 1024, 1, 1, 1, 1U << AMM_SIZE_hidden },
+        { 512, 1023, 1, 2, 1, 1U << AMM_SIZE_seq_len },
+        { 512, 4097, 1, 1, 1, 1U << AMM_SIZE_seq_len },
+        { 512, 1024, 65, 1, 1, 1U << AMM_SIZE_devices },
+        { 512, 4096, 64, 5, 1, 1U << AMM_SIZE_micro_batch_tokens },
+        { 512, 4096, 64, 5, 2, 0 },
+        { 512, 1024, 64, 1, 2, 1U << AMM_SIZE_micro_batch_tokens },
+        { 9000, 8192, 64, 1, 1, 1U << AMM_SIZE_hidden | 1U << AMM_SIZE_seq_len },
+    };
     const amm_device *device = NULL;
     example x;
     amm_step_spread s;
     (void)state;
     assert_int_equal(
-        read_device(&device,
-                    POSTERIOR("[]", "[]", "{\"X7/dense/tp-pp/16bit\":0.03,\"generic\":0.1}")),
+        read_device(&device, POSTERIOR("[]", "[]",
+                                       "{\"X7/dense/tp-pp/16bit\":0.03,\"X7/dense/cp/16bit\":"
+                                       "0.03,\"generic\":0.1}")),
         AMM_OK);
     make_example(&x, device);
     const amm_range_basis basis = { device, device, x.facts };
-    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
-    assert_close(s.log_sd, 0.03, 1e-12, 0);
-    x.network.hidden = 20481;
-    amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
-    assert_true(!s.validated && !s.sizes_measured);
-    assert_close(s.log_sd, 0.15, 1e-12, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        x.network.hidden = cases[i].hidden;
+        x.run.seq_len = cases[i].seq_len;
+        x.run.devices = cases[i].devices;
+        x.run.micro_batch = cases[i].micro_batch;
+        x.run.cp = cases[i].cp;
+        amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
+        assert_int_equal(s.outside, cases[i].outside);
+        assert_int_equal(s.validated, cases[i].outside == 0);
+        assert_close(s.log_sd, cases[i].outside == 0 ? 0.03 : 0.15, 1e-12, 0);
+    }
 }
 
 /* Two runs that depend on the constants alike: these cancel, of the residuals what does not correlate
@@ -288,7 +345,7 @@ static void pairs_of_runs(void **state)
                                  ",\"posterior\":{\"names\":" TWO
                                  ",\"covariance\":[[0.0004,0.0001],[0.0001,0.0009]],"
                                  "\"residual\":{\"X7/dense/tp-pp/16bit\":0.04,\"generic\":0.1},"
-                                 "\"residual_correlation\":0.75}}"),
+                                 "\"residual_correlation\":0.75" MEASURED "}}"),
                      AMM_OK);
     make_example(&x, device);
     const amm_range_basis basis = { device, device, x.facts };
@@ -330,7 +387,7 @@ static void no_posterior(void **state)
     const amm_range_basis basis = { device, device, x.facts };
     amm_step_range(&s, &x.network, &x.machine, &x.run, 1.0, &basis);
     assert_true(isnan(s.low_s) && isnan(s.high_s) && isnan(s.log_sd) && !s.validated);
-    assert_true(s.sizes_measured);
+    assert_int_equal(s.outside, 0);
     amm_pair_range(&pair, 1.0, &s, &s, &basis);
     assert_true(isnan(pair.low) && isnan(pair.high));
 }
@@ -374,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(spread_of_a_run, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(spread_of_a_fact, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(beyond_the_measured_sizes, arena_start, arena_stop),
+        cmocka_unit_test_setup_teardown(facts_that_are_used, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(pairs_of_runs, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(no_posterior, arena_start, arena_stop),
         cmocka_unit_test(class_letters),

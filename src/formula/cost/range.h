@@ -11,11 +11,6 @@
 #define AMM_RANGE_QUANTILE 1.2816
 /* Regimes without measured runs take the residual of all others times this (a choice). */
 #define AMM_RANGE_UNVALIDATED 1.5
-/* Widths and sequence lengths between which runs were measured; beyond them the residual is that of a
- * regime without runs. */
-#define AMM_MEASURED_HIDDEN_LOW  512.0
-#define AMM_MEASURED_HIDDEN_HIGH 20480.0
-#define AMM_MEASURED_TOKENS_HIGH 131072.0
 /* sd of ln of a device's peak bytes around the predicted ones, in all regimes (a choice). The 93 measured
  * peaks of bigscience-tr11 (A100-80GB, dense, tp 1 to 8, pp 1 to 48) are missed by 4.8 % in the mean,
  * without bias (docs/validation.md). Software whose allocator behaves otherwise is missed by more. */

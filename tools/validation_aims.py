@@ -1,0 +1,141 @@
+"""The aims of benchmarks/measured/aims.csv beside what was reached, and what of a runtime's facts serves one source alone.
+
+A figure is named KIND:NAME[:KEY]:
+  source:SOURCE[@FAMILY]:KEY          a key of `ammeter validate --json`
+  configurations:dense|moe:SOURCES    mean error of configurations, repeats averaged; sources joined by +
+  baselines:SOURCE                    mean regret less that of the better of rule of thumb and one MFU
+  left-out:NAME, expert-gap:NAME      from the outputs kept in benchmarks/results
+An aim is kept where low <= figure <= high; empty: no bound.
+"""
+import csv
+import json
+import pathlib
+import re
+import statistics
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+AIMS = ROOT / "benchmarks/measured/aims.csv"
+WORDS = {"error_mean": "mean error", "memory_error": "memory error", "oom_balanced": "OOM balanced accuracy",
+         "regret_median": "median regret"}
+
+
+def read(path=AIMS):
+    with open(path, encoding="utf-8", newline="") as file:
+        return [{**row, **{k: float(row[k]) if row[k] else None for k in ("low", "high")}} for row in csv.DictReader(file)]
+
+
+# ---- figures -------------------------------------------------------------------------------------
+
+def source_figure(report, name, key):
+    source, _, family = name.partition("@")
+    found = [s for s in report["sources"] if s["source"] == source and (s["family"] or "") == family]
+    return found[0][key] if found else None
+
+
+def baseline_figure(report, source):
+    found = [s for s in report["sources"] if s["source"] == source and s["family"] is None]
+    if not found:
+        return None
+    own, *others = (x["regret_mean"] for x in (found[0], found[0]["baselines"]["rule_of_thumb"], found[0]["baselines"]["constant_mfu"]))
+    return own - min(others)
+
+
+def configuration_figure(configurations, moe, sources):
+    errors = [abs(c["error"]) for c in configurations if c["source"] in sources and c["moe"] == moe]
+    return statistics.fmean(errors) if errors else None
+
+
+def left_out_figure(text, name):
+    if name == "in 80 %":
+        found = re.search(r"^inside the 80 % range: (\d+) % of configurations", text, re.M)
+        return int(found[1]) / 100 if found else None
+    rows = re.findall(r"^\S+ +A100-80GB +\d+ +\S+ +\S+ +\S+ +(\S+) +\S+ +\S+ +\d+$", text, re.M)
+    return statistics.fmean(float(mean) / 100 for mean in rows) if rows else None
+
+
+def expert_figure(text, name):
+    pattern = {"median": r"gap median ([\d.]+) %", "feasible": r"^feasible .*\(([\d.]+) %\)", "above 8 %": r"above 8 %: (\d+)"}[name]
+    found = re.search(pattern, text, re.M)
+    return None if not found else float(found[1]) / (1 if name == "above 8 %" else 100)
+
+
+def kept(name):
+    path = ROOT / "benchmarks/results" / name
+    return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def figure(name, report, configurations):
+    kind, _, rest = name.partition(":")
+    if kind == "source":
+        return source_figure(report, *rest.rsplit(":", 1))
+    if kind == "configurations":
+        network, _, sources = rest.partition(":")
+        return configuration_figure(configurations, network == "moe", sources.split("+"))
+    if kind == "baselines":
+        return baseline_figure(report, rest)
+    if kind == "left-out":
+        return left_out_figure(kept("left-out.txt"), rest)
+    if kind == "expert-gap":
+        return expert_figure(kept("expert-gap.txt"), rest)
+    raise ValueError(f"{AIMS}: unknown figure, got {name}")
+
+
+# ---- verdicts ------------------------------------------------------------------------------------
+
+def missed_by(value, low, high):
+    """0: kept. None: there is no figure."""
+    if value is None:
+        return None
+    return max(0.0, (low - value) if low is not None else 0.0, (value - high) if high is not None else 0.0)
+
+
+def label(name):
+    kind, _, rest = name.partition(":")
+    if kind == "source":
+        source, key = rest.rsplit(":", 1)
+        return f"{source}, {WORDS[key]}"
+    if kind == "configurations":
+        network, _, sources = rest.partition(":")
+        return f"{sources.replace('+', ', ')}, {'MoE' if network == 'moe' else network}, mean error of configurations"
+    if kind == "baselines":
+        return f"{rest}, mean regret less that of the better baseline"
+    return f"left out, {'share in range' if rest == 'in 80 %' else rest + ', mean error'}" if kind == "left-out" else \
+        {"median": "published recipes, median gap", "feasible": "published recipes that fit", "above 8 %": "published recipes, gaps above 8 % (count)"}[rest]
+
+
+def written(value, count):
+    return "–" if value is None else f"{value:.0f}" if count else f"{100 * value:.1f} %"
+
+
+def bounds(low, high, count):
+    if low is not None and high is not None:
+        return f"{written(low, count)} to {written(high, count)}"
+    return f"≥ {written(low, count)}" if low is not None else f"≤ {written(high, count)}"
+
+
+def lines(report, configurations):
+    """One a row of aims.csv: what, aim, reached, verdict, why."""
+    out = []
+    for aim in read():
+        value = figure(aim["figure"], report, configurations)
+        short = missed_by(value, aim["low"], aim["high"])
+        count = aim["figure"].endswith("above 8 %")
+        by = "" if short is None else written(short, count) if count or short >= 0.001 else "less than 0.1 %"
+        verdict = "no figure" if short is None else "kept" if short == 0 else f"**missed by {by}**"
+        out.append([aim["about"], label(aim["figure"]), bounds(aim["low"], aim["high"], count), written(value, count), verdict,
+                    aim["why"] if short else ""])
+    return out
+
+
+# ---- facts ---------------------------------------------------------------------------------------
+
+def own_facts(sources, folder=ROOT / "models/runtimes"):
+    """Per source: the fitted facts of runtimes that rows of it alone inform."""
+    out = {source: [] for source in sources}
+    for path in sorted(folder.glob("*.json")):
+        runtime = json.loads(path.read_text(encoding="utf-8"))
+        for fact, entry in runtime.get("facts", {}).items():
+            found = re.match(r"fitted on \d+ rows of ([^;]+);", entry.get("source", ""))
+            if found and found[1] in out:
+                out[found[1]].append(f"{runtime['name']}/{fact}")
+    return out
