@@ -41,7 +41,9 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
         code = amm_cli_options_result(options, context, result, options->verbose);
     }
     if (code == AMM_EXIT_OK && status != AMM_OK) {
-        code = p.unwritable ? AMM_EXIT_FAILURE : amm_cli_fail(status); /* said where it failed */
+        const bool said = p.unwritable && status == AMM_IO; /* where it failed */
+        code = said ? AMM_EXIT_FAILURE : amm_cli_fail(status);
+        code = p.unwritable ? AMM_EXIT_FAILURE : code;
     }
     amm_result_free(result);
     return code;

@@ -18,7 +18,8 @@ void amm_emit_partitions(amm_text *out, const amm_result *r)
     }
     amm_emit_heading(out, "parts #1");
     if (list->all == 0) {
-        amm_text_append(out, "one partition only: the even one\n\n");
+        amm_text_append(out, list->complete ? "one partition only: the even one\n\n"
+                                            : "none swept: stopped by an error\n\n");
         return;
     }
     amm_emit_count(out, list->covered);
@@ -27,7 +28,7 @@ void amm_emit_partitions(amm_text *out, const amm_result *r)
     } else {
         amm_text_append(out, " of ");
         amm_emit_count(out, list->all);
-        amm_text_append(out, " partitions swept: interrupted, the best so far\n");
+        amm_text_append(out, " partitions swept, then stopped: the best so far\n");
     }
     amm_text_append(out, "      s/step    layers by stage\n");
     for (int32_t k = 0; k < list->count; k++) {

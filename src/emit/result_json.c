@@ -556,7 +556,11 @@ static void write_partitions(writer *w)
     }
     amm_json_open(j, "partitions", '{');
     amm_json_bool(j, "complete", list->complete);
-    amm_json_id(j, "all", list->all);
+    if (list->all > 0) {
+        amm_json_id(j, "all", list->all);
+    } else {
+        amm_json_null(j, "all");
+    }
     amm_json_id(j, "covered", list->covered);
     amm_json_open(j, "best", '[');
     for (int32_t k = 0; k < list->count; k++) {

@@ -29,8 +29,7 @@ typedef struct draws {
     int32_t capacity; /* of candidates */
     /* Shared by the threads. */
     atomic_int done, stop, failed;
-    amm_status status;  /* of the draw that failed; OK: none */
-    char message[1024]; /* its message, which is that of another thread */
+    amm_failure failure; /* of the draw that failed, in another thread; OK: none */
 } draws;
 
 /* ---- one draw ---------------------------------------------------------------------------------- */
@@ -92,8 +91,7 @@ static amm_status search_draw(draws *d, int32_t k)
 static void note_failure(draws *d, amm_status status)
 {
     if (status != AMM_OK && status != AMM_INTERRUPTED && atomic_exchange(&d->failed, 1) == 0) {
-        d->status = status;
-        (void)strncpy(d->message, amm_last_error(), sizeof d->message - 1);
+        d->failure = amm_failure_keep(status);
         atomic_store(&d->stop, 1);
     }
 }
@@ -115,7 +113,7 @@ static amm_status for_all(draws *d, draw_function *one)
             note_failure(d, one(d, k));
         }
     }
-    return d->status == AMM_OK ? AMM_OK : amm_fail(d->status, "%s", d->message);
+    return amm_failure_again(&d->failure);
 }
 
 /* ---- candidates -------------------------------------------------------------------------------- */
@@ -379,18 +377,28 @@ static amm_status open_draws(draws *d)
     return AMM_OK;
 }
 
-amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
+static amm_status search_draws(draws *d)
 {
-    draws d = { .result = result, .options = options };
-    amm_draws *list = &result->draws;
-    list->asked = options->draws;
-    AMM_TRY(open_draws(&d));
-    result->threads = options->threads > 1 ? options->threads : 1;
-    AMM_TRY(for_all(&d, search_draw));
-    list->done = atomic_load(&d.done);
-    AMM_TRY(gather_candidates(&d));
-    AMM_TRY(judge(&d));
+    amm_draws *list = &d->result->draws;
+    AMM_TRY(open_draws(d));
+    AMM_TRY(for_all(d, search_draw));
+    list->done = atomic_load(&d->done);
+    AMM_TRY(gather_candidates(d));
+    AMM_TRY(judge(d));
     return list->done == list->asked ? AMM_OK
                                      : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d draws",
                                                 list->done, list->asked);
+}
+
+amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
+{
+    draws d = { .result = result, .options = options };
+    const amm_draws none = { .asked = options->draws, .minimax = -1, .least_mean = -1 };
+    result->draws = none;
+    result->threads = options->threads > 1 ? options->threads : 1;
+    const amm_status status = search_draws(&d);
+    if (status != AMM_OK && status != AMM_INTERRUPTED) { /* no counts of half of the draws */
+        result->draws = none;
+    }
+    return status;
 }

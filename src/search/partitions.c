@@ -12,8 +12,9 @@ typedef struct sweep {
     amm_lowered *lowered;
     const amm_plan_options *options;
     const amm_backend *backend;
-    amm_checkpoint at;
-    int64_t optimum; /* what solve says, base ticks */
+    amm_checkpoint at;    /* of whole slices of work: what is kept and listed */
+    amm_checkpoint slice; /* of the one at work */
+    int64_t optimum;      /* what solve says, base ticks */
     double saved_s;
 } sweep;
 
@@ -23,6 +24,15 @@ static amm_config swept(const amm_result *result)
     amm_config c = result->plans[0].config;
     c.stage_recompute = NULL;
     return c;
+}
+
+/* The keys stay where they are. */
+static void copy_progress(amm_checkpoint *to, const amm_checkpoint *from)
+{
+    amm_key *keys = to->top.keys;
+    *to = *from;
+    to->top.keys = keys;
+    memcpy(keys, from->top.keys, (size_t)from->top.count * sizeof *keys);
 }
 
 static amm_status save(sweep *s)
@@ -35,11 +45,29 @@ static amm_status save(sweep *s)
     AMM_TRY(amm_checkpoint_write(&text, s->result->context, &s->at));
     const int failed = s->options->save(text, s->options->payload);
     amm_release(s->result->context, text);
-    return failed != 0 ? amm_fail(AMM_INTERRUPTED,
+    return failed != 0 ? amm_fail(AMM_IO,
                                   "stopped after %llu of %llu partitions: the checkpoint cannot be "
                                   "saved",
                                   (unsigned long long)s->at.next, (unsigned long long)s->at.ranks)
                        : AMM_OK;
+}
+
+/* What is done is saved, if it can be; what ended the sweep is what is said. */
+static amm_status save_and_stop(sweep *s, amm_status status)
+{
+    const amm_failure failure = amm_failure_keep(status);
+    (void)save(s);
+    return amm_failure_again(&failure);
+}
+
+/* A slice that fails leaves what was there before it. */
+static amm_status sweep_slice(sweep *s, amm_engine *engine, amm_place *from, amm_place to)
+{
+    amm_checkpoint *slice = &s->slice;
+    AMM_TRY(s->backend->sweep(engine, &slice->top, &slice->count, from, to, INT64_MAX));
+    slice->next = from->config == 0 ? from->rank : s->at.ranks;
+    copy_progress(&s->at, slice);
+    return AMM_OK;
 }
 
 static amm_status sweep_all(sweep *s, amm_engine *engine)
@@ -49,16 +77,19 @@ static amm_status sweep_all(sweep *s, amm_engine *engine)
     if (s->at.next == s->at.ranks) { /* a checkpoint of a whole sweep: there is no such partition */
         from = to;
     }
+    copy_progress(&s->slice, &s->at);
     while (amm_place_less(from, to)) {
-        const amm_status progress =
+        amm_status status =
             amm_plan_progress(s->options, s->at.next, s->at.ranks, s->result->plans[0].time_s);
-        if (progress != AMM_OK) {
-            AMM_TRY(save(s));
-            return amm_fail(progress, "interrupted after %llu of %llu partitions",
-                            (unsigned long long)s->at.next, (unsigned long long)s->at.ranks);
+        if (status != AMM_OK) {
+            (void)amm_fail(status, "interrupted after %llu of %llu partitions",
+                           (unsigned long long)s->at.next, (unsigned long long)s->at.ranks);
+            return save_and_stop(s, status);
         }
-        AMM_TRY(s->backend->sweep(engine, &s->at.top, &s->at.count, &from, to, INT64_MAX));
-        s->at.next = from.config == 0 ? from.rank : s->at.ranks;
+        status = sweep_slice(s, engine, &from, to);
+        if (status != AMM_OK) {
+            return save_and_stop(s, status);
+        }
         if (amm_clock_s() - s->saved_s >= save_every_s) {
             AMM_TRY(save(s));
         }
@@ -93,9 +124,12 @@ static amm_status load(sweep *s)
     if (text == NULL) {
         return amm_fail(AMM_INPUT, "resume: \"%.300s\" does not exist", file);
     }
-    const amm_status status = amm_checkpoint_read(&s->at, context, text, size, file);
+    copy_progress(&s->slice, &s->at);
+    const amm_status status = amm_checkpoint_read(&s->slice, context, text, size, file);
     amm_release(context, text);
-    return status;
+    AMM_TRY(status);
+    copy_progress(&s->at, &s->slice);
+    return AMM_OK;
 }
 
 /* Keys become cuts and seconds. */
@@ -139,18 +173,37 @@ static amm_status sweep_problem(sweep *s, const amm_problem *problem)
     return status;
 }
 
+/* How far it got, whatever ended it. */
+static amm_status tell(sweep *s, double unit_s, double fixed_s)
+{
+    amm_partition_list *list = &s->result->partitions;
+    list->complete = s->at.ranks > 0 && s->at.next == s->at.ranks;
+    list->all = s->at.ranks;
+    list->covered = s->at.count.covered;
+    list->scored = s->at.count.scored;
+    if (list->complete && (s->at.top.count == 0 || s->at.top.keys[0].cost != s->optimum)) {
+        list->complete = false;
+        return amm_fail(AMM_INTERNAL, "config %llu: the sweep's optimum is not the solver's",
+                        (unsigned long long)s->at.config);
+    }
+    return list_partitions(s, unit_s, fixed_s);
+}
+
 static amm_status run_sweep(sweep *s)
 {
     amm_problem_builder builder;
     amm_lowered_config ticks;
-    amm_partition_list *list = &s->result->partitions;
     const amm_config open = swept(s->result);
     const amm_config *config = &open;
-    AMM_TRY(amm_lower_config(s->lowered, &ticks, config, false, true));
+    amm_status status = amm_lower_config(s->lowered, &ticks, config, false, true);
+    if (status == AMM_LIMIT) {
+        return amm_fail(status, "partitions: the step time is beyond the engine's range of ticks");
+    }
+    AMM_TRY(status);
     const double unit_s = ticks.unit_s;
     const double fixed_s = ticks.fixed_s;
     AMM_TRY(amm_problem_open(&builder, s->result->context, ticks.solve.layers));
-    amm_status status = amm_problem_add(&builder, &ticks.solve, config->index, ticks.scale);
+    status = amm_problem_add(&builder, &ticks.solve, config->index, ticks.scale);
     if (status == AMM_OK) {
         status = amm_config_ranks(&s->at.ranks, &builder.view, 0);
     }
@@ -164,18 +217,14 @@ static amm_status run_sweep(sweep *s)
         status = sweep_problem(s, &builder.view);
     }
     amm_problem_close(&builder);
-    if (status == AMM_OK || status == AMM_INTERRUPTED) {
-        list->complete = status == AMM_OK;
-        list->all = s->at.ranks;
-        list->covered = s->at.count.covered;
-        list->scored = s->at.count.scored;
-        AMM_TRY(list_partitions(s, unit_s, fixed_s));
-    }
-    if (status == AMM_OK && (s->at.top.count == 0 || s->at.top.keys[0].cost != s->optimum)) {
-        return amm_fail(AMM_INTERNAL, "config %llu: the sweep's optimum is not the solver's",
-                        (unsigned long long)config->index);
-    }
-    return status;
+    const amm_failure failure = amm_failure_keep(status);
+    const amm_status told = tell(s, unit_s, fixed_s);
+    return told != AMM_OK ? told : amm_failure_again(&failure);
+}
+
+static amm_key *new_keys(amm_result *result, int32_t count)
+{
+    return amm_arena_alloc(&result->arena, (size_t)count, sizeof(amm_key));
 }
 
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
@@ -191,8 +240,7 @@ amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
         return AMM_OK;
     }
     s.saved_s = -save_every_s; /* at once: a file that cannot be written is said early */
-    s.at.top.capacity = options->partitions;
-    s.at.top.keys =
-        amm_arena_alloc(&result->arena, (size_t)options->partitions, sizeof *s.at.top.keys);
-    return s.at.top.keys == NULL ? AMM_NO_MEMORY : run_sweep(&s);
+    s.at.top = (amm_top){ options->partitions, 0, new_keys(result, options->partitions) };
+    s.slice.top.keys = new_keys(result, options->partitions);
+    return s.at.top.keys == NULL || s.slice.top.keys == NULL ? AMM_NO_MEMORY : run_sweep(&s);
 }

@@ -25,7 +25,8 @@ amm_status amm_checkpoint_write(char **out, const amm_context *context, const am
 amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,
                                size_t size, const char *file);
 
-/* Fills result->partitions for plans[0]. AMM_INTERRUPTED: as far as it got. */
+/* Fills result->partitions for plans[0]; after an error as far as it got. Errors: INTERRUPTED, IO (it could not
+ * be saved), LIMIT, INPUT (options->resume), and what the backend says. */
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
                                const amm_plan_options *options, const amm_backend *backend);
 

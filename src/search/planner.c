@@ -303,7 +303,18 @@ static amm_status take_nodes(amm_result *result, int32_t nodes)
     return amm_cluster_check(cluster, spec->file);
 }
 
-/* One search; *out NULL after errors that leave no result. `nodes` 0: the whole cluster. */
+/* What was found stays, whatever else goes wrong. */
+static amm_status keep_or_free(amm_result **out, amm_status status)
+{
+    const bool told = status == AMM_OK || status == AMM_INTERRUPTED || status == AMM_NO_PLAN;
+    if (!told && (*out)->plan_count == 0) {
+        amm_result_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* One search; *out NULL after errors that leave no plan. `nodes` 0: the whole cluster. */
 static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                           const amm_backend *backend, int32_t nodes)
 {
@@ -321,19 +332,14 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     if (status == AMM_OK) {
         status = search_one(result, o, backend);
     }
-    result->interrupted = status == AMM_INTERRUPTED;
-    if (status == AMM_OK && result->plan_count == 0) {
-        return no_plan(result);
-    }
-    if (status != AMM_OK && status != AMM_INTERRUPTED) {
-        amm_result_free(result);
-        *out = NULL;
-    }
-    return status;
+    /* What comes after the search says by itself how far it got. */
+    result->interrupted = status != AMM_OK && !result->partitions.asked;
+    return keep_or_free(out,
+                        status == AMM_OK && result->plan_count == 0 ? no_plan(result) : status);
 }
 
-/* Fewest nodes first; what degrees of the space cannot make of them (INPUT) goes on like what does
- * not fit. */
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on like what
+ * does not fit. */
 static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                                  const amm_backend *backend)
 {
@@ -341,7 +347,8 @@ static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const a
     amm_status status = AMM_NO_PLAN;
     for (int32_t nodes = 1; nodes <= most; nodes++) {
         status = plan_on(out, spec, o, backend, nodes);
-        if ((status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
+        const bool found = *out != NULL && (*out)->plan_count > 0;
+        if (found || (status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
             break;
         }
         amm_result_free(*out);
@@ -363,10 +370,6 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
     }
     if (status == AMM_OK && o->draws > 0) {
         status = amm_find_draws(*out, o);
-        if (status != AMM_OK && status != AMM_INTERRUPTED) {
-            amm_result_free(*out);
-            *out = NULL;
-        }
     }
     if (*out != NULL) {
         (*out)->wall_s = amm_clock_s() - start_s;

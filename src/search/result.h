@@ -99,10 +99,12 @@ typedef struct amm_partition {
     double time_s, engine_s;
 } amm_partition;
 typedef struct amm_partition_list {
-    bool asked, complete;
+    bool asked;    /* true from the end of the search on */
+    bool complete; /* all are decided */
     int32_t count;
     amm_partition *items; /* best first */
-    uint64_t all, covered, scored;
+    uint64_t all;         /* 0: not known */
+    uint64_t covered, scored;
 } amm_partition_list;
 
 /* A plan under draws of the constants. Regret: its time over that of the fastest plan under the same
@@ -141,7 +143,8 @@ struct amm_result {
     amm_arena arena;
     const amm_spec *spec;
     const char *backend;
-    bool proven, interrupted, evaluated_only, annealed;
+    bool proven, evaluated_only, annealed;
+    bool interrupted; /* the search, by the caller or an error: the best so far */
     bool bare; /* set before an analytic search: plans alone, without ranges, neighbours, gap … */
     double resolution_s, model_gap;
     double gap; /* share of the best time by which an unproven better plan could win; 0: proven */

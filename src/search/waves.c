@@ -453,3 +453,14 @@ amm_status amm_candidates_solve(amm_search *s)
     s->found_count = left;
     return status;
 }
+
+amm_status amm_search_list(amm_search *s, amm_status ended, amm_status (*list)(amm_search *s))
+{
+    const amm_failure failure = amm_failure_keep(ended);
+    const amm_status listed = list(s);
+    if (ended == AMM_OK || listed == AMM_OK) {
+        return ended == AMM_OK ? listed : amm_failure_again(&failure);
+    }
+    s->result->plan_count = 0;
+    return amm_failure_again(&failure);
+}
