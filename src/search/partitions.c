@@ -26,6 +26,11 @@ static amm_config swept(const amm_result *result)
     return c;
 }
 
+static amm_key *new_keys(amm_result *result, int32_t count)
+{
+    return amm_arena_alloc(&result->arena, (size_t)count, sizeof(amm_key));
+}
+
 /* The keys stay where they are. */
 static void copy_progress(amm_checkpoint *to, const amm_checkpoint *from)
 {
@@ -111,24 +116,103 @@ static amm_status solve_one(sweep *s, amm_engine *engine, int32_t scale)
     return AMM_OK;
 }
 
-static amm_status load(sweep *s)
+/* Calls `read` with the text of the file. */
+static amm_status read_file(amm_checkpoint *c, const amm_context *context, const char *file,
+                            amm_status (*read)(amm_checkpoint *, const amm_context *, const char *,
+                                               size_t, const char *))
 {
     char *text = NULL;
     size_t size = 0;
-    const amm_context *context = s->result->context;
-    const char *file = s->options->resume;
-    if (file == NULL) {
-        return AMM_OK;
-    }
     AMM_TRY(amm_load_file(context, &text, &size, file, false, "resume"));
     if (text == NULL) {
         return amm_fail(AMM_INPUT, "resume: \"%.300s\" does not exist", file);
     }
-    copy_progress(&s->slice, &s->at);
-    const amm_status status = amm_checkpoint_read(&s->slice, context, text, size, file);
+    const amm_status status = read(c, context, text, size, file);
     amm_release(context, text);
-    AMM_TRY(status);
-    copy_progress(&s->at, &s->slice);
+    return status;
+}
+
+/* The cuts of all keys as a batch of candidates. */
+static amm_status cuts_of_keys(sweep *s, uint8_t **out, const amm_top *top)
+{
+    const size_t rows = (size_t)s->at.stages - 1;
+    int32_t *cuts = amm_arena_alloc(&s->result->arena, rows + 2, sizeof *cuts);
+    uint8_t *batch = amm_arena_alloc(&s->result->arena, rows * (size_t)top->count, sizeof *batch);
+    if (cuts == NULL || batch == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < top->count; k++) {
+        amm_partition_unrank(cuts, top->keys[k].rank, s->at.items, s->at.stages);
+        for (size_t row = 0; row < rows; row++) {
+            batch[row * (size_t)top->count + (size_t)k] = (uint8_t)cuts[row + 1];
+        }
+    }
+    *out = batch;
+    return AMM_OK;
+}
+
+static amm_status check_cost(const char *file, size_t k, const amm_key *key, int64_t cost)
+{
+    if (cost == AMM_TICKS_NONE) {
+        return amm_fail(AMM_INPUT, "%.300s:best[%zu].rank: partition %llu does not fit", file, k,
+                        (unsigned long long)key->rank);
+    }
+    if (key->cost != cost) {
+        return amm_fail(AMM_INPUT, "%.300s:best[%zu].cost: got %lld, partition %llu has %lld", file,
+                        k, (long long)key->cost, (unsigned long long)key->rank, (long long)cost);
+    }
+    return AMM_OK;
+}
+
+/* Every partition of a checkpoint is scored again. */
+static amm_status check_costs(sweep *s, amm_engine *engine, const amm_top *top)
+{
+    amm_arena *arena = &s->result->arena;
+    const size_t n = (size_t)top->count;
+    const amm_score_segment segment = { 0, 0, n };
+    amm_score_batch batch = { 1, &segment, NULL, n };
+    amm_top found = { top->count, 0, new_keys(s->result, top->count) };
+    int64_t *cost = amm_arena_alloc(arena, n, sizeof *cost);
+    uint8_t *cuts = NULL;
+    if (n == 0) {
+        return AMM_OK;
+    }
+    if (found.keys == NULL || cost == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    AMM_TRY(amm_check_score_items(engine->problem));
+    AMM_TRY(cuts_of_keys(s, &cuts, top));
+    batch.cuts = cuts;
+    AMM_TRY(s->backend->score(engine, NULL, &found, &batch));
+    for (size_t k = 0; k < n; k++) {
+        cost[k] = AMM_TICKS_NONE; /* does not fit */
+    }
+    for (int32_t k = 0; k < found.count; k++) {
+        cost[found.keys[k].rank] = found.keys[k].cost;
+    }
+    for (size_t k = 0; k < n; k++) {
+        AMM_TRY(check_cost(s->options->resume, k, &top->keys[k], cost[k]));
+    }
+    return AMM_OK;
+}
+
+/* What the file says is taken over when all of it has proven true. */
+static amm_status load(sweep *s, amm_engine *engine)
+{
+    amm_checkpoint *slice = &s->slice;
+    const char *file = s->options->resume;
+    if (file == NULL) {
+        return AMM_OK;
+    }
+    copy_progress(slice, &s->at);
+    AMM_TRY(read_file(slice, s->result->context, file, amm_checkpoint_read));
+    AMM_TRY(check_costs(s, engine, &slice->top));
+    const bool whole = slice->next == slice->ranks;
+    if (whole && (slice->top.count == 0 || slice->top.keys[0].cost != s->optimum)) {
+        return amm_fail(AMM_INPUT, "%.300s:best: all are swept, and the optimum is not there",
+                        file);
+    }
+    copy_progress(&s->at, slice);
     return AMM_OK;
 }
 
@@ -166,9 +250,8 @@ static amm_status sweep_problem(sweep *s, const amm_problem *problem)
     const amm_engine_options options = { s->result->threads, 0 };
     AMM_TRY(s->backend->open(&engine, s->result->context, problem, &options));
     amm_status status = solve_one(s, engine, s->at.scale);
-    if (status == AMM_OK) {
-        status = sweep_all(s, engine);
-    }
+    status = status == AMM_OK ? load(s, engine) : status;
+    status = status == AMM_OK ? sweep_all(s, engine) : status;
     s->backend->close(engine);
     return status;
 }
@@ -212,19 +295,11 @@ static amm_status run_sweep(sweep *s)
     s->at.scale = ticks.scale;
     s->at.items = ticks.solve.layers;
     s->at.stages = ticks.solve.stages;
-    status = status == AMM_OK ? load(s) : status;
-    if (status == AMM_OK) {
-        status = sweep_problem(s, &builder.view);
-    }
+    status = status == AMM_OK ? sweep_problem(s, &builder.view) : status;
     amm_problem_close(&builder);
     const amm_failure failure = amm_failure_keep(status);
     const amm_status told = tell(s, unit_s, fixed_s);
     return told != AMM_OK ? told : amm_failure_again(&failure);
-}
-
-static amm_key *new_keys(amm_result *result, int32_t count)
-{
-    return amm_arena_alloc(&result->arena, (size_t)count, sizeof(amm_key));
 }
 
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,

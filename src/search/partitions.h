@@ -20,8 +20,14 @@ typedef struct amm_checkpoint {
 /* As JSON (docs/formats.md, "ammeter-checkpoint"). Free *out with amm_release. */
 amm_status amm_checkpoint_write(char **out, const amm_context *context, const amm_checkpoint *c);
 
+/* Whether a text can be a checkpoint of a sweep whose problem and number of keys are those of *c: what is known
+ * before the search. Errors: as amm_checkpoint_read. */
+amm_status amm_checkpoint_check(const amm_checkpoint *c, const amm_context *context,
+                                const char *text, size_t size, const char *file);
+
 /* Sets next, count and the keys of *c from a text that has to belong to the same sweep: everything else
- * in *c is compared. Errors: INPUT: "file:key: what, got, allowed". */
+ * in *c is compared. What the keys cost is for the caller to check. Errors: INPUT: "file:key: what, got,
+ * allowed". */
 amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,
                                size_t size, const char *file);
 

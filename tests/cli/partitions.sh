@@ -95,6 +95,61 @@ one_line_error 'beyond.json:next: got "3655", allowed a number up to 3654'
 sed 's/"rank": "/"rank": "-/' done.json > negative.json
 run 2 plan "${small[@]}" --partitions 3 --resume negative.json
 one_line_error 'negative.json:best[0].rank: got "-'
+# Nothing of it is believed: what was changed is named, and a new checksum does not help.
+kept=done.json same=("${small[@]}")
+forge() { # forge NAME CODE MESSAGE: changes c with the code; in NAME the checksum is the old one, in new-NAME it fits
+    python3 - "$1" "$2" "$kept" << 'END'
+import json, sys
+c = json.load(open(sys.argv[3]))
+exec(sys.argv[2])
+json.dump(c, open(sys.argv[1], "w"))
+h = 14695981039346656037
+numbers = [int(c["problem"], 16)] + [int(c[k]) for k in "config scale items stages ranks next covered scored keep".split()]
+for key in c["best"]:
+    numbers += [int(key["cost"]), int(key["rank"])]
+for n in numbers:
+    for byte in n.to_bytes(8, "little"):
+        h = (h ^ byte) * 1099511628211 % 2**64
+fits = "%016x" % h
+c["checksum"] = fits
+json.dump(c, open("new-" + sys.argv[1], "w"))
+END
+    run 2 plan "${same[@]}" --partitions 3 --resume "new-$1"
+    one_line_error "new-$1:$3"
+    is_empty_of_plans
+    run 2 plan "${same[@]}" --partitions 3 --resume "$1"
+    one_line_error "$1:"
+}
+# The plan stays, of the partitions nothing is shown.
+is_empty_of_plans() {
+    python3 -c 'import json, sys
+r = json.load(open(sys.argv[1]))
+assert r["plans"] and not r["partitions"]["complete"] and r["partitions"]["best"] == [], r["partitions"]' "$out" ||
+        fail "partitions of a refused checkpoint"
+}
+# How it is written does not matter.
+python3 -c 'import json; json.dump(json.load(open("done.json")), open("written.json", "w"))'
+run 0 plan "${small[@]}" --partitions 3 --resume written.json
+same "$out" whole.json
+forge rank.json 'c["best"][1]["rank"] = "1234"' "best[1].cost: got"
+forge cost.json 'c["best"][0]["cost"] = str(int(c["best"][0]["cost"]) - 65536)' "best[0].cost: got"
+forge order.json 'c["best"].reverse()' "best[1].cost: not after the one before it"
+forge twice.json 'c["best"][1] = c["best"][0]' "best[1].cost: not after the one before it"
+forge covered.json 'c["covered"] = "0"' "covered: got 0, all 3654 before next are"
+forge scored.json 'c["scored"] = "3655"' 'scored: got "3655", allowed a number up to 3654'
+forge unscored.json 'c["scored"] = "1"' "best: "
+forge first.json 'del c["best"][0]' "best: all are swept, and the optimum is not there"
+forge none.json 'c["best"] = []' "best: all are swept, and the optimum is not there"
+kept=tight.json same=("${small[@]}" --memory-margin 0.5)
+run 0 plan "${same[@]}" --partitions 3 --checkpoint tight.json
+forge unfit.json 'c["best"][2]["rank"] = "0"' "best[2].rank: partition 0 does not fit"
+# Fewer than there were: only the checksum can tell.
+python3 -c 'import json
+c = json.load(open("done.json"))
+c["best"] = c["best"][:1]
+json.dump(c, open("one.json", "w"))'
+run 2 plan "${small[@]}" --partitions 3 --resume one.json
+one_line_error 'one.json:checksum: got "'
 head -c 100 done.json > cut.json
 run 2 plan "${small[@]}" --partitions 3 --resume cut.json
 run 1 plan "${small[@]}" --partitions 3 --checkpoint absent/folder.json
