@@ -1,6 +1,8 @@
 #include "options.h"
 #include "watch.h"
 
+#include <string.h>
+
 static const amm_cli_command command = {
     "ammeter plan",
     "[PROBLEM]",
@@ -24,11 +26,26 @@ static int save_checkpoint(const char *text, void *payload)
     return p->unwritable;
 }
 
+/* Before the search, not after it. */
+static int check_checkpoint(const char *path)
+{
+    if (path == NULL) {
+        return AMM_EXIT_OK;
+    }
+    return strcmp(path, "-") == 0
+               ? amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file")
+               : amm_cli_try_write(path);
+}
+
 /* ---- command --------------------------------------------------------------------------------- */
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {
     amm_plan_options plan = options->plan;
+    const int refused = check_checkpoint(options->checkpoint);
+    if (refused != AMM_EXIT_OK) {
+        return refused;
+    }
     amm_cli_watch p = amm_cli_watch_begin(options);
     amm_result *result = NULL;
     plan.progress = amm_cli_watch_progress;

@@ -10,6 +10,21 @@ static void emit_one(amm_text *out, const amm_result *r, int32_t k)
     amm_text_append(out, "\n");
 }
 
+/* What keeps the layout from being cut otherwise, and what would not. */
+static void emit_only(amm_text *out, const amm_config *c)
+{
+    char word[AMM_RECOMPUTE_CHARS];
+    amm_text_append(out, "one partition only");
+    if (c->pp == 1) {
+        amm_text_append(out, " at pp 1; more stages have more\n\n");
+    } else if (c->vpp > 1) {
+        amm_text_printf(out, " at vpp %d, the even one; --vpp 1 has more\n\n", c->vpp);
+    } else {
+        amm_choice_format(word, AMM_CHOICE_SCHEDULE, c->choice[AMM_CHOICE_SCHEDULE]);
+        amm_text_printf(out, " by schedule %s, the even one; --schedule 1f1b has more\n\n", word);
+    }
+}
+
 void amm_emit_partitions(amm_text *out, const amm_result *r)
 {
     const amm_partition_list *list = &r->partitions;
@@ -17,9 +32,12 @@ void amm_emit_partitions(amm_text *out, const amm_result *r)
         return;
     }
     amm_emit_heading(out, "parts #1");
-    if (list->all == 0) {
-        amm_text_append(out, list->complete ? "one partition only: the even one\n\n"
-                                            : "none swept: stopped by an error\n\n");
+    if (list->all == 0 || list->only) {
+        if (list->only) {
+            emit_only(out, &r->plans[0].config);
+        } else {
+            amm_text_append(out, "none swept: stopped by an error\n\n");
+        }
         return;
     }
     amm_emit_count(out, list->covered);

@@ -219,11 +219,10 @@ static amm_status read_text(amm_checkpoint *c, const amm_context *context, const
     return status;
 }
 
-amm_status amm_checkpoint_check(const amm_checkpoint *c, const amm_context *context,
-                                const char *text, size_t size, const char *file)
+amm_status amm_checkpoint_check(amm_checkpoint *c, const amm_context *context, const char *text,
+                                size_t size, const char *file)
 {
-    amm_checkpoint head = *c;
-    return read_text(&head, context, text, size, file, read_head);
+    return read_text(c, context, text, size, file, read_head);
 }
 
 amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,

@@ -290,7 +290,6 @@ static amm_status run_sweep(sweep *s)
     if (status == AMM_OK) {
         status = amm_config_ranks(&s->at.ranks, &builder.view, 0);
     }
-    s->at.problem = s->result->spec->hash;
     s->at.config = config->index;
     s->at.scale = ticks.scale;
     s->at.items = ticks.solve.layers;
@@ -302,6 +301,50 @@ static amm_status run_sweep(sweep *s)
     return told != AMM_OK ? told : amm_failure_again(&failure);
 }
 
+amm_status amm_partitions_check(const amm_spec *spec, const amm_plan_options *options)
+{
+    amm_checkpoint head = { .problem = spec->hash };
+    head.top.capacity = options->partitions;
+    if (options->partitions < 0 || options->partitions > AMM_MAX_TOP) {
+        return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", options->partitions,
+                        AMM_MAX_TOP);
+    }
+    if (options->partitions == 0 && (options->resume != NULL || options->save != NULL)) {
+        return amm_fail(AMM_INPUT, "checkpoint and resume: only with partitions");
+    }
+    return options->resume == NULL
+               ? AMM_OK
+               : read_file(&head, spec->context, options->resume, amm_checkpoint_check);
+}
+
+/* The partition that the plan has is the only one: nothing is swept, and a checkpoint says so. */
+static amm_status take_only_one(sweep *s)
+{
+    const amm_plan_entry *plan = &s->result->plans[0];
+    amm_partition_list *list = &s->result->partitions;
+    s->at.config = plan->config.index;
+    s->at.items = s->lowered->analytic->layers;
+    s->at.stages = plan->config.pp;
+    s->at.ranks = 1;
+    copy_progress(&s->slice, &s->at);
+    AMM_TRY(s->options->resume == NULL ? AMM_OK
+                                       : read_file(&s->slice, s->result->context,
+                                                   s->options->resume, amm_checkpoint_read));
+    list->items = amm_arena_alloc(&s->result->arena, 1, sizeof *list->items);
+    int32_t *cuts = amm_arena_alloc(&s->result->arena, (size_t)s->at.stages + 1, sizeof *cuts);
+    if (list->items == NULL || cuts == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t stage = 0; stage < s->at.stages; stage++) {
+        cuts[stage + 1] = plan->stages[stage].end;
+    }
+    list->items[0] = (amm_partition){ 0, cuts, plan->time_s, plan->engine_s };
+    list->count = 1;
+    list->only = list->complete = true;
+    list->all = list->covered = s->at.next = s->at.count.covered = 1;
+    return save(s);
+}
+
 amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
                                const amm_plan_options *options, const amm_backend *backend)
 {
@@ -310,12 +353,13 @@ amm_status amm_find_partitions(amm_result *result, amm_lowered *lowered,
         return AMM_OK;
     }
     result->partitions.asked = true;
-    if (lowered->analytic != NULL && amm_analytic_is_direct(&result->plans[0].config)) {
-        result->partitions.complete = true; /* the one that the plan has */
-        return AMM_OK;
-    }
     s.saved_s = -save_every_s; /* at once: a file that cannot be written is said early */
     s.at.top = (amm_top){ options->partitions, 0, new_keys(result, options->partitions) };
     s.slice.top.keys = new_keys(result, options->partitions);
-    return s.at.top.keys == NULL || s.slice.top.keys == NULL ? AMM_NO_MEMORY : run_sweep(&s);
+    if (s.at.top.keys == NULL || s.slice.top.keys == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    s.at.problem = result->spec->hash;
+    const bool only = lowered->analytic != NULL && amm_analytic_is_direct(&result->plans[0].config);
+    return only ? take_only_one(&s) : run_sweep(&s);
 }

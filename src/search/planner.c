@@ -1,4 +1,5 @@
 #include "search/draws.h"
+#include "search/partitions.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -226,9 +227,10 @@ static amm_status check_reference(const amm_plan_options *o, const amm_backend *
     return AMM_OK;
 }
 
-static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem,
+static amm_status check_options(const amm_plan_options *o, const amm_spec *spec,
                                 const amm_backend *backend)
 {
+    const amm_problem_desc *problem = &spec->problem;
     int32_t threads = 0;
     if (o->top < AMM_TOP_ALL) {
         return amm_fail(AMM_INPUT, "top: got %d, allowed 1 or more, or all", o->top);
@@ -237,15 +239,9 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
         return amm_fail(AMM_INPUT, "draws: got %d, allowed 0 to %d", o->draws, AMM_MAX_DRAWS);
     }
     AMM_TRY(o->draws > 0 ? amm_draws_check(problem, o->threads) : AMM_OK);
-    if (o->partitions < 0 || o->partitions > AMM_MAX_TOP) {
-        return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
-                        AMM_MAX_TOP);
-    }
+    AMM_TRY(amm_partitions_check(spec, o));
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
         AMM_TRY(check_reference(o, backend));
-    }
-    if (o->partitions == 0 && (o->resume != NULL || o->save != NULL)) {
-        return amm_fail(AMM_INPUT, "checkpoint and resume: only with partitions");
     }
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
@@ -362,7 +358,7 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
 {
     const double start_s = amm_clock_s();
     *out = NULL;
-    AMM_TRY(check_options(o, &spec->problem, backend));
+    AMM_TRY(check_options(o, spec, backend));
     amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
                                           : plan_on(out, spec, o, backend, 0);
     if (*out != NULL) {

@@ -101,6 +101,7 @@ typedef struct amm_partition {
 typedef struct amm_partition_list {
     bool asked;    /* true from the end of the search on */
     bool complete; /* all are decided */
+    bool only;     /* the layout has one, the plan's: nothing is swept */
     int32_t count;
     amm_partition *items; /* best first */
     uint64_t all;         /* 0: not known */

@@ -80,6 +80,41 @@ one_line_error "2^63 or more, which can be solved, not enumerated"
 has "$out" '"status": "optimal-in-model"'
 has "$out" '"all": null'
 
+# Layouts of one partition: the plan's, a finished checkpoint, and a word on what has more.
+one=(--model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --partitions 5 --json --no-run-info)
+run 0 plan "${one[@]}" --pp 4 --vpp 2 --checkpoint one-only.json
+cp "$out" only.json
+python3 - only.json one-only.json << 'END' || fail "the one partition of an interleaved plan"
+import json, sys
+result, kept = (json.load(open(f)) for f in sys.argv[1:])
+parts, plan = result["partitions"], result["plans"][0]
+assert parts["complete"] and parts["all"] == parts["covered"] == "1" and len(parts["best"]) == 1, parts
+assert parts["best"][0]["stage_layers"] == plan["strategy"]["stage_layers"], parts
+assert parts["best"][0]["time_s"] == plan["time_s"], parts
+assert kept["ranks"] == kept["next"] == kept["covered"] == "1" and kept["best"] == [], kept
+END
+run 0 plan "${one[@]}" --pp 4 --vpp 2 --resume one-only.json
+same "$out" only.json
+run 2 plan "${one[@]}" --pp 4 --vpp 1,2 --resume one-only.json
+one_line_error "one-only.json:problem: of another sweep"
+hint() { # hint TEXT OPTION...
+    run 0 plan --model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --partitions 5 "${@:2}"
+    has "$out" "one partition only $1"
+}
+hint "at vpp 2, the even one; --vpp 1 has more" --pp 4 --vpp 2
+hint "at pp 1; more stages have more" --pp 1
+hint "by schedule zb-h1, the even one; --schedule 1f1b has more" --pp 4 --vpp 1 --schedule zb-h1 --space full
+
+# A file to go on from is looked at before the search: no plan is there yet.
+run 2 plan --model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --pp 4 --vpp 2 --partitions 5 --resume absent.json
+one_line_error 'resume: "absent.json" does not exist'
+is_empty "$out"
+run 2 plan "${small[@]}" --partitions 4 --resume done.json
+is_empty "$out"
+echo '{}' > other.json
+run 2 plan "${small[@]}" --partitions 3 --resume other.json
+is_empty "$out"
+
 # What does not go together, or is not there.
 run 2 plan "${small[@]}" --partitions 4 --resume done.json
 one_line_error "done.json:keep: of another sweep, got 3, this one has 4"
@@ -154,6 +189,15 @@ head -c 100 done.json > cut.json
 run 2 plan "${small[@]}" --partitions 3 --resume cut.json
 run 1 plan "${small[@]}" --partitions 3 --checkpoint absent/folder.json
 one_line_error "absent/folder.json: cannot be written"
+is_empty "$out"
+run 1 plan "${small[@]}" --partitions 3 --checkpoint .
+one_line_error ".: cannot be written"
+is_empty "$out"
+run 2 plan "${small[@]}" --partitions 3 --checkpoint -
+one_line_error 'checkpoint: got "-", allowed the name of a file'
+mkdir room
+run 0 plan "${small[@]}" --partitions 3 --checkpoint room/done.json
+[[ $(ls -A room) == done.json ]] || fail "left behind: $(ls -A room)"
 run 2 plan "${small[@]}" --checkpoint x.json
 one_line_error "checkpoint and resume: only with partitions"
 run 2 plan amp-homogeneous --partitions 1025
