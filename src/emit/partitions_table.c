@@ -1,13 +1,80 @@
 #include "emit/emit.h"
 
-static void emit_one(amm_text *out, const amm_result *r, int32_t k)
+#include <string.h>
+
+bool amm_plan_same_cuts(const amm_plan_entry *a, const amm_plan_entry *b)
 {
-    const amm_partition *one = &r->partitions.items[k];
-    amm_text_printf(out, " %3d  %.6f  ", k + 1, one->time_s);
-    for (int32_t s = 0; s < r->plans[0].config.pp; s++) {
-        amm_text_printf(out, "%s%d", s == 0 ? "" : "-", one->cuts[s + 1] - one->cuts[s]);
+    bool same = a->config.pp == b->config.pp;
+    for (int32_t s = 0; same && s < a->config.pp; s++) {
+        same = a->stages[s].end == b->stages[s].end;
     }
-    amm_text_append(out, "\n");
+    return same;
+}
+
+int32_t amm_partition_ties(const amm_partition_list *list)
+{
+    int32_t ties = 0;
+    while (ties < list->count && list->items[ties].plan.engine_s == list->items[0].plan.engine_s) {
+        ties++;
+    }
+    return ties;
+}
+
+enum { COUNTS_COLUMN = 19 };
+
+/* `number` 0: a partition that is not among those listed. */
+static void emit_one(amm_text *out, const amm_result *r, const amm_plan_entry *plan, int32_t number,
+                     size_t width)
+{
+    const amm_stage_plan *stage = amm_plan_tightest(plan);
+    amm_text_append(out, amm_plan_same_cuts(plan, &r->plans[0]) ? " ▶" : "  ");
+    if (number > 0) {
+        amm_text_printf(out, "%4d", number);
+    } else {
+        amm_text_append(out, "   -");
+    }
+    amm_text_printf(out, "  %9.6f", plan->time_s);
+    amm_text_pad(out, COUNTS_COLUMN);
+    amm_emit_stage_counts(out, &r->spec->problem, plan);
+    amm_text_pad(out, COUNTS_COLUMN + width);
+    amm_text_printf(out, "  %7.2f of %6.2f  %s\n", stage->memory_bytes / AMM_GIB,
+                    stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
+}
+
+/* Of partitions that tie the engine takes the first by rank and the search the evenest: the plan's own may be
+ * beyond the list. */
+static void emit_list(amm_text *out, const amm_result *r)
+{
+    const amm_partition_list *list = &r->partitions;
+    const char *head = amm_problem_is_analytic(&r->spec->problem) ? "blocks" : "stage layers";
+    size_t width = strlen(head);
+    bool met = false;
+    for (int32_t k = 0; k < list->count; k++) {
+        const size_t length = amm_stage_counts_width(r, &list->items[k].plan);
+        width = length > width ? length : width;
+        met = met || amm_plan_same_cuts(&list->items[k].plan, &r->plans[0]);
+    }
+    const size_t own = amm_stage_counts_width(r, &r->plans[0]);
+    width = !met && own > width ? own : width;
+    amm_text_printf(out, "     #     s/step  %s", head);
+    amm_text_pad(out, COUNTS_COLUMN + width);
+    amm_text_append(out, "  peak GiB of cap.  fits\n");
+    for (int32_t k = 0; k < list->count; k++) {
+        emit_one(out, r, &list->items[k].plan, k + 1, width);
+    }
+    if (!met) {
+        emit_one(out, r, &r->plans[0], 0, width);
+    }
+}
+
+/* What the listed ones have in common, and where the plan's own is. */
+static void emit_ties(amm_text *out, const amm_partition_list *list)
+{
+    const int32_t ties = amm_partition_ties(list);
+    const bool all = ties == list->count && (uint64_t)list->count < list->all;
+    amm_text_printf(out, "         %d of the %d shown tie with the %s%s; ▶ is the one of plan #1\n",
+                    ties, list->count, list->complete ? "optimum" : "best so far",
+                    all ? ", and more may" : "");
 }
 
 /* What keeps the layout from being cut otherwise, and what would not. */
@@ -48,9 +115,9 @@ void amm_emit_partitions(amm_text *out, const amm_result *r)
         amm_emit_count(out, list->all);
         amm_text_append(out, " partitions swept, then stopped: the best so far\n");
     }
-    amm_text_append(out, "      s/step    layers by stage\n");
-    for (int32_t k = 0; k < list->count; k++) {
-        emit_one(out, r, k);
+    if (list->count > 0) {
+        emit_ties(out, list);
+        emit_list(out, r);
     }
     amm_text_append(out, "\n");
 }

@@ -227,18 +227,16 @@ static amm_status list_partitions(sweep *s, double unit_s, double fixed_s)
     if (list->items == NULL) {
         return AMM_NO_MEMORY;
     }
+    int32_t *cuts = amm_arena_alloc(arena, (size_t)c->pp + 1, sizeof *cuts);
+    if (cuts == NULL) {
+        return AMM_NO_MEMORY;
+    }
     for (int32_t k = 0; k < s->at.top.count; k++) {
-        amm_plan_entry plan;
         amm_partition *one = &list->items[k];
-        one->cuts = amm_arena_alloc(arena, (size_t)c->pp + 1, sizeof *one->cuts);
-        if (one->cuts == NULL) {
-            return AMM_NO_MEMORY;
-        }
         one->rank = s->at.top.keys[k].rank;
-        amm_partition_unrank(one->cuts, one->rank, s->at.items, s->at.stages);
-        AMM_TRY(amm_rescore_cuts(&plan, arena, s->lowered, c, one->cuts));
-        one->time_s = plan.time_s;
-        one->engine_s = (double)(s->at.top.keys[k].cost >> s->at.scale) * unit_s + fixed_s;
+        amm_partition_unrank(cuts, one->rank, s->at.items, s->at.stages);
+        AMM_TRY(amm_rescore_cuts(&one->plan, arena, s->lowered, c, cuts));
+        one->plan.engine_s = (double)(s->at.top.keys[k].cost >> s->at.scale) * unit_s + fixed_s;
         list->count++;
     }
     return AMM_OK;
@@ -331,14 +329,10 @@ static amm_status take_only_one(sweep *s)
                                        : read_file(&s->slice, s->result->context,
                                                    s->options->resume, amm_checkpoint_read));
     list->items = amm_arena_alloc(&s->result->arena, 1, sizeof *list->items);
-    int32_t *cuts = amm_arena_alloc(&s->result->arena, (size_t)s->at.stages + 1, sizeof *cuts);
-    if (list->items == NULL || cuts == NULL) {
+    if (list->items == NULL) {
         return AMM_NO_MEMORY;
     }
-    for (int32_t stage = 0; stage < s->at.stages; stage++) {
-        cuts[stage + 1] = plan->stages[stage].end;
-    }
-    list->items[0] = (amm_partition){ 0, cuts, plan->time_s, plan->engine_s };
+    list->items[0] = (amm_partition){ 0, *plan };
     list->count = 1;
     list->only = list->complete = true;
     list->all = list->covered = s->at.next = s->at.count.covered = 1;

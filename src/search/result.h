@@ -94,9 +94,8 @@ enum { AMM_MAX_NEIGHBOURS = 16 };
 
 /* Partitions of the best plan, swept. */
 typedef struct amm_partition {
-    uint64_t rank; /* in the order of all partitions (formula/tick/partition.h) */
-    int32_t *cuts; /* [pp + 1] */
-    double time_s, engine_s;
+    uint64_t rank;       /* in the order of all partitions (formula/tick/partition.h) */
+    amm_plan_entry plan; /* engine_s: its ticks, by which they are sorted */
 } amm_partition;
 typedef struct amm_partition_list {
     bool asked;    /* true from the end of the search on */

@@ -21,6 +21,40 @@ END
 run 0 plan amp-homogeneous --pp 4 --partitions 3
 has "$out" "3,654 partitions swept, all there are"
 
+# The same notation as in the table of plans, ties, and the plan's own marked wherever it is.
+has "$out" "1 of the 3 shown tie with the optimum; ▶ is the one of plan #1"
+python3 - "$out" << 'END' || fail "the marked partition of a profile"
+import re, sys
+lines = open(sys.argv[1]).read().split("\n")
+rows = [l for l in lines if l.startswith(" ▶")]
+assert len(rows) == 2, rows # of the plans, of the partitions
+assert rows[0].split()[6] == rows[1].split()[3], rows
+gib = r"([0-9.]+) of +([0-9.]+)  (\w+)"
+assert re.search(gib, rows[0]).groups() == re.search(gib, rows[1]).groups(), rows
+END
+run 0 plan --model llama-3-70b --cluster 8xdgx-h100 --seq-length 8192 --global-batch-size 256 --vpp 1 --pp 16 \
+    --partitions 10 --top 1
+has "$out" "10 of the 10 shown tie with the optimum, and more may"
+python3 - "$out" << 'END' || fail "the marked partition of equal ones"
+import sys
+rows = [l.split() for l in open(sys.argv[1]) if l.startswith(" ▶")]
+assert len(rows) == 2 and rows[1][1] == "-", rows
+assert rows[1][3] in rows[0], rows # the cut
+assert abs(float(rows[1][2]) - float(rows[0][rows[0].index(rows[1][3]) + 1])) < 1e-4, rows # the time
+END
+run 0 plan --model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --vpp 1 --pp 8 --partitions 200 --json
+python3 - "$out" << 'END' || fail "ties and the plan's own"
+import json, sys
+r = json.load(open(sys.argv[1]))
+parts, plan = r["partitions"], r["plans"][0]
+best = parts["best"]
+assert parts["ties"] == sum(p["engine_s"] == best[0]["engine_s"] for p in best) > 5, parts["ties"]
+own = [p for p in best if p["of_plan"]]
+assert len(own) == 1 and own[0]["stage_layers"] == plan["strategy"]["stage_layers"], own
+full = max(plan["stages"], key=lambda s: s["memory_bytes"] / s["capacity_bytes"])
+assert own[0]["memory_bytes"] == full["memory_bytes"] and own[0]["fits"], own
+END
+
 # A checkpoint at the end holds everything: going on from it gives the same file.
 run 0 plan "${small[@]}" --partitions 3 --checkpoint done.json
 same "$out" whole.json
