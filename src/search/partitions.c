@@ -276,15 +276,11 @@ static amm_status run_sweep(sweep *s)
     amm_lowered_config ticks;
     const amm_config open = swept(s->result);
     const amm_config *config = &open;
-    amm_status status = amm_lower_config(s->lowered, &ticks, config, false, true);
-    if (status == AMM_LIMIT) {
-        return amm_fail(status, "partitions: the step time is beyond the engine's range of ticks");
-    }
-    AMM_TRY(status);
+    AMM_TRY(amm_lower_config(s->lowered, &ticks, config, false, true));
     const double unit_s = ticks.unit_s;
     const double fixed_s = ticks.fixed_s;
     AMM_TRY(amm_problem_open(&builder, s->result->context, ticks.solve.layers));
-    status = amm_problem_add(&builder, &ticks.solve, config->index, ticks.scale);
+    amm_status status = amm_problem_add(&builder, &ticks.solve, config->index, ticks.scale);
     if (status == AMM_OK) {
         status = amm_config_ranks(&s->at.ranks, &builder.view, 0);
     }

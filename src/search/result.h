@@ -36,7 +36,6 @@ struct amm_spec {
     X(LAUNCH, "not-launchable",                                                                    \
       "the runtime cannot start it, nor zero2, zero3 or (most) other sets by stage in a pipeline") \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
-    X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")
 
 typedef enum amm_rejection {

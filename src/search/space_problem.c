@@ -26,12 +26,9 @@ static amm_status add(walk *w, const amm_config *config)
     amm_lowered_config ticks;
     amm_space_problem *out = w->out;
     amm_status status = amm_lower_config(&w->lowered, &ticks, config, false, true);
-    if (status == AMM_LIMIT) {
-        note_beyond(out, amm_rejection_sentence(AMM_REJECT_RANGE));
-        return AMM_OK;
+    if (status == AMM_OK) {
+        status = amm_problem_add(&out->builder, &ticks.solve, config->index, ticks.scale);
     }
-    AMM_TRY(status);
-    status = amm_problem_add(&out->builder, &ticks.solve, config->index, ticks.scale);
     if (status == AMM_LIMIT) {
         note_beyond(out, amm_last_error());
         return AMM_OK;

@@ -59,7 +59,8 @@ void amm_candidates_sort(amm_search *s);
  * A wave is lowered into one problem, bounded as a whole and solved in the order of the bounds, slice
  * after slice under the limit that the slices before it left. How long waves and slices are depends on the
  * list alone. Configs that a problem does not take (alternatives out of order, a cost beyond 63 bits) are
- * solved on the host, in the same ticks; result->host_solved counts them. */
+ * solved on the host, in the same ticks, or in seconds where no tick is coarse enough; result->host_solved counts
+ * them. */
 amm_status amm_candidates_solve(amm_search *s);
 
 /* Lists what was found, by `list`, whatever the search ended with: that comes back, with its message. After a
