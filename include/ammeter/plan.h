@@ -19,7 +19,8 @@ typedef struct amm_plan_options {
     const char *backend;   /* NULL or "auto"; "cpu/ref" … see amm_doctor */
     int32_t top;           /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
     int32_t threads;       /* 0: as many as the backend takes. cpu/simd: up to 1024; others refuse
-                              more than 1 with UNAVAILABLE. Plans do not depend on it. */
+                              more than 1 with UNAVAILABLE. With draws: of any backend, draws that
+                              are searched side by side, 0: 1. Plans do not depend on it. */
     uint64_t seed;         /* recorded; used by anneal and draws */
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */

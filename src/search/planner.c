@@ -227,6 +227,12 @@ static amm_status check_reference(const amm_plan_options *o, const amm_backend *
     return AMM_OK;
 }
 
+/* Under draws the threads are those of draws, each of which is searched on one. */
+static int32_t backend_threads(const amm_plan_options *o)
+{
+    return o->draws > 0 ? 1 : o->threads;
+}
+
 static amm_status check_options(const amm_plan_options *o, const amm_spec *spec,
                                 const amm_backend *backend)
 {
@@ -246,7 +252,7 @@ static amm_status check_options(const amm_plan_options *o, const amm_spec *spec,
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
     }
-    return amm_backend_threads(&threads, backend, o->threads);
+    return amm_backend_threads(&threads, backend, backend_threads(o));
 }
 
 static amm_status search_one(amm_result *result, const amm_plan_options *o,
@@ -318,7 +324,7 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     amm_result *result = *out;
     result->backend = backend->name;
     result->seed = o->seed;
-    amm_status status = amm_backend_threads(&result->threads, backend, o->threads);
+    amm_status status = amm_backend_threads(&result->threads, backend, backend_threads(o));
     if (status == AMM_OK && nodes > 0) {
         status = take_nodes(result, nodes);
     }
