@@ -1,6 +1,5 @@
 #include "search/space_problem.h"
 
-#include "io/io.h"
 #include "search/planner.h"
 #include <stdio.h>
 #include <string.h>
@@ -105,28 +104,4 @@ void amm_space_problem_close(amm_space_problem *problem)
 {
     amm_problem_close(&problem->builder);
     amm_arena_free(&problem->arena);
-}
-
-void amm_space_problem_describe(amm_text *out, const amm_space_problem *problem, int32_t config)
-{
-    const amm_config *c = &problem->configs[config];
-    amm_text_printf(out, "tp=%d,pp=%d,dp=%d,micro-batch=%lld", c->tp, c->pp, c->dp,
-                    (long long)c->micro_batch);
-    if (c->cp > 1) {
-        amm_text_printf(out, ",cp=%d", c->cp);
-    }
-    if (c->ep > 1) {
-        amm_text_printf(out, ",ep=%d", c->ep);
-    }
-    if (c->etp > 1) {
-        amm_text_printf(out, ",etp=%d", c->etp);
-    }
-    if (c->recompute != 0) {
-        char words[AMM_RECOMPUTE_CHARS];
-        amm_recompute_format(words, c->recompute);
-        amm_text_printf(out, ",recompute=%s", words);
-    }
-    if (c->sharding != 0) {
-        amm_text_printf(out, ",sharding=%s", amm_sharding_word(c->sharding));
-    }
 }
