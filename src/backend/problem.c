@@ -200,45 +200,6 @@ static bool in_order(const amm_solve_entry *x, const amm_solve_entry *after, int
     return ordered;
 }
 
-static double largest(const double *values, int32_t count)
-{
-    double most = 0.0;
-    for (int32_t k = 0; values != NULL && k < count; k++) {
-        most = fmax(most, values[k]);
-    }
-    return most;
-}
-
-double amm_solve_worst(const amm_solve_config *c)
-{
-    double sum = 0.0;
-    double longest = 0.0;
-    double end = 0.0;
-    for (int32_t l = 0; l < c->layers; l++) {
-        double slowest = 0.0;
-        for (int32_t s = 0; s < c->stages; s++) {
-            const amm_solve_stage *stage = &c->stage[s];
-            for (int32_t k = 0; k < stage->entry_count; k++) {
-                slowest = fmax(slowest, item(stage->entries[k].u, l));
-            }
-        }
-        sum += slowest;
-    }
-    for (int32_t s = 0; s < c->stages; s++) {
-        const amm_solve_stage *stage = &c->stage[s];
-        sum += s + 1 < c->stages ? largest(stage->e, c->layers + 1) : 0.0;
-        double after = 0.0;
-        for (int32_t k = 0; k < stage->entry_count; k++) {
-            const amm_solve_entry *x = &stage->entries[k];
-            after = fmax(after, largest(x->end, c->layers + 1));
-            longest = fmax(longest, x->t[c->layers]);
-            end = fmax(end, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
-        }
-        sum += after;
-    }
-    return sum + longest + end;
-}
-
 static amm_status check(const amm_problem_builder *b, const amm_solve_config *c, int32_t scale)
 {
     const double limit = 16777216.0;

@@ -41,6 +41,9 @@ int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1
  * all. Returns an exit code, the message is printed. */
 int amm_cli_write(const char *path, const char *text);
 
+/* Whether amm_cli_write could begin to write this file, of which nothing changes. Returns as it does. */
+int amm_cli_try_write(const char *path);
+
 /* "model" of "model" or "models"; NULL: no such kind. Static storage. */
 const char *amm_cli_kind(const char *word);
 /* The index-th kind, NULL past the end. */

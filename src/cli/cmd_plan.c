@@ -1,6 +1,8 @@
 #include "options.h"
 #include "watch.h"
 
+#include <string.h>
+
 static const amm_cli_command command = {
     "ammeter plan",
     "[PROBLEM]",
@@ -24,11 +26,26 @@ static int save_checkpoint(const char *text, void *payload)
     return p->unwritable;
 }
 
+/* Before the search, not after it. */
+static int check_checkpoint(const char *path)
+{
+    if (path == NULL) {
+        return AMM_EXIT_OK;
+    }
+    return strcmp(path, "-") == 0
+               ? amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file")
+               : amm_cli_try_write(path);
+}
+
 /* ---- command --------------------------------------------------------------------------------- */
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {
     amm_plan_options plan = options->plan;
+    const int refused = check_checkpoint(options->checkpoint);
+    if (refused != AMM_EXIT_OK) {
+        return refused;
+    }
     amm_cli_watch p = amm_cli_watch_begin(options);
     amm_result *result = NULL;
     plan.progress = amm_cli_watch_progress;
@@ -41,7 +58,9 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
         code = amm_cli_options_result(options, context, result, options->verbose);
     }
     if (code == AMM_EXIT_OK && status != AMM_OK) {
-        code = p.unwritable ? AMM_EXIT_FAILURE : amm_cli_fail(status); /* said where it failed */
+        const bool said = p.unwritable && status == AMM_IO; /* where it failed */
+        code = said ? AMM_EXIT_FAILURE : amm_cli_fail(status);
+        code = p.unwritable ? AMM_EXIT_FAILURE : code;
     }
     amm_result_free(result);
     return code;

@@ -100,18 +100,24 @@ static mode_t permissions(const struct stat *old)
     return 0666 & ~mask;
 }
 
-/* Beside the target, so that the rename stays inside one file system. */
-static int replace(const char *path, const char *text, const struct stat *old)
+/* A new file beside `path`, so that a rename stays inside one file system; *name is to be freed. */
+static int open_beside(const char *path, char **name)
 {
     static const char suffix[] = ".XXXXXX";
-    char *name = malloc(strlen(path) + sizeof suffix);
-    if (name == NULL) {
+    *name = malloc(strlen(path) + sizeof suffix);
+    if (*name == NULL) {
         errno = ENOMEM;
-        return write_error(path);
+        return -1;
     }
-    (void)strcpy(name, path);
-    (void)strcat(name, suffix);
-    const int file = mkostemp(name, O_CLOEXEC);
+    (void)strcpy(*name, path);
+    (void)strcat(*name, suffix);
+    return mkostemp(*name, O_CLOEXEC);
+}
+
+static int replace(const char *path, const char *text, const struct stat *old)
+{
+    char *name = NULL;
+    const int file = open_beside(path, &name);
     bool good =
         file >= 0 && write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
     int error = errno;
@@ -143,23 +149,58 @@ static int write_stdout(const char *text)
     return AMM_EXIT_OK;
 }
 
+/* Where a path leads, links followed: they keep pointing where they point. Free it. */
+static char *target_of(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real != NULL ? real : strdup(path);
+}
+
 int amm_cli_write(const char *path, const char *text)
 {
     struct stat old;
     if (path == NULL || strcmp(path, "-") == 0) {
         return write_stdout(text);
     }
-    char *real = realpath(path, NULL); /* a link keeps pointing where it points */
-    const char *target = real != NULL ? real : path;
+    char *target = target_of(path);
     int code;
-    if (stat(target, &old) != 0) {
+    if (target == NULL) {
+        code = write_error(path);
+    } else if (stat(target, &old) != 0) {
         code = replace(target, text, NULL);
     } else if (S_ISREG(old.st_mode)) {
         code = replace(target, text, &old);
     } else {
         code = write_through(target, text);
     }
-    free(real);
+    free(target);
+    return code;
+}
+
+int amm_cli_try_write(const char *path)
+{
+    struct stat old;
+    char *target = target_of(path);
+    char *name = NULL;
+    int file = -1;
+    if (target != NULL && stat(target, &old) == 0 && !S_ISREG(old.st_mode)) {
+        if (S_ISFIFO(old.st_mode)) { /* its reader may come later */
+            free(target);
+            return AMM_EXIT_OK;
+        }
+        file = open(target, O_WRONLY | O_CLOEXEC);
+    } else if (target != NULL) {
+        file = open_beside(target, &name);
+    }
+    const int code = file >= 0 ? AMM_EXIT_OK : write_error(path);
+    if (file >= 0) {
+        (void)close(file);
+    }
+    if (file >= 0 && name != NULL) {
+        (void)unlink(name);
+    }
+    free(name);
+    free(target);
     return code;
 }
 

@@ -10,7 +10,7 @@
 
 /* ---- status and last error ------------------------------------------------------------------- */
 
-static _Thread_local char last_error[1024];
+static _Thread_local char last_error[AMM_MESSAGE_BYTES];
 
 const char *amm_status_name(amm_status status)
 {
@@ -54,6 +54,18 @@ amm_status amm_fail(amm_status status, const char *format, ...)
         }
     }
     return status;
+}
+
+amm_failure amm_failure_keep(amm_status status)
+{
+    amm_failure failure = { .status = status };
+    memcpy(failure.message, last_error, sizeof failure.message);
+    return failure;
+}
+
+amm_status amm_failure_again(const amm_failure *failure)
+{
+    return failure->status == AMM_OK ? AMM_OK : amm_fail(failure->status, "%s", failure->message);
 }
 
 /* ---- context and memory ---------------------------------------------------------------------- */

@@ -19,6 +19,16 @@ struct amm_context {
 amm_status amm_fail(amm_status status, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A failure and its message, kept over calls that may fail on their own. */
+enum { AMM_MESSAGE_BYTES = 1024 };
+typedef struct amm_failure {
+    amm_status status;
+    char message[AMM_MESSAGE_BYTES];
+} amm_failure;
+amm_failure amm_failure_keep(amm_status status); /* with the last message of this thread */
+/* Says the message again, in this thread, and returns the status; AMM_OK says nothing. */
+amm_status amm_failure_again(const amm_failure *failure);
+
 /* Returns the status of `call` from the current function if it is not AMM_OK. */
 #define AMM_TRY(call)                                                                              \
     do {                                                                                           \

@@ -96,42 +96,6 @@ void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-static int32_t stage_blocks(const amm_problem_desc *p, const amm_stage_plan *stage)
-{
-    int32_t blocks = 0;
-    for (int32_t l = stage->first; l < stage->end; l++) {
-        blocks += p->model->layers[l].kind == AMM_LAYER_BLOCK;
-    }
-    return blocks;
-}
-
-/* "4x20", "19,2x21,19": blocks of each stage. */
-static void emit_blocks(amm_text *out, const amm_problem_desc *p, const amm_plan_entry *plan)
-{
-    for (int32_t first = 0; first < plan->config.pp;) {
-        const int32_t blocks = stage_blocks(p, &plan->stages[first]);
-        int32_t end = first + 1;
-        while (end < plan->config.pp && stage_blocks(p, &plan->stages[end]) == blocks) {
-            end++;
-        }
-        amm_text_append(out, first > 0 ? "," : "");
-        if (end - first > 1) {
-            amm_text_printf(out, "%dx", end - first);
-        }
-        amm_text_printf(out, "%d", blocks);
-        first = end;
-    }
-}
-
-static const amm_stage_plan *fullest(const amm_plan_entry *plan)
-{
-    const amm_stage_plan *worst = &plan->stages[0];
-    for (int32_t s = 1; s < plan->config.pp; s++) {
-        worst = plan->stages[s].memory_bytes > worst->memory_bytes ? &plan->stages[s] : worst;
-    }
-    return worst;
-}
-
 /* Widths of the columns whose text varies. */
 typedef struct columns {
     size_t recompute, blocks;
@@ -150,10 +114,8 @@ static columns columns_of(const amm_result *r)
         amm_emit_recompute(&text, &plan->config);
         c.recompute = text.length > c.recompute ? text.length : c.recompute;
         amm_text_discard(&text);
-        amm_text_init(&text, r->context);
-        emit_blocks(&text, p, plan);
-        c.blocks = text.length > c.blocks ? text.length : c.blocks;
-        amm_text_discard(&text);
+        const size_t blocks = amm_stage_counts_width(r, plan);
+        c.blocks = blocks > c.blocks ? blocks : c.blocks;
         amm_text_init(&text, r->context);
         amm_emit_choices(&text, p, &plan->config, " ");
         c.choices = text.length > c.choices ? text.length : c.choices;
@@ -205,7 +167,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     const amm_plan_entry *plan = &r->plans[index];
     const amm_problem_desc *p = &r->spec->problem;
     const amm_config *c = &plan->config;
-    const amm_stage_plan *stage = fullest(plan);
+    const amm_stage_plan *stage = amm_plan_tightest(plan);
     const double per_device = 1.0 / plan->time_s / (double)p->cluster->device_count;
     amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
     amm_text_printf(out, "%3zu %4d %4d %4d %4d", index + 1, c->tp, c->pp, c->cp, c->dp);
@@ -220,7 +182,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, const co
     amm_emit_recompute(out, c);
     amm_text_pad(out, after_degrees(w) + w->recompute);
     amm_text_append(out, "  ");
-    emit_blocks(out, p, plan);
+    amm_emit_stage_counts(out, p, plan);
     amm_text_pad(out, after_blocks(w));
     if (w->choices > 0) {
         amm_text_append(out, " ");

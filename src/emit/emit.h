@@ -54,6 +54,21 @@ void amm_tie_class_format(char out[AMM_TIE_CHARS], int32_t tie_class);
 /* Bytes by which the worst stage exceeds its capacity (<= 0: it fits); its number in `stage`. */
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage);
 
+/* "19,2x21,19": blocks of each stage, with a profile layers; runs of equal ones as one. */
+void amm_emit_stage_counts(amm_text *out, const amm_problem_desc *problem,
+                           const amm_plan_entry *plan);
+/* Columns of that. Without memory 0: the failure comes again where the text is kept. */
+size_t amm_stage_counts_width(const amm_result *result, const amm_plan_entry *plan);
+
+/* The stage that uses the largest share of its memory. */
+const amm_stage_plan *amm_plan_tightest(const amm_plan_entry *plan);
+
+/* Whether plans of one config cut it in the same places. */
+bool amm_plan_same_cuts(const amm_plan_entry *a, const amm_plan_entry *b);
+
+/* The listed partitions that take as many ticks as the best of them. */
+int32_t amm_partition_ties(const amm_partition_list *list);
+
 /* "yes", "tight" or "no", by the fullest stage. */
 const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage);
 

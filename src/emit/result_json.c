@@ -548,6 +548,27 @@ static void write_why(writer *w)
     amm_json_close(j, ']');
 }
 
+static void write_partition(writer *w, const amm_partition *one)
+{
+    amm_json *j = &w->json;
+    const amm_plan_entry *plan = &one->plan;
+    const amm_stage_plan *stage = amm_plan_tightest(plan);
+    amm_json_open_row(j, NULL, '{');
+    amm_json_id(j, "rank", one->rank);
+    amm_json_number(j, "time_s", plan->time_s);
+    amm_json_number(j, "engine_s", plan->engine_s);
+    amm_json_number(j, "memory_bytes", stage->memory_bytes);
+    amm_json_number(j, "capacity_bytes", stage->capacity_bytes);
+    write_fit(j, plan);
+    amm_json_bool(j, "of_plan", amm_plan_same_cuts(plan, &w->result->plans[0]));
+    amm_json_open(j, "stage_layers", '[');
+    for (int32_t s = 0; s < plan->config.pp; s++) {
+        amm_json_integer(j, NULL, plan->stages[s].counted);
+    }
+    amm_json_close(j, ']');
+    amm_json_close(j, '}');
+}
+
 static void write_partitions(writer *w)
 {
     amm_json *j = &w->json;
@@ -557,21 +578,16 @@ static void write_partitions(writer *w)
     }
     amm_json_open(j, "partitions", '{');
     amm_json_bool(j, "complete", list->complete);
-    amm_json_id(j, "all", list->all);
+    if (list->all > 0) {
+        amm_json_id(j, "all", list->all);
+    } else {
+        amm_json_null(j, "all");
+    }
     amm_json_id(j, "covered", list->covered);
+    amm_json_integer(j, "ties", amm_partition_ties(list));
     amm_json_open(j, "best", '[');
     for (int32_t k = 0; k < list->count; k++) {
-        const amm_partition *one = &list->items[k];
-        amm_json_open_row(j, NULL, '{');
-        amm_json_id(j, "rank", one->rank);
-        amm_json_number(j, "time_s", one->time_s);
-        amm_json_number(j, "engine_s", one->engine_s);
-        amm_json_open(j, "stage_layers", '[');
-        for (int32_t s = 0; s < w->result->plans[0].config.pp; s++) {
-            amm_json_integer(j, NULL, one->cuts[s + 1] - one->cuts[s]);
-        }
-        amm_json_close(j, ']');
-        amm_json_close(j, '}');
+        write_partition(w, &list->items[k]);
     }
     amm_json_close(j, ']');
     amm_json_close(j, '}');

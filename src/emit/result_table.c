@@ -125,62 +125,15 @@ static void emit_search(amm_text *out, const amm_result *r)
 
 /* ---- the plans ------------------------------------------------------------------------------- */
 
-/* "4x6,5": runs of equal counts. */
-static void emit_stage_layers(amm_text *out, const amm_plan_entry *plan)
-{
-    const int32_t stages = plan->config.pp;
-    for (int32_t first = 0; first < stages;) {
-        int32_t end = first + 1;
-        while (end < stages && plan->stages[end].counted == plan->stages[first].counted) {
-            end++;
-        }
-        amm_text_append(out, first > 0 ? "," : "");
-        if (end - first > 1) {
-            amm_text_printf(out, "%dx", end - first);
-        }
-        amm_text_printf(out, "%d", plan->stages[first].counted);
-        first = end;
-    }
-}
-
-/* Width of the column of stage layers. A failure sticks in `out`, not here. */
+/* Width of the column of stage layers. */
 static size_t layers_width(const amm_result *r)
 {
     size_t width = strlen("stage layers");
     for (size_t k = 0; k < r->plan_count; k++) {
-        amm_text text;
-        amm_text_init(&text, r->context);
-        emit_stage_layers(&text, &r->plans[k]);
-        width = text.length > width ? text.length : width;
-        amm_text_discard(&text);
+        const size_t length = amm_stage_counts_width(r, &r->plans[k]);
+        width = length > width ? length : width;
     }
     return width;
-}
-
-/* The stage that uses the largest share of its memory. */
-static const amm_stage_plan *tightest(const amm_plan_entry *plan)
-{
-    const amm_stage_plan *worst = &plan->stages[0];
-    for (int32_t p = 1; p < plan->config.pp; p++) {
-        const amm_stage_plan *stage = &plan->stages[p];
-        if (stage->memory_bytes * worst->capacity_bytes >
-            worst->memory_bytes * stage->capacity_bytes) {
-            worst = stage;
-        }
-    }
-    return worst;
-}
-
-/* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
- * did. A word for people only; nothing is ranked by it. */
-#define TIGHT_SHARE 0.95
-
-const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
-{
-    if (!plan->fits) {
-        return "no";
-    }
-    return stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight" : "yes";
 }
 
 enum { LAYERS_COLUMN = 29 }; /* where the layers start, after the fixed columns below */
@@ -193,12 +146,12 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
     amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
     amm_text_printf(out, "%3zu %4d %4d %4d %6lld  ", index + 1, c->tp, c->pp, c->dp,
                     (long long)c->micro_batch);
-    emit_stage_layers(out, plan);
+    amm_emit_stage_counts(out, &r->spec->problem, plan);
     amm_text_pad(out, LAYERS_COLUMN + width);
     amm_text_printf(out, "  %10.4f  %6.3fx  %9.3f", plan->time_s, plan->time_s / against,
                     (double)r->spec->problem.global_batch / plan->time_s);
     if (!reference_mode(r)) {
-        const amm_stage_plan *stage = tightest(plan);
+        const amm_stage_plan *stage = amm_plan_tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
                         stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
     }

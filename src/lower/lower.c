@@ -607,7 +607,7 @@ static amm_status choose_scale(amm_lowered_config *out)
         out->scale++;
     }
     if (out->scale > AMM_MAX_SCALE || out->solve.a >= 16777216.0) {
-        return AMM_LIMIT;
+        return amm_fail(AMM_LIMIT, "engine: the step time is beyond the range of ticks");
     }
     out->unit_s = ldexp(1.0, out->scale + AMM_TICK_EXPONENT);
     out->error_bound_s =

@@ -141,10 +141,7 @@ static amm_status search_all(search *s)
         amm_candidates_sort(s);
         s->found_count = s->count < MOST ? s->count : MOST;
     }
-    if (status == AMM_OK || status == AMM_INTERRUPTED) {
-        AMM_TRY(finish(s));
-    }
-    AMM_TRY(status);
+    AMM_TRY(amm_search_list(s, status, finish));
     return amm_find_partitions(s->result, &s->lowered, s->options, s->backend);
 }
 

@@ -7,6 +7,32 @@
 
 #define FORMAT "ammeter-checkpoint"
 
+static uint64_t add_number(uint64_t hash, uint64_t number)
+{
+    uint8_t bytes[sizeof number];
+    for (size_t k = 0; k < sizeof bytes; k++) {
+        bytes[k] = (uint8_t)(number >> 8 * k);
+    }
+    return amm_hash(hash, bytes, sizeof bytes);
+}
+
+/* Of all numbers, in the order of the file. */
+static uint64_t checksum(const amm_checkpoint *c)
+{
+    const uint64_t numbers[] = {
+        c->problem, c->config, (uint64_t)c->scale, (uint64_t)c->items, (uint64_t)c->stages,
+        c->ranks,   c->next,   c->count.covered,   c->count.scored,    (uint64_t)c->top.capacity
+    };
+    uint64_t hash = AMM_HASH_START;
+    for (size_t k = 0; k < sizeof numbers / sizeof numbers[0]; k++) {
+        hash = add_number(hash, numbers[k]);
+    }
+    for (int32_t k = 0; k < c->top.count; k++) {
+        hash = add_number(add_number(hash, (uint64_t)c->top.keys[k].cost), c->top.keys[k].rank);
+    }
+    return hash;
+}
+
 amm_status amm_checkpoint_write(char **out, const amm_context *context, const amm_checkpoint *c)
 {
     amm_json j;
@@ -35,6 +61,7 @@ amm_status amm_checkpoint_write(char **out, const amm_context *context, const am
         amm_json_close(&j, '}');
     }
     amm_json_close(&j, ']');
+    amm_json_hex(&j, "checksum", checksum(c));
     amm_json_close(&j, '}');
     amm_text_append(&text, "\n");
     return amm_text_take(&text, out);
@@ -98,13 +125,18 @@ static amm_status same_text(const amm_value *object, const char *key, const char
     return AMM_OK;
 }
 
-/* A partition has one place in the list, whatever it is said to cost. */
-static amm_status check_rank(const amm_checkpoint *c, const amm_value *item, uint64_t rank)
+/* Of the numbers as they were read. */
+static amm_status check_checksum(const amm_checkpoint *c, const amm_value *root)
 {
-    for (int32_t k = 0; k < c->top.count; k++) {
-        if (c->top.keys[k].rank == rank) {
-            return amm_value_refuse(item, "rank", "got \"%" PRIu64 "\" again, allowed once", rank);
-        }
+    char wanted[17];
+    amm_value value;
+    const char *got = NULL;
+    (void)snprintf(wanted, sizeof wanted, "%016" PRIx64, checksum(c));
+    AMM_TRY(amm_field_needed(root, "checksum", &value));
+    AMM_TRY(amm_value_text(&value, &got, 64));
+    if (strcmp(got, wanted) != 0) {
+        return amm_value_refuse(root, "checksum", "got \"%s\", the numbers have \"%s\"", got,
+                                wanted);
     }
     return AMM_OK;
 }
@@ -116,7 +148,8 @@ static amm_status read_best(amm_checkpoint *c, const amm_value *root)
     amm_value item;
     int32_t count = 0;
     AMM_TRY(amm_field_needed(root, "best", &list));
-    AMM_TRY(amm_value_count(&list, &count, c->top.capacity));
+    const bool few = c->count.scored < (uint64_t)c->top.capacity; /* each was scored */
+    AMM_TRY(amm_value_count(&list, &count, few ? (int32_t)c->count.scored : c->top.capacity));
     for (bool more = amm_value_first(&list, &item); more; more = amm_value_next(&item)) {
         amm_key key = { .config = c->config };
         uint64_t cost = 0;
@@ -124,37 +157,53 @@ static amm_status read_best(amm_checkpoint *c, const amm_value *root)
         AMM_TRY(read_id(&item, "cost", INT64_MAX, &cost));
         AMM_TRY(read_id(&item, "rank", c->next == 0 ? 0 : c->next - 1, &key.rank));
         key.cost = (int64_t)cost;
-        AMM_TRY(check_rank(c, &item, key.rank));
-        amm_top_offer(&c->top, key);
+        if (c->top.count > 0 && !amm_key_less(&c->top.keys[c->top.count - 1], &key)) {
+            return amm_value_refuse(&item, "cost", "not after the one before it, by cost and rank");
+        }
+        c->top.keys[c->top.count++] = key;
     }
     return AMM_OK;
 }
 
-static amm_status read_root(amm_checkpoint *c, const amm_value *root)
+/* What is known of a sweep before the search that it belongs to. */
+static amm_status read_head(amm_checkpoint *c, const amm_value *root)
 {
-    static const char *const keys[] = { "format",  "version", "program", "problem", "config",
-                                        "scale",   "items",   "stages",  "ranks",   "next",
-                                        "covered", "scored",  "keep",    "best",    NULL };
+    static const char *const keys[] = { "format", "version", "program",  "problem",
+                                        "config", "scale",   "items",    "stages",
+                                        "ranks",  "next",    "covered",  "scored",
+                                        "keep",   "best",    "checksum", NULL };
     char hash[17];
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, c->problem);
     AMM_TRY(amm_value_format(root, FORMAT));
     AMM_TRY(amm_value_keys(root, keys));
     AMM_TRY(same_text(root, "program", amm_version()));
     AMM_TRY(same_text(root, "problem", hash));
+    return same_integer(root, "keep", c->top.capacity);
+}
+
+static amm_status read_all(amm_checkpoint *c, const amm_value *root)
+{
+    AMM_TRY(read_head(c, root));
     AMM_TRY(same_id(root, "config", c->config));
     AMM_TRY(same_integer(root, "scale", c->scale));
     AMM_TRY(same_integer(root, "items", c->items));
     AMM_TRY(same_integer(root, "stages", c->stages));
     AMM_TRY(same_id(root, "ranks", c->ranks));
-    AMM_TRY(same_integer(root, "keep", c->top.capacity));
     AMM_TRY(read_id(root, "next", c->ranks, &c->next));
     AMM_TRY(read_id(root, "covered", c->ranks, &c->count.covered));
-    AMM_TRY(read_id(root, "scored", c->ranks, &c->count.scored));
-    return read_best(c, root);
+    if (c->count.covered != c->next) {
+        return amm_value_refuse(root, "covered", "got %" PRIu64 ", all %" PRIu64 " before next are",
+                                c->count.covered, c->next);
+    }
+    AMM_TRY(read_id(root, "scored", c->count.covered, &c->count.scored));
+    c->top.count = 0;
+    AMM_TRY(read_best(c, root));
+    return check_checksum(c, root);
 }
 
-amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,
-                               size_t size, const char *file)
+static amm_status read_text(amm_checkpoint *c, const amm_context *context, const char *text,
+                            size_t size, const char *file,
+                            amm_status (*read)(amm_checkpoint *, const amm_value *))
 {
     amm_arena arena;
     amm_document document;
@@ -163,9 +212,21 @@ amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, co
     amm_status status = amm_document_parse(&document, &reader, text, size, file, NULL);
     if (status == AMM_OK) {
         const amm_value root = amm_document_root(&document);
-        status = read_root(c, &root);
+        status = read(c, &root);
     }
     amm_document_free(&document);
     amm_arena_free(&arena);
     return status;
+}
+
+amm_status amm_checkpoint_check(amm_checkpoint *c, const amm_context *context, const char *text,
+                                size_t size, const char *file)
+{
+    return read_text(c, context, text, size, file, read_head);
+}
+
+amm_status amm_checkpoint_read(amm_checkpoint *c, const amm_context *context, const char *text,
+                               size_t size, const char *file)
+{
+    return read_text(c, context, text, size, file, read_all);
 }

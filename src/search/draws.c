@@ -351,20 +351,30 @@ static amm_status open_draws(draws *d)
     return AMM_OK;
 }
 
-amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
+static amm_status search_draws(draws *d)
 {
-    draws d = { .result = result, .options = options };
-    amm_draws *list = &result->draws;
-    list->asked = options->draws;
-    AMM_TRY(open_draws(&d));
-    result->threads = options->threads > 1 ? options->threads : 1;
-    const amm_status status = for_all(&d, search_draw, &list->done, true);
+    amm_draws *list = &d->result->draws;
+    AMM_TRY(open_draws(d));
+    const amm_status status = for_all(d, search_draw, &list->done, true);
     if (status != AMM_OK && status != AMM_INTERRUPTED) {
         return status;
     }
-    AMM_TRY(gather_candidates(&d));
-    AMM_TRY(judge(&d));
+    AMM_TRY(gather_candidates(d));
+    AMM_TRY(judge(d));
     return list->done == list->asked ? AMM_OK
                                      : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d draws",
                                                 list->done, list->asked);
+}
+
+amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
+{
+    draws d = { .result = result, .options = options };
+    const amm_draws none = { .asked = options->draws, .minimax = -1, .least_mean = -1 };
+    result->draws = none;
+    result->threads = options->threads > 1 ? options->threads : 1;
+    const amm_status status = search_draws(&d);
+    if (status != AMM_OK && status != AMM_INTERRUPTED) { /* no counts of half of the draws */
+        result->draws = none;
+    }
+    return status;
 }

@@ -1,4 +1,5 @@
 #include "search/draws.h"
+#include "search/partitions.h"
 #include "search/planner.h"
 
 #include <math.h>
@@ -226,9 +227,16 @@ static amm_status check_reference(const amm_plan_options *o, const amm_backend *
     return AMM_OK;
 }
 
-static amm_status check_options(const amm_plan_options *o, const amm_problem_desc *problem,
+/* Under draws the threads are those of draws, each of which is searched on one. */
+static int32_t backend_threads(const amm_plan_options *o)
+{
+    return o->draws > 0 ? 1 : o->threads;
+}
+
+static amm_status check_options(const amm_plan_options *o, const amm_spec *spec,
                                 const amm_backend *backend)
 {
+    const amm_problem_desc *problem = &spec->problem;
     int32_t threads = 0;
     if (o->top < AMM_TOP_ALL) {
         return amm_fail(AMM_INPUT, "top: got %d, allowed 1 or more, or all", o->top);
@@ -237,20 +245,14 @@ static amm_status check_options(const amm_plan_options *o, const amm_problem_des
         return amm_fail(AMM_INPUT, "draws: got %d, allowed 0 to %d", o->draws, AMM_MAX_DRAWS);
     }
     AMM_TRY(o->draws > 0 ? amm_draws_check(problem, o->threads) : AMM_OK);
-    if (o->partitions < 0 || o->partitions > AMM_MAX_TOP) {
-        return amm_fail(AMM_INPUT, "partitions: got %d, allowed 0 to %d", o->partitions,
-                        AMM_MAX_TOP);
-    }
+    AMM_TRY(amm_partitions_check(spec, o));
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
         AMM_TRY(check_reference(o, backend));
-    }
-    if (o->partitions == 0 && (o->resume != NULL || o->save != NULL)) {
-        return amm_fail(AMM_INPUT, "checkpoint and resume: only with partitions");
     }
     if (o->anneal != 0 && problem->cost_model != AMM_COST_AMP_REFERENCE) {
         return amm_fail(AMM_INPUT, "search anneal: only with the cost model amp-reference");
     }
-    return amm_backend_threads(&threads, backend, o->threads);
+    return amm_backend_threads(&threads, backend, backend_threads(o));
 }
 
 static amm_status search_one(amm_result *result, const amm_plan_options *o,
@@ -303,7 +305,18 @@ static amm_status take_nodes(amm_result *result, int32_t nodes)
     return amm_cluster_check(cluster, spec->file);
 }
 
-/* One search; *out NULL after errors that leave no result. `nodes` 0: the whole cluster. */
+/* What was found stays, whatever else goes wrong. */
+static amm_status keep_or_free(amm_result **out, amm_status status)
+{
+    const bool told = status == AMM_OK || status == AMM_INTERRUPTED || status == AMM_NO_PLAN;
+    if (!told && (*out)->plan_count == 0) {
+        amm_result_free(*out);
+        *out = NULL;
+    }
+    return status;
+}
+
+/* One search; *out NULL after errors that leave no plan. `nodes` 0: the whole cluster. */
 static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                           const amm_backend *backend, int32_t nodes)
 {
@@ -311,7 +324,7 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     amm_result *result = *out;
     result->backend = backend->name;
     result->seed = o->seed;
-    amm_status status = amm_backend_threads(&result->threads, backend, o->threads);
+    amm_status status = amm_backend_threads(&result->threads, backend, backend_threads(o));
     if (status == AMM_OK && nodes > 0) {
         status = take_nodes(result, nodes);
     }
@@ -321,19 +334,14 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     if (status == AMM_OK) {
         status = search_one(result, o, backend);
     }
-    result->interrupted = status == AMM_INTERRUPTED;
-    if (status == AMM_OK && result->plan_count == 0) {
-        return no_plan(result);
-    }
-    if (status != AMM_OK && status != AMM_INTERRUPTED) {
-        amm_result_free(result);
-        *out = NULL;
-    }
-    return status;
+    /* What comes after the search says by itself how far it got. */
+    result->interrupted = status != AMM_OK && !result->partitions.asked;
+    return keep_or_free(out,
+                        status == AMM_OK && result->plan_count == 0 ? no_plan(result) : status);
 }
 
-/* Fewest nodes first; what degrees of the space cannot make of them (INPUT) goes on like what does
- * not fit. */
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on like what
+ * does not fit. */
 static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                                  const amm_backend *backend)
 {
@@ -341,7 +349,8 @@ static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const a
     amm_status status = AMM_NO_PLAN;
     for (int32_t nodes = 1; nodes <= most; nodes++) {
         status = plan_on(out, spec, o, backend, nodes);
-        if ((status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
+        const bool found = *out != NULL && (*out)->plan_count > 0;
+        if (found || (status != AMM_NO_PLAN && status != AMM_INPUT) || nodes == most) {
             break;
         }
         amm_result_free(*out);
@@ -355,7 +364,7 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
 {
     const double start_s = amm_clock_s();
     *out = NULL;
-    AMM_TRY(check_options(o, &spec->problem, backend));
+    AMM_TRY(check_options(o, spec, backend));
     amm_status status = o->min_nodes != 0 ? plan_on_fewest(out, spec, o, backend)
                                           : plan_on(out, spec, o, backend, 0);
     if (*out != NULL) {
@@ -363,10 +372,6 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
     }
     if (status == AMM_OK && o->draws > 0) {
         status = amm_find_draws(*out, o);
-        if (status != AMM_OK && status != AMM_INTERRUPTED) {
-            amm_result_free(*out);
-            *out = NULL;
-        }
     }
     if (*out != NULL) {
         (*out)->wall_s = amm_clock_s() - start_s;

@@ -109,10 +109,7 @@ static amm_status search_all(amm_search *s)
     const amm_status solved = amm_candidates_solve(s);
     const amm_status status = solved == AMM_OK ? listed : solved;
     s->result->proven = status == AMM_OK;
-    if (status == AMM_OK || status == AMM_INTERRUPTED) {
-        AMM_TRY(finish(s));
-    }
-    AMM_TRY(status);
+    AMM_TRY(amm_search_list(s, status, finish));
     return amm_find_partitions(s->result, &s->lowered, s->options, s->backend);
 }
 

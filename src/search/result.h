@@ -36,7 +36,6 @@ struct amm_spec {
     X(LAUNCH, "not-launchable",                                                                    \
       "the runtime cannot start it, nor zero2, zero3 or (most) other sets by stage in a pipeline") \
     X(PROFILE, "no-profile", "no measured layer times for this tp")                                \
-    X(RANGE, "out-of-range", "the step time is beyond the engine's range of ticks")                \
     X(MEMORY, "memory", "no partition fits in memory")
 
 typedef enum amm_rejection {
@@ -96,15 +95,17 @@ enum { AMM_MAX_NEIGHBOURS = 16 };
 
 /* Partitions of the best plan, swept. */
 typedef struct amm_partition {
-    uint64_t rank; /* in the order of all partitions (formula/tick/partition.h) */
-    int32_t *cuts; /* [pp + 1] */
-    double time_s, engine_s;
+    uint64_t rank;       /* in the order of all partitions (formula/tick/partition.h) */
+    amm_plan_entry plan; /* engine_s: its ticks, by which they are sorted */
 } amm_partition;
 typedef struct amm_partition_list {
-    bool asked, complete;
+    bool asked;    /* true from the end of the search on */
+    bool complete; /* all are decided */
+    bool only;     /* the layout has one, the plan's: nothing is swept */
     int32_t count;
     amm_partition *items; /* best first */
-    uint64_t all, covered, scored;
+    uint64_t all;         /* 0: not known */
+    uint64_t covered, scored;
 } amm_partition_list;
 
 /* A plan under draws of the constants. Regret: its time over that of the fastest plan under the same
@@ -143,7 +144,8 @@ struct amm_result {
     amm_arena arena;
     const amm_spec *spec;
     const char *backend;
-    bool proven, interrupted, evaluated_only, annealed;
+    bool proven, evaluated_only, annealed;
+    bool interrupted; /* the search, by the caller or an error: the best so far */
     bool bare; /* set before an analytic search: plans alone, without ranges, neighbours, gap … */
     double resolution_s, model_gap;
     double gap; /* share of the best time by which an unproven better plan could win; 0: proven */

@@ -11,8 +11,7 @@ struct amm_crew {
     pthread_t caller;
     double best_s; /* of what the caller's thread heard of last; below 0: nothing */
     atomic_int next, done, working, stop, failed;
-    amm_status status;  /* of the job that failed; OK: none */
-    char message[1024]; /* its message, which is that of another thread */
+    amm_failure failure; /* of the job that failed, maybe on another thread; OK: none */
 };
 
 int amm_jobs_watch(double done, double best_s, void *crew)
@@ -36,8 +35,7 @@ static void note(amm_crew *c, amm_status status)
     if (status == AMM_OK) {
         (void)atomic_fetch_add(&c->done, 1);
     } else if (status != AMM_INTERRUPTED && atomic_exchange(&c->failed, 1) == 0) {
-        c->status = status;
-        (void)strncpy(c->message, amm_last_error(), sizeof c->message - 1);
+        c->failure = amm_failure_keep(status);
         atomic_store(&c->stop, 1);
     }
 }
@@ -73,9 +71,7 @@ amm_status amm_jobs_run(int32_t *done, const amm_jobs *jobs)
 #endif
     work(&c);
     *done = atomic_load(&c.done);
-    if (c.status != AMM_OK) {
-        return amm_fail(c.status, "%s", c.message);
-    }
+    AMM_TRY(amm_failure_again(&c.failure));
     return *done == jobs->count
                ? AMM_OK
                : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d", *done, jobs->count);

@@ -1,6 +1,5 @@
 #include "search/space_problem.h"
 
-#include "io/io.h"
 #include "search/planner.h"
 #include <stdio.h>
 #include <string.h>
@@ -26,12 +25,9 @@ static amm_status add(walk *w, const amm_config *config)
     amm_lowered_config ticks;
     amm_space_problem *out = w->out;
     amm_status status = amm_lower_config(&w->lowered, &ticks, config, false, true);
-    if (status == AMM_LIMIT) {
-        note_beyond(out, amm_rejection_sentence(AMM_REJECT_RANGE));
-        return AMM_OK;
+    if (status == AMM_OK) {
+        status = amm_problem_add(&out->builder, &ticks.solve, config->index, ticks.scale);
     }
-    AMM_TRY(status);
-    status = amm_problem_add(&out->builder, &ticks.solve, config->index, ticks.scale);
     if (status == AMM_LIMIT) {
         note_beyond(out, amm_last_error());
         return AMM_OK;
@@ -108,28 +104,4 @@ void amm_space_problem_close(amm_space_problem *problem)
 {
     amm_problem_close(&problem->builder);
     amm_arena_free(&problem->arena);
-}
-
-void amm_space_problem_describe(amm_text *out, const amm_space_problem *problem, int32_t config)
-{
-    const amm_config *c = &problem->configs[config];
-    amm_text_printf(out, "tp=%d,pp=%d,dp=%d,micro-batch=%lld", c->tp, c->pp, c->dp,
-                    (long long)c->micro_batch);
-    if (c->cp > 1) {
-        amm_text_printf(out, ",cp=%d", c->cp);
-    }
-    if (c->ep > 1) {
-        amm_text_printf(out, ",ep=%d", c->ep);
-    }
-    if (c->etp > 1) {
-        amm_text_printf(out, ",etp=%d", c->etp);
-    }
-    if (c->recompute != 0) {
-        char words[AMM_RECOMPUTE_CHARS];
-        amm_recompute_format(words, c->recompute);
-        amm_text_printf(out, ",recompute=%s", words);
-    }
-    if (c->sharding != 0) {
-        amm_text_printf(out, ",sharding=%s", amm_sharding_word(c->sharding));
-    }
 }

@@ -24,7 +24,4 @@ typedef struct amm_space_problem {
 amm_status amm_space_problem_open(amm_space_problem *out, const amm_spec *spec);
 void amm_space_problem_close(amm_space_problem *problem);
 
-/* tp=2,pp=4,… as explain takes it. */
-void amm_space_problem_describe(amm_text *out, const amm_space_problem *problem, int32_t config);
-
 #endif

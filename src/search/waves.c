@@ -189,7 +189,7 @@ static void take_solution(amm_search *s, amm_candidate *one, const amm_lowered_c
         one->upper_s = upper_s;
     }
     one->floor_s = fmax(one->floor_s, low_s(x, ticks));
-    one->tick_s = x->unit_s;
+    one->tick_s = x->scale == AMM_EXACT ? 0.0 : x->unit_s;
     keep_found(s, one);
 }
 
@@ -236,6 +236,21 @@ static amm_status push(wave *w, const amm_candidate *one, const amm_lowered_conf
     return AMM_OK;
 }
 
+/* In ticks; in seconds where no tick is coarse enough. */
+static amm_status lower(amm_search *s, amm_lowered_config *x, const amm_config *config)
+{
+    static const double rounding = 1e-12; /* of sums in double: far above what they lose */
+    const amm_status status = amm_lower_config(&s->lowered, x, config, false, true);
+    if (status != AMM_LIMIT) {
+        return status;
+    }
+    const double slack_s = x->slack_s;
+    AMM_TRY(amm_lower_config(&s->lowered, x, config, true, true));
+    x->slack_s = slack_s;
+    x->error_bound_s = rounding * (x->solve.a + 1.0) * amm_solve_worst(&x->solve);
+    return AMM_OK;
+}
+
 static amm_status take(amm_search *s, wave *w, const amm_candidate *one)
 {
     amm_config config;
@@ -246,16 +261,14 @@ static amm_status take(amm_search *s, wave *w, const amm_candidate *one)
         keep_found(s, one);
         return AMM_OK;
     }
-    amm_status status = amm_lower_config(&s->lowered, &x, &config, false, true);
-    if (status == AMM_LIMIT) {
-        s->result->rejected[AMM_REJECT_RANGE].count++;
-        return AMM_OK;
-    }
-    AMM_TRY(status);
+    AMM_TRY(lower(s, &x, &config));
     if (!s->kind->looked) {
         s->result->candidates_covered += amm_partition_count(x.solve.layers, x.solve.stages);
     }
-    status = amm_problem_add(&w->builder, &x.solve, config.index, x.scale);
+    if (x.scale == AMM_EXACT) {
+        return solve_on_host(s, one, &x);
+    }
+    const amm_status status = amm_problem_add(&w->builder, &x.solve, config.index, x.scale);
     if (status == AMM_LIMIT) {
         return solve_on_host(s, one, &x);
     }
@@ -458,4 +471,15 @@ amm_status amm_candidates_solve(amm_search *s)
     }
     s->found_count = left;
     return status;
+}
+
+amm_status amm_search_list(amm_search *s, amm_status ended, amm_status (*list)(amm_search *s))
+{
+    const amm_failure failure = amm_failure_keep(ended);
+    const amm_status listed = list(s);
+    if (ended == AMM_OK || listed == AMM_OK) {
+        return ended == AMM_OK ? listed : amm_failure_again(&failure);
+    }
+    s->result->plan_count = 0;
+    return amm_failure_again(&failure);
 }

@@ -74,6 +74,13 @@ typedef struct amm_verify_case {
     const void *payload;
 } amm_verify_case;
 
+/* The layouts of a problem as such a case: `describe` and its payload. As amm_evaluate reads them. */
+typedef struct amm_described_space {
+    const amm_spec *spec;
+    const amm_space_problem *space;
+} amm_described_space;
+void amm_describe_space(amm_text *out, const void *payload, int32_t config);
+
 /* What one comparison knows; handed down to the operations. */
 typedef struct amm_check {
     amm_verification *v;

@@ -1,6 +1,7 @@
 #include "verify/check.h"
 
 #include "backend/names.h"
+#include "emit/emit.h"
 #include "verify/synthetic.h"
 #include <string.h>
 
@@ -154,9 +155,10 @@ static amm_status run_synthetics(amm_verification *v, uint64_t candidates)
     return AMM_OK;
 }
 
-static void describe_space(amm_text *out, const void *payload, int32_t config)
+void amm_describe_space(amm_text *out, const void *payload, int32_t config)
 {
-    amm_space_problem_describe(out, payload, config);
+    const amm_described_space *x = payload;
+    amm_emit_strategy(out, &x->spec->problem, &x->space->configs[config]);
 }
 
 static amm_status run_space(amm_verification *v, const amm_spec *spec, uint64_t candidates)
@@ -166,8 +168,9 @@ static amm_status run_space(amm_verification *v, const amm_spec *spec, uint64_t 
     if (status != AMM_OK) {
         return status;
     }
-    const amm_verify_case c = { &space.builder.view, v->seed,        candidates, candidates,
-                                v->problem,          describe_space, &space };
+    const amm_described_space described = { spec, &space };
+    const amm_verify_case c = { &space.builder.view, v->seed,   candidates, candidates, v->problem,
+                                amm_describe_space,  &described };
     v->accepted = space.accepted;
     v->direct = space.direct;
     v->step = space.step;

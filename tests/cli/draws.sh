@@ -26,6 +26,18 @@ else
     has "$err" "built without OpenMP"
 fi
 
+# Draws are shared out whatever backend searches each.
+run 0 plan "${small[@]}" --draws 64 --seed 3 --json --no-run-info --backend cpu/ref
+cp "$out" ref.json
+if "$AMMETER" plan "${small[@]}" --draws 64 --seed 3 --threads 2 --json --no-run-info --backend cpu/ref \
+    > two.json 2> "$err"; then
+    same two.json ref.json
+else
+    has "$err" "built without OpenMP"
+fi
+run 3 plan "${small[@]}" --threads 2 --backend cpu/ref
+one_line_error "threads: got 2, cpu/ref runs on 1"
+
 python3 - first.json << 'END' || fail "the draws of a small space"
 import json, sys
 result = json.load(open(sys.argv[1]))

@@ -150,6 +150,43 @@ static void large_space(void **state)
     amm_spec_free(spec);
 }
 
+/* A step so long that no tick is coarse enough: solved in seconds, and proven like any other. Links of 1e-13 B/s
+ * take 2e20 s for 32 MiB. */
+static void beyond_all_ticks(void **state)
+{
+    (void)state;
+    amm_spec *spec = NULL;
+    tally sum = { 0 };
+    assert_int_equal(amm_spec_create(&spec, test_context(), "amp-homogeneous"), AMM_OK);
+    set_spec(spec, "cluster", "4xnode:4xT4-16GB,intra=50gbit,inter=0.000000000001bit");
+    compare(spec, AMM_TOP_ALL, true, &sum); /* beside layouts that stay inside a node by pipeline */
+    assert_true(sum.host_solved > 0);
+    const uint64_t all = sum.plans;
+    set_spec(spec, "pp", "4");
+    compare(spec, AMM_TOP_ALL, true, &sum);
+    assert_true(sum.plans > all);
+    amm_result *r = NULL;
+    amm_result *one = NULL;
+    amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+    options.top = 1;
+    assert_int_equal(amm_plan(&r, spec, &options), AMM_OK);
+    assert_true(r->proven && r->plan_count == 1 && r->host_solved > 0 && r->resolution_s == 0.0);
+    /* No partition of the winner is faster: three cuts of 30 layers, each in double. */
+    const amm_plan_entry *best = &r->plans[0];
+    char text[128];
+    for (int32_t cut = 1; cut < 28; cut++) {
+        (void)snprintf(text, sizeof text,
+                       "tp=%d,pp=4,dp=%d,micro-batch=%lld,stage-layers=%d-%d-1-1", best->config.tp,
+                       best->config.dp, (long long)best->config.micro_batch, cut, 28 - cut);
+        const char *const strategies[] = { text };
+        assert_int_equal(amm_evaluate(&one, spec, strategies, 1), AMM_OK);
+        assert_true(!one->plans[0].fits || one->plans[0].time_s >= best->time_s * (1 - 1e-12));
+        amm_result_free(one);
+    }
+    amm_result_free(r);
+    amm_spec_free(spec);
+}
+
 /* What a backend takes of threads. */
 static void threads(void **state)
 {
@@ -175,7 +212,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_profiles),     cmocka_unit_test(without_profiles),
         cmocka_unit_test(sets_out_of_order), cmocka_unit_test(many_waves),
-        cmocka_unit_test(large_space),       cmocka_unit_test(threads),
+        cmocka_unit_test(large_space),       cmocka_unit_test(beyond_all_ticks),
+        cmocka_unit_test(threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

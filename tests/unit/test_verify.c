@@ -3,6 +3,7 @@
 
 #include "backend/cpu_ref/cpu_ref.h"
 #include "backend/names.h"
+#include "search/strategy.h"
 #include "test_support.h"
 #include "verify/candidates.h"
 #include "verify/synthetic.h"
@@ -553,6 +554,53 @@ static void the_lowered_space_is_the_searched_one(void **state)
     amm_spec_free(spec);
 }
 
+/* What a mismatch names is the layout, with every choice: read again it is the same one. */
+static void layouts_are_named_as_they_are_read(void **state)
+{
+    (void)state;
+    static const char *const keys[][2] = { { "model", "llama-3-8b" },
+                                           { "cluster", "1xdgx-h100" },
+                                           { "runtime", "megatron-core" },
+                                           { "global_batch", "16" },
+                                           { "cp", "1" },
+                                           { "vpp", "1" },
+                                           { "schedule", "1f1b,gpipe" },
+                                           { "tp_overlap", "0,1" } };
+    amm_spec *spec = NULL;
+    amm_space_problem space;
+    amm_arena arena;
+    amm_arena_init(&arena, test_context());
+    assert_int_equal(amm_spec_create(&spec, test_context(), NULL), AMM_OK);
+    for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+        assert_int_equal(amm_spec_set(spec, keys[k][0], keys[k][1]), AMM_OK);
+    }
+    assert_int_equal(amm_space_problem_open(&space, spec), AMM_OK);
+    const amm_described_space described = { spec, &space };
+    int32_t choosing = 0;
+    for (int32_t k = 0; k < space.taken; k++) {
+        const amm_config *want = &space.configs[k];
+        amm_strategy got;
+        amm_text text;
+        amm_text_init(&text, test_context());
+        amm_describe_space(&text, &described, k);
+        assert_int_equal(amm_strategy_parse(&got, &arena, text.data, &spec->problem), AMM_OK);
+        amm_text_discard(&text);
+        assert_true(got.config.tp == want->tp && got.config.pp == want->pp &&
+                    got.config.dp == want->dp && got.config.micro_batch == want->micro_batch &&
+                    got.config.recompute == want->recompute &&
+                    got.config.sharding == want->sharding);
+        for (int n = 0; n < (int)AMM_CHOICE_COUNT; n++) {
+            assert_true(got.config.choice[n] == want->choice[n] ||
+                        !amm_choice_matters((amm_choice)n, want));
+            choosing += want->choice[n] != amm_choice_usual((amm_choice)n, spec->problem.runtime);
+        }
+    }
+    assert_true(choosing > 10);
+    amm_space_problem_close(&space);
+    amm_arena_free(&arena);
+    amm_spec_free(spec);
+}
+
 static void every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -605,6 +653,7 @@ int main(void)
         cmocka_unit_test(options_are_checked),
         cmocka_unit_test(a_problem_of_a_space),
         cmocka_unit_test(the_lowered_space_is_the_searched_one),
+        cmocka_unit_test(layouts_are_named_as_they_are_read),
         cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

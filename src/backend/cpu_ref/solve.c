@@ -501,3 +501,42 @@ double amm_solve_bound(const amm_solve_config *c)
     return c->a * fmax(0.0, bisect_floor(c, any, &widest, 0)) + amm_solve_least_sum(c) +
            fmax(0.0, bisect_floor(c, any, &latest, 1));
 }
+
+static double largest(const double *values, int32_t count)
+{
+    double most = 0.0;
+    for (int32_t k = 0; values != NULL && k < count; k++) {
+        most = fmax(most, values[k]);
+    }
+    return most;
+}
+
+double amm_solve_worst(const amm_solve_config *c)
+{
+    double sum = 0.0;
+    double longest = 0.0;
+    double end = 0.0;
+    for (int32_t l = 0; l < c->layers; l++) {
+        double slowest = 0.0;
+        for (int32_t s = 0; s < c->stages; s++) {
+            const amm_solve_stage *stage = &c->stage[s];
+            for (int32_t k = 0; k < stage->entry_count; k++) {
+                slowest = fmax(slowest, stage->entries[k].u[l + 1] - stage->entries[k].u[l]);
+            }
+        }
+        sum += slowest;
+    }
+    for (int32_t s = 0; s < c->stages; s++) {
+        const amm_solve_stage *stage = &c->stage[s];
+        sum += s + 1 < c->stages ? largest(stage->e, c->layers + 1) : 0.0;
+        double after = 0.0;
+        for (int32_t k = 0; k < stage->entry_count; k++) {
+            const amm_solve_entry *x = &stage->entries[k];
+            after = fmax(after, largest(x->end, c->layers + 1));
+            longest = fmax(longest, x->t[c->layers]);
+            end = fmax(end, fmax(x->rho, x->d == NULL ? 0.0 : x->d[c->layers]));
+        }
+        sum += after;
+    }
+    return sum + longest + end;
+}
