@@ -135,6 +135,14 @@ double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
     return worst;
 }
 
+const char *amm_fit_word(const amm_plan_entry *plan)
+{
+    if (!plan->fits) {
+        return "no";
+    }
+    return plan->oom_probability >= AMM_OOM_TIGHT ? "tight" : "yes";
+}
+
 int64_t amm_problem_tokens(const amm_problem_desc *problem)
 {
     return problem->seq_len > 0 ? problem->seq_len : problem->model->seq_len;

@@ -54,8 +54,11 @@ void amm_tie_class_format(char out[AMM_TIE_CHARS], int32_t tie_class);
 /* Bytes by which the worst stage exceeds its capacity (<= 0: it fits); its number in `stage`. */
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage);
 
-/* "yes", "tight" or "no", by the fullest stage. */
-const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage);
+/* Of the analytic model: "no" for a plan that does not fit in what may be used of the memory, else
+ * "tight" where it runs out of memory with AMM_OOM_TIGHT or more, "yes" below. */
+#define AMM_OOM_TIGHT          0.05
+#define AMM_OOM_TIGHT_QUANTILE 1.6449 /* of the standard normal: 1 - AMM_OOM_TIGHT lie below */
+const char *amm_fit_word(const amm_plan_entry *plan);
 
 /* Tokens per sample. */
 int64_t amm_problem_tokens(const amm_problem_desc *problem);

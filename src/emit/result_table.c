@@ -171,11 +171,11 @@ static const amm_stage_plan *tightest(const amm_plan_entry *plan)
     return worst;
 }
 
-/* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
- * did. A word for people only; nothing is ranked by it. */
+/* With a profile there is no probability. A plan this full may fail in fact: of the measured runs behind
+ * docs/validation-amp.md, the one at 98 % did. A word for people only; nothing is ranked by it. */
 #define TIGHT_SHARE 0.95
 
-const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
+static const char *share_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
 {
     if (!plan->fits) {
         return "no";
@@ -200,7 +200,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
     if (!reference_mode(r)) {
         const amm_stage_plan *stage = tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
-                        stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
+                        stage->capacity_bytes / AMM_GIB, share_word(plan, stage));
     }
     amm_text_append(out, "\n");
 }
@@ -571,8 +571,13 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
     }
     if (result->nodes_given > 0 && result->plan_count > 0) {
         amm_emit_heading(&text, "nodes");
-        amm_text_printf(&text, "%d of the %d given: fewer hold no plan\n",
+        amm_text_printf(&text, "%d of the %d given: fewer hold no plan",
                         result->spec->problem.cluster->node_count, result->nodes_given);
+        if (analytic) {
+            amm_text_printf(&text, " · P(OOM) of #1 %.1f %%",
+                            100.0 * result->plans[0].oom_probability);
+        }
+        amm_text_append(&text, "\n");
     }
     emit_search(&text, result);
     if (result->plan_count > 0) {
