@@ -97,6 +97,9 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 /* partitions_table.c: the best partitions of the best plan, where they were asked for. */
 void amm_emit_partitions(amm_text *out, const amm_result *r);
 
+/* next.c: the command that explains the best plan, as a shell takes it. */
+void amm_emit_next(amm_text *out, const amm_result *r);
+
 /* draws_table.c: plans under draws of the constants, where these were asked for. */
 void amm_emit_draws(amm_text *out, const amm_result *r);
 /* draws_json.c: the same as the key "draws". */

@@ -400,26 +400,6 @@ static void emit_rejected(amm_text *out, const amm_result *r)
     }
 }
 
-static void emit_next(amm_text *out, const amm_result *r)
-{
-    if (r->evaluated_only || r->plan_count == 0) {
-        return;
-    }
-    const bool preset = amm_spec_is_preset(r->spec, true);
-    amm_emit_heading(out, "next");
-    amm_text_printf(out, "ammeter explain %s --strategy ",
-                    preset ? r->spec->problem.name : "[same problem and options]");
-    amm_emit_strategy(out, &r->spec->problem, &r->plans[0].config);
-    if (r->annealed) {
-        amm_text_append(out, ",tp-term=explicit");
-    }
-    if (preset) {
-        amm_text_printf(out, " · ammeter plan %s --top all --json -o plans.json",
-                        r->spec->problem.name);
-    }
-    amm_text_append(out, "\n");
-}
-
 /* ---- details --------------------------------------------------------------------------------- */
 
 static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
@@ -598,6 +578,6 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
                         result->interrupted ? "\nno plan yet\n\n" : "\nno feasible plan\n\n");
     }
     emit_rejected(&text, result);
-    emit_next(&text, result);
+    amm_emit_next(&text, result);
     return amm_text_take(&text, out);
 }

@@ -42,9 +42,8 @@ has "$out" "in all   vpp 1 · sharding zero3"
 run 0 plan "${llama[@]}"
 
 # The hint works, and finds the same time.
-hint=$(sed -n 's/^next.*--strategy //p' "$out")
 best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
-run 0 explain "${llama[@]}" --strategy "$hint"
+run_next "$out"
 has "$out" "$best"
 
 # Every term, the ledger, the room that is left.
@@ -121,6 +120,20 @@ run 0 plan "${llama[@]}" --space full --top 3 --json
 cp "$out" full.json
 run 0 plan "${llama[@]}" --min-nodes
 has "$out" "of the 8 given: fewer hold no plan · P(OOM) of #1 $(rows "$out" | head -1 | grep -oE '[0-9.]+ %$')"
+# The hint is about the nodes that are left, also where a device is the user's own.
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+run_next "$out"
+has "$out" "cluster  2 nodes"
+has "$out" "$best"
+"$AMMETER" show device H100-80GB --json > own.json
+printf '{"format": "ammeter-cluster", "version": 1, "name": "own", "nodes": [{"count": 8, "intra": "450GB",
+    "inter": "400GB", "devices": [{"device": %s, "count": 8}]}]}' "$(sed 's/"H100-80GB"/"Mine"/' own.json)" > own-cluster.json
+run 0 plan "${llama[@]}" --cluster own-cluster.json --min-nodes
+has "$out" "cluster  2 nodes × 8 Mine"
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+run_next "$out"
+has "$out" "cluster  2 nodes × 8 Mine"
+has "$out" "$best"
 run 0 plan "${llama[@]}" --min-nodes --json
 cp "$out" fewest.json
 has fewest.json '"nodes_given": 8'
@@ -134,8 +147,7 @@ sets=$(grep '▶' "$out" | grep -oE ' [0-9a-z_+]+(/[0-9a-z_+]+)+ ' | tr -d ' ')
 [[ $sets == */* ]] || fail "one set for all stages: $(cat "$out")"
 has "$out" "recompute $sets→full loses "
 best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
-hint=$(sed -n 's/^next.*--strategy //p' "$out")
-run 0 explain "${tight[@]}" --runtime generic --strategy "$hint"
+run_next "$out"
 has "$out" "recompute=$sets,"
 has "$out" "$best"
 run 0 explain "${tight[@]}" --space full --strategy tp=4,pp=8,recompute=2xfull/6xnone
