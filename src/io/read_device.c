@@ -139,8 +139,7 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
                                         "posterior",
                                         NULL };
     char where[AMM_WHERE_CHARS];
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-device"));
+    AMM_TRY(amm_value_description(value, "ammeter-device", keys));
     amm_device *device = amm_arena_alloc(value->document->reader->arena, 1, sizeof *device);
     if (device == NULL) {
         return AMM_NO_MEMORY;
@@ -184,8 +183,7 @@ amm_status amm_read_runtime_value(const amm_value *value, void *out)
                                         NULL };
     enum { FIRST_NUMBER = 4, NUMBERS = 6 };
     char where[AMM_WHERE_CHARS];
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-runtime"));
+    AMM_TRY(amm_value_description(value, "ammeter-runtime", keys));
     amm_runtime *runtime = amm_arena_alloc(value->document->reader->arena, 1, sizeof *runtime);
     if (runtime == NULL) {
         return AMM_NO_MEMORY;

@@ -53,6 +53,15 @@ invalid "a device nobody has" plan amp-homogeneous \
 invalid line show model gpt2-amp --line
 echo '{"format": "ammeter-problem", "version": 1, "model": 3}' > bad.json
 invalid bad.json plan bad.json
+# A file of another kind is called that, whatever its keys are.
+run 0 show cluster dgx-h100 --json -o cluster.json
+invalid 'cluster.json:format: wrong format, got "ammeter-cluster", allowed "ammeter-model"' \
+    plan --model cluster.json --cluster dgx-h100 --global-batch-size 8
+invalid 'allowed "ammeter-runtime"' show runtime cluster.json
+invalid 'allowed "ammeter-problem"' plan cluster.json
+echo '{"hidden_size": 64, "num_hidden_layers": 2}' > bare.json
+invalid 'bare.json:format: missing, allowed "ammeter-model"; a Hugging Face config has model_type or' \
+    show model bare.json
 printf '{"a\0b": 1}' > nul.json
 invalid nul.json plan nul.json
 : > empty.json

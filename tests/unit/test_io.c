@@ -342,7 +342,9 @@ static const struct {
       "x.json:1:33: nested too deeply, allowed 32 levels" },
     /* not what it says */
     { AMM_PRESET_MODEL, "[]", "x.json: wrong type, got an array, allowed an object" },
-    { AMM_PRESET_MODEL, "{}", "x.json:format: missing" },
+    { AMM_PRESET_MODEL, "{}",
+      "x.json:format: missing, allowed \"ammeter-model\"; a Hugging Face config has model_type or "
+      "architectures instead" },
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-device\"}",
       "x.json:format: wrong format, got \"ammeter-device\", allowed \"ammeter-model\"" },
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-model\"}", "x.json:version: missing" },
