@@ -51,6 +51,24 @@ invalid "strategy 'tp=3'" explain amp-homogeneous --strategy tp=3
 invalid "a device nobody has" plan amp-homogeneous \
     --cluster '2xnode:4xa device nobody has,intra=1gbit,inter=1gbit'
 invalid line show model gpt2-amp --line
+# What was meant is named, in lines too; a name is the same in either case.
+invalid 'no device preset and no file is called "Tensor"; presets: ammeter list devices' plan \
+    amp-homogeneous --cluster 2xn:4xTensor,intra=1GB,inter=1GB
+invalid 'no node preset "dgxh100", close presets: dgx-a100, dgx-h100, dgx-h200; or describe' plan \
+    --model gpt2 --cluster 8xdgxh100 --global-batch-size 8
+invalid 'close presets: pytorch-fsdp' plan --model gpt2 --cluster dgx-h100 --runtime torchtitan
+invalid 'close presets: deepspeed-megatron-1.1.5, megatron-deepspeed, megatron-deepspeed-2022' \
+    plan --model gpt2 --cluster dgx-h100 --runtime deepspeed
+invalid 'no node preset "H100", close presets: dgx-h100' plan --model gpt2 --cluster 8xH100 \
+    --global-batch-size 8
+invalid 'a line starts with N x: 1xnode:8xH100,intra=450GB,inter=400GB' plan --model gpt2 \
+    --cluster node:8xH100,intra=450GB,inter=400GB --global-batch-size 8
+run 0 show model LLaMA-3-70b
+has "$out" "model         llama-3-70b"
+run 0 show device h100
+has "$out" "device        H100-80GB"
+run 0 show cluster '2xnode:8xh100-80gb,intra=450GB/s,inter=3200 gbit/s' --line
+[[ $(< "$out") == 2xnode:8xH100-80GB,intra=3600gbit,inter=3200gbit ]] || fail "the line is $(< "$out")"
 echo '{"format": "ammeter-problem", "version": 1, "model": 3}' > bad.json
 invalid bad.json plan bad.json
 # A file of another kind is called that, whatever its keys are.

@@ -487,7 +487,8 @@ static const struct {
     { AMM_PRESET_CLUSTER, HEAD("cluster") "\"nodes\":[" NODE("{\"T4\":1,\"T4\":1}") "]}",
       "x.json:nodes[0].devices.T4: key given twice" },
     { AMM_PRESET_CLUSTER, HEAD("cluster") "\"nodes\":[" NODE("{\"Q\":1}") "]}",
-      "x.json:nodes[0].devices.Q: no device preset and no file is called \"Q\"" },
+      "x.json:nodes[0].devices.Q: no device preset and no file is called \"Q\"; presets: ammeter "
+      "list devices" },
     { AMM_PRESET_CLUSTER,
       HEAD("cluster") "\"nodes\":[{\"count\":1000000000,\"devices\":{\"T4\":1},\"intra\":1,"
                       "\"inter\":1}]}",
