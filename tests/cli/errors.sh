@@ -51,6 +51,32 @@ invalid "strategy 'tp=3'" explain amp-homogeneous --strategy tp=3
 invalid "a device nobody has" plan amp-homogeneous \
     --cluster '2xnode:4xa device nobody has,intra=1gbit,inter=1gbit'
 invalid line show model gpt2-amp --line
+# What is missing is asked for by its option, all at once, and not before what cannot be mended.
+invalid 'problem:global_batch: missing, allowed samples per step; give --global-batch-size N' \
+    plan --model llama-3-70b --cluster 8xdgx-h100
+invalid 'intra=50gbit,inter=50gbit; give --cluster NAME --global-batch-size N' plan --model llama-3-70b
+invalid 'give --runtime NAME --profile NAME --global-batch-size N' plan --model gpt2-amp \
+    --cluster 8xdgx-h100 --cost-model amp-reference
+invalid 'cost_model: amp-reference needs a model with "amp_reference", "llama-3-70b" has none' \
+    plan --model llama-3-70b --cluster 8xdgx-h100 --cost-model amp-reference
+
+# Degrees that cannot make the devices are a mistake, whether one or their product is it.
+h100=(--model llama-3-70b --cluster 8xdgx-h100 --seq-length 8192 --global-batch-size 256)
+invalid 'space.tp: does not divide the number of devices, got 3' plan "${h100[@]}" --tp 3
+invalid 'space: tp x pp x dp: got 4 x 4 x 8 = 128, allowed a divisor of the 64 devices' \
+    plan "${h100[@]}" --tp 4 --pp 4 --dp 8
+invalid 'space: tp x pp x cp x dp: got 8 x 2 x 1 x 2 = 32, allowed a product of 64 devices' \
+    plan "${h100[@]}" --tp 8 --pp 2 --cp 1 --dp 2
+invalid 'tp x pp: got 16 x 8 = 128 at least and no better product, allowed a divisor of the 64' \
+    plan "${h100[@]}" --tp 16,32 --pp 8,16
+run 0 plan "${h100[@]}" --tp 8,16 --pp 8,16 --top 1
+run 0 plan "${h100[@]}" --tp 8 --pp 2 --cp 1 --dp 1 --min-nodes --top 1
+invalid 'space: tp x pp x dp: got 2 x 2 x 2 = 8, allowed a product of 16 devices' \
+    plan amp-homogeneous --tp 2 --pp 2 --dp 2
+# A mixed cluster needs measured times: where that is said, too.
+invalid 'how to write one: docs/formats.md, ammeter-profile' plan --model gpt2 --global-batch-size 8 \
+    --cluster 1xdgx-h100+1xdgx-a100
+
 # What was meant is named, in lines too; a name is the same in either case.
 invalid 'no device preset and no file is called "Tensor"; presets: ammeter list devices' plan \
     amp-homogeneous --cluster 2xn:4xTensor,intra=1GB,inter=1GB

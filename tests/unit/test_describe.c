@@ -526,18 +526,20 @@ static void problem_is_whole(void **state)
             "can be timed, and \"m\" is none");
     p.desc.cost_model = AMM_COST_AMP_REFERENCE;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:profile: missing, allowed measured layer times: a preset, a file or an object");
+            "x.json:profile: missing, allowed measured layer times: a preset, a file or an object; "
+            "give --profile NAME");
     p.desc.cluster = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:cluster: missing, allowed a preset, a file, or a line like "
-            "4xnode:4xT4,intra=50gbit,inter=50gbit");
+            "4xnode:4xT4,intra=50gbit,inter=50gbit; give --cluster NAME --profile NAME");
     p.desc.model = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:model: missing, allowed a preset, a file or an object");
+            "x.json:model: missing, allowed a preset, a file or an object; give --model NAME "
+            "--cluster NAME --profile NAME");
     make_problem(&p, "2x2xT4,intra=1GB,inter=1GB");
     p.desc.global_batch = 0;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:global_batch: missing, allowed samples per step");
+            "x.json:global_batch: missing, allowed samples per step; give --global-batch-size N");
     p.desc.global_batch = AMM_MAX_BATCH + 1;
     refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:global_batch: out of range, got 16777217, allowed 1 to 16777216");

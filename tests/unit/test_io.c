@@ -213,7 +213,9 @@ static void unknown_names_get_advice(void **state)
             "gpt2-amp");
     refused(get(AMM_PRESET_MODEL, "no/such/file.json"),
             "option model: no model preset and no file is called \"no/such/file.json\"");
-    refused(get(AMM_PRESET_MODEL, ""), "option model: no model preset and no file is called \"\"");
+    refused(
+        get(AMM_PRESET_MODEL, ""),
+        "option model: no model preset and no file is called \"\"; presets: ammeter list models");
     refused(get(AMM_PRESET_CLUSTER, "2xnode:4xA1,intra=1GB,inter=1GB"),
             "option cluster: no device preset and no file is called \"A1\"");
     assert_int_equal(get(AMM_PRESET_MODEL, "/"), AMM_IO);
