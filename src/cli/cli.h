@@ -27,8 +27,8 @@ int amm_cli_show(int argc, char **argv);
 int amm_cli_list(int argc, char **argv);
 int amm_cli_doctor(int argc, char **argv);
 
-/* Three real examples, to standard error; returns AMM_EXIT_INPUT. */
-int amm_cli_short_usage(void);
+/* Three real examples under the usage of the command `name`, plan or explain, to standard error; returns AMM_EXIT_INPUT. */
+int amm_cli_short_usage(const char *name);
 
 /* Exit code of a status. */
 int amm_cli_exit_code(amm_status status);
@@ -40,6 +40,10 @@ int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1
 /* Writes `text` to standard output (`path` NULL or "-") or to a file that appears whole or not at
  * all. Returns an exit code, the message is printed. */
 int amm_cli_write(const char *path, const char *text);
+
+/* After a failed write to standard output: when nobody reads it any more (head has enough), the process
+ * ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
+void amm_cli_end_on_closed_pipe(void);
 
 /* "model" of "model" or "models"; NULL: no such kind. Static storage. */
 const char *amm_cli_kind(const char *word);

@@ -77,6 +77,16 @@ invalid 'space: tp x pp x dp: got 2 x 2 x 2 = 8, allowed a product of 16 devices
 invalid 'how to write one: docs/formats.md, ammeter-profile' plan --model gpt2 --global-batch-size 8 \
     --cluster 1xdgx-h100+1xdgx-a100
 
+# Layers of the stages with and without those around the blocks; blanks and the table's word for micro-batch.
+invalid 'allowed 4 stages with 83 (1 before the blocks, 80 blocks, 2 after them), did you mean stage-layers=21-20-20-22?' \
+    explain "${h100[@]}" --strategy tp=8,pp=4,dp=2,stage-layers=20-20-20-20
+run 0 explain "${h100[@]}" --strategy tp=8,pp=4,dp=2,stage-layers=21-20-20-22
+run 2 explain "${h100[@]}" --strategy tp=8,pp=4,dp=2,stage-layers=20-20-20-10
+if grep -q "did you mean" "$err"; then fail "a guess without ground"; fi
+run 0 explain "${h100[@]}" --strategy ' tp=8, pp = 4,dp=2 ,mb=2'
+has "$out" "#1 tp=8,pp=4,dp=2,micro-batch=2,"
+invalid 'micro-batch: given twice' explain "${h100[@]}" --strategy mb=1,micro-batch=2
+
 # What was meant is named, in lines too; a name is the same in either case.
 invalid 'no device preset and no file is called "Tensor"; presets: ammeter list devices' plan \
     amp-homogeneous --cluster 2xn:4xTensor,intra=1GB,inter=1GB
