@@ -217,7 +217,8 @@ static void unknown_names_get_advice(void **state)
         get(AMM_PRESET_MODEL, ""),
         "option model: no model preset and no file is called \"\"; presets: ammeter list models");
     refused(get(AMM_PRESET_CLUSTER, "2xnode:4xA1,intra=1GB,inter=1GB"),
-            "option cluster: no device preset and no file is called \"A1\"");
+            "option cluster: no device preset and no file is called \"A1\", close presets: "
+            "a100-40, a100-80");
     assert_int_equal(get(AMM_PRESET_MODEL, "/"), AMM_IO);
     assert_string_equal(amm_last_error(), "option model: cannot read \"/\": it is a directory");
 }
