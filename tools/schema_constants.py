@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the named constants of src/formula/cost/{rates,facts}.h, with their bounds, into the
-schemas of devices and runtimes: schema_constants.py [--check]."""
+schemas of devices and runtimes and the tables of docs/formats.md: schema_constants.py [--check]."""
 import json
 import pathlib
 import re
@@ -123,6 +123,32 @@ def update(kind, members, check):
         path.write_text(text)
 
 
+def plain(number):
+    value = float(number)
+    return f"{value:g}"
+
+
+def table(header, macro, prior):
+    head = "| key | range | " + ("without it | " if prior else "") + "|\n|---|---|---|" + ("---|" if prior else "") + "\n"
+    return head + "\n".join(
+        f"| `{n}` | {plain(low)} to {plain(high)} | " + (f"{plain(usual)} | " if prior else "") + f"{what} |"
+        for n, low, high, usual, what in rows(header, macro)
+    )
+
+
+def document(tables, check):
+    path = ROOT / "docs/formats.md"
+    text = path.read_text()
+    for key, body in tables.items():
+        begin, end = f"<!-- {key}: tools/schema_constants.py -->\n", f"\n<!-- end {key} -->"
+        before, rest = text.split(begin)
+        text = before + begin + body + end + rest.split(end, 1)[1]
+    if check:
+        assert path.read_text() == text, "docs/formats.md: run tools/schema_constants.py"
+    else:
+        path.write_text(text)
+
+
 def main():
     check = "--check" in sys.argv
     word = {"type": "string", "minLength": 1, "maxLength": 128}
@@ -136,6 +162,11 @@ def main():
     update("runtime", {
         "frameworks": {"description": "names under which measured runs list it", "type": "array", "maxItems": 4, "items": word},
         "facts": objects("facts.h", "AMM_FACT_LIST"),
+    }, check)
+    document({
+        "peaks": table("rates.h", "AMM_PEAK_LIST", False),
+        "constants": table("rates.h", "AMM_RATE_LIST", True),
+        "facts": table("facts.h", "AMM_FACT_LIST", True),
     }, check)
 
 

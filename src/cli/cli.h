@@ -27,8 +27,8 @@ int amm_cli_show(int argc, char **argv);
 int amm_cli_list(int argc, char **argv);
 int amm_cli_doctor(int argc, char **argv);
 
-/* Three real examples, to standard error; returns AMM_EXIT_INPUT. */
-int amm_cli_short_usage(void);
+/* Three real examples under the usage of the command `name`, plan or explain, to standard error; returns AMM_EXIT_INPUT. */
+int amm_cli_short_usage(const char *name);
 
 /* Exit code of a status. */
 int amm_cli_exit_code(amm_status status);
@@ -43,6 +43,10 @@ int amm_cli_write(const char *path, const char *text);
 
 /* Whether amm_cli_write could begin to write this file, of which nothing changes. Returns as it does. */
 int amm_cli_try_write(const char *path);
+
+/* After a failed write to standard output: when nobody reads it any more (head has enough), the process
+ * ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
+void amm_cli_end_on_closed_pipe(void);
 
 /* "model" of "model" or "models"; NULL: no such kind. Static storage. */
 const char *amm_cli_kind(const char *word);

@@ -101,7 +101,7 @@ static int check(const amm_cli_options *options)
         }
     }
     if (!amm_cli_options_have_problem(options)) {
-        return amm_cli_short_usage();
+        return amm_cli_short_usage("explain");
     }
     if (options->strategy_count == 0) {
         return amm_cli_usage_error(

@@ -63,15 +63,16 @@ static int unknown_command(const char *name)
 
 /* ---- help and version ------------------------------------------------------------------------ */
 
-int amm_cli_short_usage(void)
+int amm_cli_short_usage(const char *name)
 {
-    (void)fputs(
-        "usage: ammeter plan PROBLEM [options]    (all options: ammeter plan --help)\n"
+    (void)fprintf(
+        stderr,
+        "usage: ammeter %s PROBLEM %s[options]    (all options: ammeter %s --help)\n"
         "  ammeter plan amp-homogeneous\n"
         "  ammeter plan amp-homogeneous --cluster 2xnode:4xT4,intra=50gbit,inter=50gbit --top 3\n"
         "  ammeter explain amp-homogeneous --strategy tp=2,pp=4,dp=2,micro-batch=1\n"
         "What there is: ammeter list. All commands: ammeter --help.\n",
-        stderr);
+        name, strcmp(name, "explain") == 0 ? "--strategy TEXT " : "", name);
     return AMM_EXIT_INPUT;
 }
 
@@ -118,6 +119,7 @@ static int help(int argc, char **argv)
 static void close_stdout(void)
 {
     if (ferror(stdout) != 0 || fflush(stdout) != 0) {
+        amm_cli_end_on_closed_pipe();
         (void)fprintf(stderr, "ammeter: standard output: cannot be written: %s\n", strerror(errno));
         _exit(AMM_EXIT_FAILURE);
     }
@@ -139,10 +141,10 @@ int main(int argc, char **argv)
     argp_err_exit_status = AMM_EXIT_INPUT;
     argp_program_version_hook = print_version;
     fill_standard_streams();
-    (void)signal(SIGPIPE, SIG_IGN); /* a closed pipe is output that cannot be written */
+    (void)signal(SIGPIPE, SIG_IGN); /* a file is still written when standard output is closed */
     (void)atexit(close_stdout);
     if (argc < 2) {
-        return amm_cli_short_usage();
+        return amm_cli_short_usage("plan");
     }
     const char *name = argv[1];
     if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "-?") == 0) {

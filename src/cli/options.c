@@ -68,7 +68,9 @@ static const struct argp_option problem_options[] = {
            "Cluster: preset, file, JSON, or a line like 4xnode:4xT4,intra=50gbit,inter=50gbit"),
     OPTION("runtime", KEY(RUNTIME), "RUNTIME", "Training software: preset, file, or JSON"),
     OPTION("profile", KEY(PROFILE), "PROFILE", "Measured layer times: preset, file, or JSON"),
-    OPTION("precision", KEY(PRECISION), "LABEL", "Precision, a label such as fp16"),
+    OPTION("precision", KEY(PRECISION), "NAME",
+           "Number format: fp32, tf32, fp16, bf16 (default), fp8, mxfp8, nvfp4; with a profile a "
+           "label"),
     OPTION("global-batch-size", KEY(GLOBAL_BATCH), "N", "Samples per optimizer step"),
     OPTION("seq-length", KEY(SEQ_LEN), "N", "Tokens per sample (default: the model's)"),
     OPTION("cost-model", KEY(COST_MODEL), "NAME",
@@ -196,8 +198,9 @@ static const struct argp_option validate_options[] = {
     OPTION(
         "predictions", OPTION_PREDICTIONS, "FILE",
         "Write the table with predicted_iter_s, predicted_low_s, predicted_high_s, "
-        "predicted_mem_gb, predicted_feasible, regime, assumed, the terms of the time and reason "
-        "added to every row"),
+        "predicted_mem_gb, predicted_feasible, regime, assumed, the terms of the time (compute_s, "
+        "bubble_s, tp_s, cp_s, ep_s, pp_s, dp_s, optimizer_s, other_s) and reason added to every "
+        "row"),
     END,
 };
 
@@ -688,7 +691,7 @@ int amm_cli_with_spec(int argc, char **argv, const amm_cli_command *command,
     amm_spec *spec = NULL;
     amm_cli_options_read(&options, command, argc, argv);
     if (!amm_cli_options_have_problem(&options)) {
-        return amm_cli_short_usage();
+        return amm_cli_short_usage("plan");
     }
     const amm_status status = amm_context_create(&context, NULL);
     int code =

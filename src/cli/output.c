@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,14 @@ int amm_cli_usage_error(const char *format, ...)
     (void)fputc('\n', stderr);
     va_end(args);
     return AMM_EXIT_INPUT;
+}
+
+void amm_cli_end_on_closed_pipe(void)
+{
+    if (errno == EPIPE) {
+        (void)signal(SIGPIPE, SIG_DFL);
+        (void)raise(SIGPIPE);
+    }
 }
 
 static int write_error(const char *path)
@@ -142,6 +151,7 @@ static int replace(const char *path, const char *text, const struct stat *old)
 static int write_stdout(const char *text)
 {
     if (fputs(text, stdout) == EOF || fflush(stdout) != 0) {
+        amm_cli_end_on_closed_pipe();
         const int code = write_error("standard output");
         clearerr(stdout); /* said once; the check at exit need not say it again */
         return code;

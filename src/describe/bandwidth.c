@@ -36,7 +36,9 @@ bool amm_bandwidth_parse(const char *text, double *out_bytes_per_s)
     }
     const char *word = text + length + strspn(text + length, " ");
     for (int i = 0; i < UNIT_COUNT; i++) {
-        if (strcmp(word, units[i].word) == 0) {
+        const size_t size = strlen(units[i].word);
+        const bool same = strncmp(word, units[i].word, size) == 0;
+        if (same && (word[size] == '\0' || strcmp(word + size, "/s") == 0)) {
             const double result = value * units[i].scale / units[i].divisor;
             if (!(result > 0 && result < 1e300)) {
                 return false;

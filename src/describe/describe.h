@@ -372,6 +372,9 @@ amm_status amm_runtime_check(const amm_runtime *runtime, const char *file);
 /* Parts present, and fitting each other: profile layers = model layers, a profile for every device
  * type of the cluster, batch > 0, amp-reference: equal nodes and an AMP view … */
 amm_status amm_problem_check(const amm_problem_desc *problem, const char *file);
+/* Of a checked problem: some values of its space for tp, pp, cp and dp make, or can still make, its number of
+ * devices. Apart, as fewer nodes may do where the whole cluster is too many. INPUT. */
+amm_status amm_problem_check_degrees(const amm_problem_desc *problem, const char *file);
 
 /* Sum of layer parameters, and of those that one token meets. */
 int64_t amm_model_parameters(const amm_model *model);

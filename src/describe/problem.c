@@ -1,5 +1,6 @@
 #include "describe/check.h"
 
+#include <stdio.h>
 #include <string.h>
 
 bool amm_cost_model_parse(amm_cost_model *out, const char *word)
@@ -19,30 +20,47 @@ bool amm_problem_is_analytic(const amm_problem_desc *problem)
     return problem->profile == NULL && problem->cost_model == AMM_COST_DEFAULT;
 }
 
+enum { MOST_DIVISORS = 256 }; /* of a number of devices */
+
 static const char *const dim_keys[AMM_DIM_COUNT] = {
 #define AMM_DIM_KEY(name, key, ...) "space." key,
     AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
 };
 
+/* All that is missing, as somebody who gave options has to add it. */
 static amm_status check_parts(const amm_problem_desc *problem, const char *file)
 {
+    /* Without a profile the usual one is taken as soon as model and cluster are there. */
+    const bool assumed =
+        amm_problem_is_analytic(problem) && (problem->model == NULL || problem->cluster == NULL);
     const struct {
-        const char *key, *allowed;
+        const char *key, *allowed, *option;
         bool present;
     } parts[] = {
-        { "model", "a preset, a file or an object", problem->model != NULL },
+        { "model", "a preset, a file or an object", "--model NAME", problem->model != NULL },
         { "cluster", "a preset, a file, or a line like 4xnode:4xT4,intra=50gbit,inter=50gbit",
-          problem->cluster != NULL },
-        { "runtime", "a preset, a file or an object", problem->runtime != NULL },
-        { "profile", "measured layer times: a preset, a file or an object",
+          "--cluster NAME", problem->cluster != NULL },
+        { "runtime", "a preset, a file or an object", "--runtime NAME",
+          problem->runtime != NULL || assumed },
+        { "profile", "measured layer times: a preset, a file or an object", "--profile NAME",
           problem->profile != NULL || problem->cost_model == AMM_COST_DEFAULT },
-        { "global_batch", "samples per step", problem->global_batch != 0 },
+        { "global_batch", "samples per step", "--global-batch-size N", problem->global_batch != 0 },
     };
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+    enum { COUNT = sizeof parts / sizeof parts[0] };
+    char options[128] = "";
+    size_t first = COUNT;
+    for (size_t i = COUNT; i-- > 0;) {
+        char rest[sizeof options];
         if (!parts[i].present) {
-            return amm_refuse(file, parts[i].key, "missing, allowed %s", parts[i].allowed);
+            memcpy(rest, options, sizeof rest);
+            (void)snprintf(options, sizeof options, " %s%.96s", parts[i].option, rest);
+            first = i;
         }
+    }
+    if (first < COUNT) {
+        return amm_refuse(file, parts[first].key, "missing, allowed %s; give%s",
+                          parts[first].allowed, options);
     }
     return amm_check_integer(file, "global_batch", problem->global_batch, 1, AMM_MAX_BATCH);
 }
@@ -156,11 +174,11 @@ static amm_status check_machine(const amm_problem_desc *problem, const char *fil
                 node->intra_bytes_per_s == first->intra_bytes_per_s &&
                 node->inter_bytes_per_s == first->inter_bytes_per_s;
     }
-    return equal
-               ? AMM_OK
-               : amm_refuse(file, "profile",
-                            "missing: without one the cluster must have equal nodes of one device "
-                            "type and no links");
+    return equal ? AMM_OK
+                 : amm_refuse(
+                       file, "profile",
+                       "missing: without one the cluster must have equal nodes of one device "
+                       "type and no links; how to write one: docs/formats.md, ammeter-profile");
 }
 
 /* A degree that no size allows would only show as a search without plans. */
@@ -243,10 +261,9 @@ static amm_status check_mix(const amm_problem_desc *problem, const char *file)
     return AMM_OK;
 }
 
-static amm_status check_amp_reference(const amm_problem_desc *problem, const char *file)
+/* What no profile, runtime or cluster can mend. */
+static amm_status check_amp_model(const amm_model *model, const char *file)
 {
-    const amm_model *model = problem->model;
-    const amm_cluster *cluster = problem->cluster;
     if (!model->amp.present) {
         return amm_refuse(file, "cost_model",
                           "amp-reference needs a model with \"amp_reference\", \"%s\" has none",
@@ -259,6 +276,12 @@ static amm_status check_amp_reference(const amm_problem_desc *problem, const cha
             "memory with their fourth power",
             model->amp.work_count, AMM_MAX_AMP_LAYERS);
     }
+    return AMM_OK;
+}
+
+static amm_status check_amp_cluster(const amm_problem_desc *problem, const char *file)
+{
+    const amm_cluster *cluster = problem->cluster;
     for (int32_t i = 1; i < cluster->node_count; i++) {
         if (cluster->nodes[i].device_count != cluster->nodes[0].device_count) {
             return amm_refuse(file, "cost_model",
@@ -327,6 +350,76 @@ static amm_status check_divisors(const amm_problem_desc *problem, const char *fi
                             (long long)batch);
 }
 
+/* The products of a value of each list that divide `devices`, as divisors[0..count): of each whether it is
+ * one, in `made`. Divisors are at most 240 for AMM_MAX_DEVICES. */
+static void multiply(const amm_list *list, const int64_t *divisors, int32_t count, bool *made)
+{
+    bool next[MOST_DIVISORS] = { false };
+    for (int32_t a = 0; a < count; a++) {
+        for (int32_t i = 0; made[a] && i < list->count; i++) {
+            for (int32_t b = a; b < count; b++) {
+                next[b] = next[b] || divisors[b] == divisors[a] * list->values[i];
+            }
+        }
+    }
+    memcpy(made, next, (size_t)count * sizeof *made);
+}
+
+/* "tp x pp: got 4 x 4 = 16" with the least value of every list. */
+static amm_status refuse_degrees(const amm_problem_desc *problem, const char *file,
+                                 const amm_dim *dims, int32_t count, bool open)
+{
+    char names[64] = "";
+    char values[128] = "";
+    double product = 1.0;
+    bool several = false;
+    for (int32_t k = 0; k < count; k++) {
+        const amm_list *list = &problem->space.dims[dims[k]];
+        const char *before = names[0] == '\0' ? "" : " x ";
+        if (list->count == 0) {
+            continue;
+        }
+        several = several || list->count > 1;
+        product *= (double)list->values[0];
+        (void)snprintf(names + strlen(names), sizeof names - strlen(names), "%s%s", before,
+                       dim_keys[dims[k]] + strlen("space."));
+        (void)snprintf(values + strlen(values), sizeof values - strlen(values), "%s%lld", before,
+                       (long long)list->values[0]);
+    }
+    return amm_refuse(file, "space", "%s: got %s = %.0f%s, allowed %s %d devices", names, values,
+                      product, several ? " at least and no better product" : "",
+                      open ? "a divisor of the" : "a product of", problem->cluster->device_count);
+}
+
+amm_status amm_problem_check_degrees(const amm_problem_desc *problem, const char *file)
+{
+    static const amm_dim dims[] = { AMM_DIM_TP, AMM_DIM_PP, AMM_DIM_CP, AMM_DIM_DP };
+    enum { COUNT = sizeof dims / sizeof dims[0] };
+    const int32_t devices = problem->cluster->device_count;
+    int64_t divisors[MOST_DIVISORS];
+    bool made[MOST_DIVISORS] = { true };
+    int32_t count = 0;
+    bool open = false;
+    for (int32_t d = 1; d <= devices; d++) {
+        if (devices % d == 0) {
+            divisors[count++] = d;
+        }
+    }
+    for (int32_t k = 0; k < (int32_t)COUNT; k++) {
+        const amm_list *list = &problem->space.dims[dims[k]];
+        if (list->count > 0) {
+            multiply(list, divisors, count, made);
+        } else {
+            open = open || dims[k] != AMM_DIM_CP || amm_problem_is_analytic(problem);
+        }
+    }
+    bool some = made[count - 1];
+    for (int32_t k = 0; k < count && open; k++) {
+        some = some || made[k];
+    }
+    return some ? AMM_OK : refuse_degrees(problem, file, dims, (int32_t)COUNT, open);
+}
+
 /* Divisibility is the search's to report, candidate by candidate; here only what no candidate can
  * satisfy whatever the rest of the space is. */
 static amm_status check_space(const amm_problem_desc *problem, const char *file)
@@ -358,6 +451,9 @@ static amm_status check_space(const amm_problem_desc *problem, const char *file)
 
 amm_status amm_problem_check(const amm_problem_desc *problem, const char *file)
 {
+    if (problem->cost_model == AMM_COST_AMP_REFERENCE && problem->model != NULL) {
+        AMM_TRY(check_amp_model(problem->model, file));
+    }
     AMM_TRY(check_parts(problem, file));
     if (!(problem->memory_margin >= 0 && problem->memory_margin < 1)) {
         return amm_refuse(file, "memory_margin", "out of range, got %g, allowed 0 to below 1",
@@ -375,7 +471,7 @@ amm_status amm_problem_check(const amm_problem_desc *problem, const char *file)
     AMM_TRY(check_profile(problem, file));
     AMM_TRY(check_mix(problem, file));
     if (problem->cost_model == AMM_COST_AMP_REFERENCE) {
-        AMM_TRY(check_amp_reference(problem, file));
+        AMM_TRY(check_amp_cluster(problem, file));
     }
     AMM_TRY(check_devices(problem, file));
     AMM_TRY(check_measured(problem, file));

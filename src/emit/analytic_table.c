@@ -1,5 +1,6 @@
 #include "emit/emit.h"
 #include "formula/cost/op.h"
+#include "formula/cost/range.h"
 
 #include "search/enumerate.h"
 
@@ -96,106 +97,257 @@ void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p)
 
 /* ---- plans ----------------------------------------------------------------------------------- */
 
-/* Widths of the columns whose text varies. */
-typedef struct columns {
-    size_t recompute, blocks;
-    size_t choices; /* 0: all plans have the runtime's usual ones */
-    bool experts, sharding;
-} columns;
-
-static columns columns_of(const amm_result *r)
+static const amm_stage_plan *fullest(const amm_plan_entry *plan)
 {
-    const amm_problem_desc *p = &r->spec->problem;
-    columns c = { strlen("recompute"), strlen("blocks"), 0, amm_problem_has_experts(p), false };
-    for (size_t k = 0; k < r->plan_count; k++) {
-        const amm_plan_entry *plan = &r->plans[k];
-        amm_text text;
-        amm_text_init(&text, r->context);
-        amm_emit_recompute(&text, &plan->config);
-        c.recompute = text.length > c.recompute ? text.length : c.recompute;
-        amm_text_discard(&text);
-        const size_t blocks = amm_stage_counts_width(r, plan);
-        c.blocks = blocks > c.blocks ? blocks : c.blocks;
-        amm_text_init(&text, r->context);
-        amm_emit_choices(&text, p, &plan->config, " ");
-        c.choices = text.length > c.choices ? text.length : c.choices;
-        amm_text_discard(&text);
-        c.sharding = c.sharding || plan->config.sharding != r->plans[0].config.sharding ||
-                     p->space.full || p->space.dims[AMM_DIM_SHARDING].count > 0;
+    const amm_stage_plan *worst = &plan->stages[0];
+    for (int32_t s = 1; s < plan->config.pp; s++) {
+        worst = plan->stages[s].memory_bytes > worst->memory_bytes ? &plan->stages[s] : worst;
     }
-    return c;
+    return worst;
 }
 
-enum { DEGREES_COLUMN = 36, EXPERTS_WIDTH = 9, SHARDING_WIDTH = 8 };
+/* ---- the table ------------------------------------------------------------------------------- */
 
-static size_t after_degrees(const columns *c)
+typedef struct row {
+    const amm_result *r;
+    const amm_plan_entry *plan;
+    size_t index;
+} row;
+
+/* A column, by its cells. One that says `neutral` in every row is left out of the table; what all
+ * plans share is told above it under `shared`, unless that is NULL. */
+typedef struct column {
+    const char *head, *neutral, *shared;
+    bool left;                                       /* text starts at the left */
+    bool (*wanted)(const amm_problem_desc *problem); /* NULL: always */
+    void (*emit)(amm_text *out, const row *x);
+} column;
+
+static void cell_rank(amm_text *out, const row *x)
 {
-    return (size_t)DEGREES_COLUMN + (c->experts ? (size_t)EXPERTS_WIDTH : 0) +
-           (c->sharding ? (size_t)SHARDING_WIDTH : 0);
+    amm_text_printf(out, "%s%zu", x->index == 0 && !x->r->evaluated_only ? "▶  " : "",
+                    x->index + 1);
 }
 
-/* Where the text of the blocks ends. */
-static size_t after_blocks(const columns *c)
+#define DEGREE_CELL(member)                                                                        \
+    static void cell_##member(amm_text *out, const row *x)                                         \
+    {                                                                                              \
+        amm_text_printf(out, "%d", x->plan->config.member);                                        \
+    }
+DEGREE_CELL(tp)
+DEGREE_CELL(pp)
+DEGREE_CELL(cp)
+DEGREE_CELL(dp)
+DEGREE_CELL(ep)
+DEGREE_CELL(etp)
+DEGREE_CELL(vpp)
+#undef DEGREE_CELL
+
+static void cell_micro_batch(amm_text *out, const row *x)
 {
-    return after_degrees(c) + c->recompute + 2 + c->blocks;
+    amm_text_printf(out, "%lld", (long long)x->plan->config.micro_batch);
 }
 
-static size_t choices_width(const columns *c)
+static void cell_sharding(amm_text *out, const row *x)
 {
-    const size_t head = strlen(" choices");
-    return c->choices == 0 ? 0 : 1 + (c->choices > head ? c->choices : head);
+    amm_text_append(out, amm_sharding_word(x->plan->config.sharding));
 }
 
-/* "1.034x (0.97-1.10)  A": time over that of #1, its 80 % range, the tie class. The range is against the
- * fastest plan, which #1 of plans that were asked for need not be. */
-static void emit_pair(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
+static void cell_recompute(amm_text *out, const row *x)
 {
-    const amm_plan_entry *first = &r->plans[0];
+    amm_emit_recompute(out, &x->plan->config);
+}
+
+static void cell_blocks(amm_text *out, const row *x)
+{
+    amm_emit_stage_counts(out, &x->r->spec->problem, x->plan);
+}
+
+static void cell_choices(amm_text *out, const row *x)
+{
+    amm_text text;
+    amm_text_init(&text, x->r->context);
+    amm_emit_choices(&text, &x->r->spec->problem, &x->plan->config, " ");
+    amm_text_append(out, text.length > 0 ? text.data + 1 : "");
+    amm_text_discard(&text);
+}
+
+static void cell_time(amm_text *out, const row *x)
+{
+    amm_text_printf(out, "%.4f", x->plan->time_s);
+}
+
+/* "1.034x (0.97-1.10)": time over that of #1 and its 80 % range. The range is against the fastest
+ * plan, which #1 of plans that were asked for need not be. */
+static void cell_pair(amm_text *out, const row *x)
+{
+    const amm_plan_entry *first = &x->r->plans[0];
+    amm_text_printf(out, "%6.3fx", x->plan->time_s / first->time_s);
+    if (!isnan(x->plan->vs_best.low) && first->time_s <= amm_result_best_s(x->r)) {
+        amm_text_printf(out, " (%4.2f-%4.2f)", x->plan->vs_best.low, x->plan->vs_best.high);
+    }
+}
+
+static void cell_class(amm_text *out, const row *x)
+{
     char letters[AMM_TIE_CHARS];
-    amm_tie_class_format(letters, plan->tie_class);
-    amm_text_printf(out, "  %6.3fx ", plan->time_s / first->time_s);
-    if (isnan(plan->vs_best.low) || first->time_s > amm_result_best_s(r)) {
-        amm_text_printf(out, "%-11s", "");
-    } else {
-        amm_text_printf(out, "(%4.2f-%4.2f)", plan->vs_best.low, plan->vs_best.high);
-    }
-    amm_text_printf(out, "  %-5s", letters);
+    amm_tie_class_format(letters, x->plan->tie_class);
+    amm_text_append(out, letters);
 }
 
-static void emit_plan(amm_text *out, const amm_result *r, size_t index, const columns *w)
+static double per_device_s(const row *x)
 {
-    const amm_plan_entry *plan = &r->plans[index];
-    const amm_problem_desc *p = &r->spec->problem;
-    const amm_config *c = &plan->config;
-    const amm_stage_plan *stage = amm_plan_tightest(plan);
-    const double per_device = 1.0 / plan->time_s / (double)p->cluster->device_count;
-    amm_text_append(out, index == 0 && !r->evaluated_only ? " ▶" : "  ");
-    amm_text_printf(out, "%3zu %4d %4d %4d %4d", index + 1, c->tp, c->pp, c->cp, c->dp);
-    if (w->experts) {
-        amm_text_printf(out, " %4d %3d", c->ep, c->etp);
+    return 1.0 / x->plan->time_s / (double)x->r->spec->problem.cluster->device_count;
+}
+
+static void cell_tokens(amm_text *out, const row *x)
+{
+    const amm_problem_desc *p = &x->r->spec->problem;
+    amm_text_printf(out, "%.1f",
+                    (double)p->global_batch * (double)p->model->seq_len * per_device_s(x));
+}
+
+static void cell_mfu(amm_text *out, const row *x)
+{
+    amm_text_printf(out, "%.1f %%",
+                    100.0 * x->plan->flops * per_device_s(x) /
+                        amm_problem_peak_flops(&x->r->spec->problem));
+}
+
+static void cell_peak(amm_text *out, const row *x)
+{
+    amm_text_printf(out, "%.2f", fullest(x->plan)->memory_bytes / AMM_GIB);
+}
+
+static void cell_capacity(amm_text *out, const row *x)
+{
+    amm_text_printf(out, "%.2f", fullest(x->plan)->capacity_bytes / AMM_GIB);
+}
+
+static void cell_fits(amm_text *out, const row *x)
+{
+    amm_text_append(out, amm_fit_word(x->r, x->plan));
+}
+
+static void cell_oom(amm_text *out, const row *x)
+{
+    amm_text_printf(out, "%.1f %%", 100.0 * x->plan->oom_probability);
+}
+
+#define ANY_VALUE "*" /* neutral of a column that is left out as soon as all rows agree */
+
+static const column columns[] = {
+    { "#", NULL, NULL, false, NULL, cell_rank },
+    { "tp", NULL, NULL, false, NULL, cell_tp },
+    { "pp", NULL, NULL, false, NULL, cell_pp },
+    { "cp", "1", "cp", false, NULL, cell_cp },
+    { "dp", NULL, NULL, false, NULL, cell_dp },
+    { "ep", "1", "ep", false, amm_problem_has_experts, cell_ep },
+    { "etp", "1", "etp", false, amm_problem_has_experts, cell_etp },
+    { "vpp", "1", "vpp", false, NULL, cell_vpp },
+    { "mb", NULL, NULL, false, NULL, cell_micro_batch },
+    { "shard", ANY_VALUE, "sharding", true, NULL, cell_sharding },
+    { "recompute", "none", "recompute", true, NULL, cell_recompute },
+    { "blocks", NULL, NULL, true, NULL, cell_blocks },
+    { "choices", "", NULL, true, NULL, cell_choices },
+    { "s/step", NULL, NULL, false, NULL, cell_time },
+    { " vs #1 (paired)", NULL, NULL, true, NULL, cell_pair },
+    { "class", ANY_VALUE, "class", true, NULL, cell_class },
+    { "tok/s/GPU", NULL, NULL, false, NULL, cell_tokens },
+    { "MFU", NULL, NULL, false, NULL, cell_mfu },
+    { "peak GiB", NULL, NULL, false, NULL, cell_peak },
+    { "of GiB", ANY_VALUE, "GiB per device", false, NULL, cell_capacity },
+    { "fits", NULL, NULL, true, NULL, cell_fits },
+    { "P(OOM)", NULL, NULL, false, NULL, cell_oom },
+};
+enum { COLUMN_COUNT = sizeof columns / sizeof columns[0] };
+
+/* Its text; a failure sticks in it. To be discarded. */
+static amm_text cell(const column *c, const amm_result *r, size_t index)
+{
+    const row x = { r, &r->plans[index], index };
+    amm_text text;
+    amm_text_init(&text, r->context);
+    c->emit(&text, &x);
+    return text;
+}
+
+static const char *text_of(const amm_text *text)
+{
+    return text->length > 0 ? text->data : "";
+}
+
+/* Width of a column in characters, 0 when it is left out. */
+static size_t width_of(const column *c, const amm_result *r)
+{
+    size_t width = amm_text_columns(c->head);
+    amm_text first = cell(c, r, 0);
+    bool same = c->neutral != NULL &&
+                (strcmp(c->neutral, ANY_VALUE) == 0 || strcmp(c->neutral, text_of(&first)) == 0);
+    for (size_t k = 0; k < r->plan_count; k++) {
+        amm_text text = cell(c, r, k);
+        const size_t columns_used = amm_text_columns(text_of(&text));
+        width = columns_used > width ? columns_used : width;
+        same = same && strcmp(text_of(&first), text_of(&text)) == 0;
+        amm_text_discard(&text);
     }
-    amm_text_printf(out, " %3d %4lld", c->vpp, (long long)c->micro_batch);
-    if (w->sharding) {
-        amm_text_printf(out, "  %-6s", amm_sharding_word(c->sharding));
+    amm_text_discard(&first);
+    return same ? 0 : width;
+}
+
+static bool wanted(const column *c, const amm_result *r)
+{
+    return c->wanted == NULL || c->wanted(&r->spec->problem);
+}
+
+/* "in all   cp 1 · sharding zero1": what the table does not repeat in every row. */
+static void emit_shared(amm_text *out, const amm_result *r, const size_t width[COLUMN_COUNT])
+{
+    const char *separator = NULL;
+    for (int k = 0; k < COLUMN_COUNT; k++) {
+        if (width[k] > 0 || columns[k].shared == NULL || !wanted(&columns[k], r)) {
+            continue;
+        }
+        amm_text text = cell(&columns[k], r, 0);
+        if (text.length > 0) { /* "": not known, as the class without a posterior */
+            if (separator == NULL) {
+                amm_emit_heading(out, "in all");
+            }
+            amm_text_printf(out, "%s%s %s", separator == NULL ? "" : separator, columns[k].shared,
+                            text_of(&text));
+            separator = " · ";
+        }
+        amm_text_discard(&text);
     }
+    amm_text_append(out, separator == NULL ? "" : "\n");
+}
+
+static void emit_cell(amm_text *out, const column *c, const char *text, size_t width, bool last)
+{
+    const size_t used = amm_text_columns(text);
+    const int blanks = (int)(width - used);
     amm_text_append(out, "  ");
-    amm_emit_recompute(out, c);
-    amm_text_pad(out, after_degrees(w) + w->recompute);
-    amm_text_append(out, "  ");
-    amm_emit_stage_counts(out, p, plan);
-    amm_text_pad(out, after_blocks(w));
-    if (w->choices > 0) {
-        amm_text_append(out, " ");
-        amm_emit_choices(out, p, c, " ");
-        amm_text_pad(out, after_blocks(w) + choices_width(w));
+    amm_text_printf(out, "%*s%s", c->left ? 0 : blanks, "", text);
+    amm_text_printf(out, "%*s", c->left && !last ? blanks : 0, "");
+}
+
+/* One row; `index` at the number of plans: the heads. */
+static void emit_row(amm_text *out, const amm_result *r, size_t index,
+                     const size_t width[COLUMN_COUNT])
+{
+    for (int k = 0; k < COLUMN_COUNT; k++) {
+        if (width[k] == 0) {
+            continue;
+        }
+        if (index == r->plan_count) {
+            emit_cell(out, &columns[k], columns[k].head, width[k], k + 1 == COLUMN_COUNT);
+        } else {
+            amm_text text = cell(&columns[k], r, index);
+            emit_cell(out, &columns[k], text_of(&text), width[k], k + 1 == COLUMN_COUNT);
+            amm_text_discard(&text);
+        }
     }
-    amm_text_printf(out, "  %9.4f", plan->time_s);
-    emit_pair(out, r, plan);
-    amm_text_printf(out, "  %9.1f  %5.1f %%  %6.2f of %6.2f  %-5s %5.1f %%\n",
-                    (double)p->global_batch * (double)p->model->seq_len * per_device,
-                    100.0 * plan->flops * per_device / amm_problem_peak_flops(p),
-                    stage->memory_bytes / AMM_GIB, stage->capacity_bytes / AMM_GIB,
-                    amm_fit_word(plan, stage), 100.0 * plan->oom_probability);
+    amm_text_append(out, "\n");
 }
 
 /* Plans that the problem's runtime cannot start. */
@@ -216,25 +368,45 @@ static void emit_beyond(amm_text *out, const amm_result *r)
     amm_text_append(out, separator[0] == '\0' ? "" : "\n");
 }
 
+/* That #1 may run out of memory, and which plan is the first that hardly does. */
+static void emit_risk(amm_text *out, const amm_result *r)
+{
+    const amm_plan_entry *best = &r->plans[0];
+    if (!best->fits || best->oom_probability < AMM_OOM_TIGHT) {
+        return;
+    }
+    amm_emit_heading(out, "memory");
+    amm_text_printf(out, "#1 runs out of memory in about %.0f %% of cases",
+                    100.0 * best->oom_probability);
+    size_t safe = 1;
+    while (safe < r->plan_count && r->plans[safe].oom_probability >= AMM_OOM_TIGHT) {
+        safe++;
+    }
+    if (!r->evaluated_only && safe < r->plan_count) {
+        amm_text_printf(out, "; #%zu is the fastest below %g %%: %.4f s", safe + 1,
+                        100.0 * AMM_OOM_TIGHT, r->plans[safe].time_s);
+    } else if (!r->evaluated_only) {
+        const double share = -expm1(-AMM_OOM_TIGHT_QUANTILE * AMM_MEMORY_LOG_SD);
+        amm_text_printf(out, "; none listed is below %g %%: --memory-margin %.2g finds those",
+                        100.0 * AMM_OOM_TIGHT, ceil(100.0 * share) / 100.0);
+    }
+    amm_text_append(out, "\n\n");
+}
+
 void amm_emit_analytic_plans(amm_text *out, const amm_result *r)
 {
-    const columns w = columns_of(r);
-    amm_text_append(out, "\n    #   tp   pp   cp   dp");
-    amm_text_append(out, w.experts ? "   ep etp" : "");
-    amm_text_append(out, " vpp   mb");
-    amm_text_append(out, w.sharding ? "  shard " : "");
-    amm_text_append(out, "  recompute");
-    amm_text_pad(out, after_degrees(&w) + w.recompute);
-    amm_text_append(out, "  blocks");
-    amm_text_pad(out, after_blocks(&w));
-    amm_text_append(out, w.choices > 0 ? "  choices" : "");
-    amm_text_pad(out, after_blocks(&w) + choices_width(&w));
-    amm_text_printf(out, "  %9s  %-19s  %-5s  %9s  %7s  %s\n", "s/step", " vs #1 (paired)", "class",
-                    "tok/s/GPU", "MFU", "peak GiB of cap.  fits   P(OOM)");
+    size_t width[COLUMN_COUNT];
+    for (int k = 0; k < COLUMN_COUNT; k++) {
+        width[k] = wanted(&columns[k], r) ? width_of(&columns[k], r) : 0;
+    }
+    emit_shared(out, r, width);
+    amm_text_append(out, "\n");
+    emit_row(out, r, r->plan_count, width);
     for (size_t k = 0; k < r->plan_count; k++) {
-        emit_plan(out, r, k, &w);
+        emit_row(out, r, k, width);
     }
     amm_text_append(out, "\n");
+    emit_risk(out, r);
     emit_beyond(out, r);
 }
 

@@ -185,18 +185,6 @@ const amm_stage_plan *amm_plan_tightest(const amm_plan_entry *plan)
     return worst;
 }
 
-/* A plan this full may fail in fact: of the measured runs behind docs/validation-amp.md, the one at 98 %
- * did. A word for people only; nothing is ranked by it. */
-#define TIGHT_SHARE 0.95
-
-const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage)
-{
-    if (!plan->fits) {
-        return "no";
-    }
-    return stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes ? "tight" : "yes";
-}
-
 double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
 {
     double worst = 0.0;
@@ -208,6 +196,19 @@ double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
         }
     }
     return worst;
+}
+
+/* With a profile there is no probability. A plan this full may fail in fact: of the measured runs behind
+ * docs/validation-amp.md, the one at 98 % did. A word for people only; nothing is ranked by it. */
+#define TIGHT_SHARE 0.95
+
+const char *amm_fit_word(const amm_result *r, const amm_plan_entry *plan)
+{
+    const amm_stage_plan *stage = amm_plan_tightest(plan);
+    const bool tight = amm_problem_is_analytic(&r->spec->problem)
+                           ? plan->oom_probability >= AMM_OOM_TIGHT
+                           : stage->memory_bytes > TIGHT_SHARE * stage->capacity_bytes;
+    return !plan->fits ? "no" : tight ? "tight" : "yes";
 }
 
 int64_t amm_problem_tokens(const amm_problem_desc *problem)

@@ -69,8 +69,12 @@ bool amm_plan_same_cuts(const amm_plan_entry *a, const amm_plan_entry *b);
 /* The listed partitions that take as many ticks as the best of them. */
 int32_t amm_partition_ties(const amm_partition_list *list);
 
-/* "yes", "tight" or "no", by the fullest stage. */
-const char *amm_fit_word(const amm_plan_entry *plan, const amm_stage_plan *stage);
+/* "no" for a plan that does not fit in what may be used of the memory. Else "tight" where, by the
+ * analytic model, it runs out of memory with AMM_OOM_TIGHT or more, or with a profile its fullest stage
+ * leaves little; "yes" otherwise. */
+#define AMM_OOM_TIGHT          0.05
+#define AMM_OOM_TIGHT_QUANTILE 1.6449 /* of the standard normal: 1 - AMM_OOM_TIGHT lie below */
+const char *amm_fit_word(const amm_result *result, const amm_plan_entry *plan);
 
 /* Tokens per sample. */
 int64_t amm_problem_tokens(const amm_problem_desc *problem);
@@ -111,6 +115,9 @@ void amm_emit_analytic_ledger(amm_text *out, const amm_plan_entry *plan);
 
 /* partitions_table.c: the best partitions of the best plan, where they were asked for. */
 void amm_emit_partitions(amm_text *out, const amm_result *r);
+
+/* next.c: the command that explains the best plan, as a shell takes it. */
+void amm_emit_next(amm_text *out, const amm_result *r);
 
 /* draws_table.c: plans under draws of the constants, where these were asked for. */
 void amm_emit_draws(amm_text *out, const amm_result *r);

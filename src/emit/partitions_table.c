@@ -38,7 +38,7 @@ static void emit_one(amm_text *out, const amm_result *r, const amm_plan_entry *p
     amm_emit_stage_counts(out, &r->spec->problem, plan);
     amm_text_pad(out, COUNTS_COLUMN + width);
     amm_text_printf(out, "  %7.2f of %6.2f  %s\n", stage->memory_bytes / AMM_GIB,
-                    stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
+                    stage->capacity_bytes / AMM_GIB, amm_fit_word(r, plan));
 }
 
 /* Of partitions that tie the engine takes the first by rank and the search the evenest: the plan's own may be

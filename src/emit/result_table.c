@@ -153,7 +153,7 @@ static void emit_plan(amm_text *out, const amm_result *r, size_t index, size_t w
     if (!reference_mode(r)) {
         const amm_stage_plan *stage = amm_plan_tightest(plan);
         amm_text_printf(out, "  %7.2f of %6.2f  %s", stage->memory_bytes / AMM_GIB,
-                        stage->capacity_bytes / AMM_GIB, amm_fit_word(plan, stage));
+                        stage->capacity_bytes / AMM_GIB, amm_fit_word(r, plan));
     }
     amm_text_append(out, "\n");
 }
@@ -353,26 +353,6 @@ static void emit_rejected(amm_text *out, const amm_result *r)
     }
 }
 
-static void emit_next(amm_text *out, const amm_result *r)
-{
-    if (r->evaluated_only || r->plan_count == 0) {
-        return;
-    }
-    const bool preset = amm_spec_is_preset(r->spec, true);
-    amm_emit_heading(out, "next");
-    amm_text_printf(out, "ammeter explain %s --strategy ",
-                    preset ? r->spec->problem.name : "[same problem and options]");
-    amm_emit_strategy(out, &r->spec->problem, &r->plans[0].config);
-    if (r->annealed) {
-        amm_text_append(out, ",tp-term=explicit");
-    }
-    if (preset) {
-        amm_text_printf(out, " · ammeter plan %s --top all --json -o plans.json",
-                        r->spec->problem.name);
-    }
-    amm_text_append(out, "\n");
-}
-
 /* ---- details --------------------------------------------------------------------------------- */
 
 static void emit_terms(amm_text *out, const amm_result *r, const amm_plan_entry *plan)
@@ -524,8 +504,13 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
     }
     if (result->nodes_given > 0 && result->plan_count > 0) {
         amm_emit_heading(&text, "nodes");
-        amm_text_printf(&text, "%d of the %d given: fewer hold no plan\n",
+        amm_text_printf(&text, "%d of the %d given: fewer hold no plan",
                         result->spec->problem.cluster->node_count, result->nodes_given);
+        if (analytic) {
+            amm_text_printf(&text, " · P(OOM) of #1 %.1f %%",
+                            100.0 * result->plans[0].oom_probability);
+        }
+        amm_text_append(&text, "\n");
     }
     emit_search(&text, result);
     if (result->plan_count > 0) {
@@ -546,6 +531,6 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
                         result->interrupted ? "\nno plan yet\n\n" : "\nno feasible plan\n\n");
     }
     emit_rejected(&text, result);
-    emit_next(&text, result);
+    amm_emit_next(&text, result);
     return amm_text_take(&text, out);
 }

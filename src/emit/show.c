@@ -2,6 +2,7 @@
 
 #include "io/io.h"
 #include <stdio.h>
+#include <string.h>
 
 /* ---- pieces ---------------------------------------------------------------------------------- */
 
@@ -213,6 +214,56 @@ static void emit_constant(amm_text *out, const char *word, const amm_constant *c
     amm_text_append(out, "\n");
 }
 
+/* "fitted on 107 rows of ...; prior 0.72": the first words, which say whether it is fitted. */
+static void emit_source_short(amm_text *out, const char *source)
+{
+    enum { MOST = 60 };
+    const size_t length = strcspn(source, ";:");
+    size_t shown = length < MOST ? length : MOST;
+    while (shown > 0 && ((unsigned char)source[shown] & 0xC0U) == 0x80U) { /* inside a character */
+        shown--;
+    }
+    amm_text_append(out, "  ");
+    amm_text_append_bytes(out, source, shown);
+    amm_text_append(out, shown < length ? "…" : "");
+}
+
+/* What times a device without a profile. */
+static void emit_analytic(amm_text *out, const amm_device *device)
+{
+    enum { COLUMN = 28, NUMBER = 48 };
+    if (device->peaks[0] <= 0.0) {
+        heading(out, "peaks");
+        amm_text_append(out, "none: only a profile can time it\n");
+        return;
+    }
+    heading(out, "constants");
+    amm_text_append(out, device->regime);
+    if (device->constants_of != NULL) {
+        amm_text_printf(out, ", those of %s", device->constants_of);
+    }
+    amm_text_append(out, "\n\nwithout a profile\n");
+    for (int32_t k = 0; k < (int32_t)AMM_PEAK_COUNT; k++) {
+        amm_text_printf(out, "  %s", amm_peak_table[k].name);
+        amm_text_pad(out, COLUMN);
+        amm_text_printf(out, "%.4g", device->peaks[k]);
+        amm_text_pad(out, NUMBER);
+        amm_text_printf(out, "  %s\n", amm_peak_table[k].what);
+    }
+    for (int32_t k = 0; k < (int32_t)AMM_RATE_COUNT && device->constants_of == NULL; k++) {
+        const amm_constant *x = &device->rates[k];
+        amm_text_printf(out, "  %s", amm_rate_table[k].name);
+        amm_text_pad(out, COLUMN);
+        amm_text_printf(out, "%.4g", x->value);
+        if (x->sd >= 0.0) {
+            amm_text_printf(out, " ± %.2g", x->sd);
+        }
+        amm_text_pad(out, NUMBER);
+        emit_source_short(out, x->source != NULL ? x->source : "prior");
+        amm_text_append(out, "\n");
+    }
+}
+
 static void show_device(amm_text *out, const amm_device *device)
 {
     emit_name(out, "device", device->name, device->source);
@@ -222,21 +273,22 @@ static void show_device(amm_text *out, const amm_device *device)
     }
     heading(out, "memory");
     emit_gib(out, (double)device->memory_bytes);
-    amm_text_append(out, ", of which ");
-    emit_gib(out, (double)device->context_bytes);
-    amm_text_append(out, " for the context: ");
-    emit_gib(out, (double)(device->memory_bytes - device->context_bytes));
-    amm_text_append(out, " usable\n");
+    amm_text_append(out, "\n");
     heading(out, "bandwidth");
     amm_emit_rate(out, device->hbm_bytes_per_s);
     amm_text_append(out, "\n");
+    emit_analytic(out, device);
+    amm_text_append(out, "\nwith a profile\n");
+    heading(out, "  context");
+    emit_gib(out, (double)device->context_bytes);
+    amm_text_append(out, " of the memory\n");
     for (int32_t k = 0; k < device->overhead_count; k++) {
-        char word[sizeof "overhead tp -2147483648"];
-        (void)snprintf(word, sizeof word, "overhead tp %d", device->overhead_tp[k]);
+        char word[sizeof "  overhead tp -2147483648"];
+        (void)snprintf(word, sizeof word, "  ovrhd. tp %d", device->overhead_tp[k]);
         emit_constant(out, word, &device->overhead_share[k]);
     }
-    emit_constant(out, "intra node", &device->intra_efficiency);
-    emit_constant(out, "inter node", &device->inter_efficiency);
+    emit_constant(out, "  intra node", &device->intra_efficiency);
+    emit_constant(out, "  inter node", &device->inter_efficiency);
 }
 
 static void show_runtime(amm_text *out, const amm_runtime *runtime)

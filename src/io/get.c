@@ -73,10 +73,16 @@ static amm_status line_node(const amm_cluster **out, const char *name, const cha
 {
     const amm_lookup *lookup = payload;
     int32_t index = -1;
-    (void)where;
-    *out = NULL;
+    char close[512];
     AMM_TRY(amm_preset_find(lookup->reader, AMM_PRESET_CLUSTER, name, &index));
-    return index < 0 ? AMM_OK : read_preset(lookup->reader, AMM_PRESET_CLUSTER, out, index);
+    if (index >= 0) {
+        return read_preset(lookup->reader, AMM_PRESET_CLUSTER, out, index);
+    }
+    amm_preset_close_names(close, sizeof close, AMM_PRESET_CLUSTER, name);
+    return amm_fail(AMM_INPUT,
+                    "%s: no node preset \"%s\"%s; or describe the node: "
+                    "4xT4,intra=50gbit,inter=50gbit",
+                    where, name, close);
 }
 
 amm_cluster_names amm_lookup_names(amm_lookup *lookup)
@@ -150,7 +156,12 @@ static amm_status get_named(amm_reader *r, amm_preset_kind kind, void *out, cons
     if (kind == AMM_PRESET_CLUSTER && looks_like_line(what)) {
         return read_line(r, out, what, where, folder);
     }
-    return unknown(kind, what, where);
+    return kind == AMM_PRESET_CLUSTER && strpbrk(what, ",:+") != NULL
+               ? amm_fail(AMM_INPUT,
+                          "%s: no cluster preset and no file is called \"%.200s\"; a line starts "
+                          "with N x: 1x%.200s",
+                          where, what, what)
+               : unknown(kind, what, where);
 }
 
 amm_status amm_read_part(const amm_value *value, amm_preset_kind kind, void *out)

@@ -431,6 +431,15 @@ amm_status amm_value_format(const amm_value *value, const char *format)
     return AMM_OK;
 }
 
+/* The format first: a file of another kind is that, not one with wrong keys. */
+amm_status amm_value_description(const amm_value *value, const char *format,
+                                 const char *const *keys)
+{
+    AMM_TRY(amm_value_keys(value, NULL));
+    AMM_TRY(amm_value_format(value, format));
+    return amm_value_keys(value, keys);
+}
+
 amm_status amm_value_name(const amm_value *value, const char **name, const char **source)
 {
     *source = "";

@@ -77,6 +77,9 @@ amm_status amm_field_bandwidth(const amm_value *object, const char *key, double 
 
 /* "format" and "version": needed at the root of a text, optional inside another one. */
 amm_status amm_value_format(const amm_value *value, const char *format);
+/* The same of an object that has these keys, as in amm_value_keys. */
+amm_status amm_value_description(const amm_value *value, const char *format,
+                                 const char *const *keys);
 /* "name" (needed) and "source" (default ""). */
 amm_status amm_value_name(const amm_value *value, const char **name, const char **source);
 

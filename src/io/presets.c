@@ -59,6 +59,36 @@ const char *amm_preset_text(amm_preset_kind kind, int32_t index, size_t *size)
     return file->text;
 }
 
+/* ---- names, whatever the case ---------------------------------------------------------------- */
+
+static bool same_letter(char a, char b)
+{
+    return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* `text` starts with `word`. */
+static bool starts_with(const char *text, const char *word)
+{
+    while (*word != '\0' && same_letter(*text, *word)) {
+        text++;
+        word++;
+    }
+    return *word == '\0';
+}
+
+static bool same_name(const char *a, const char *b)
+{
+    return strlen(a) == strlen(b) && starts_with(a, b);
+}
+
+static bool contains(const char *text, const char *word)
+{
+    while (*text != '\0' && !starts_with(text, word)) {
+        text++;
+    }
+    return starts_with(text, word);
+}
+
 /* ---- devices answer to more than one name ---------------------------------------------------- */
 
 /* Whether the device of this text is called `name`; its canonical name goes into the arena then.
@@ -71,7 +101,7 @@ static amm_status device_answers(amm_reader *r, const amm_preset_file *file, con
     char quoted[AMM_MAX_NAME + 3];
     (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", AMM_MAX_NAME, name);
     /* A file that does not hold the name need not be parsed: there are many devices. */
-    if (strstr(file->text, quoted) == NULL && strcmp(file->name, name) != 0) {
+    if (!contains(file->text, quoted) && !same_name(file->name, name)) {
         return AMM_OK;
     }
     amm_status status = amm_document_parse(&document, r, file->text, file->size, file->name, NULL);
@@ -82,16 +112,15 @@ static amm_status device_answers(amm_reader *r, const amm_preset_file *file, con
         amm_value alias;
         const char *text = "";
         bool same = amm_field(&root, "name", &field) &&
-                    amm_value_text(&field, &text, AMM_MAX_NAME) == AMM_OK &&
-                    strcmp(text, name) == 0;
+                    amm_value_text(&field, &text, AMM_MAX_NAME) == AMM_OK && same_name(text, name);
         const char *other = "";
         if (amm_field(&root, "aliases", &field) && amm_value_is_array(&field)) {
             for (bool ok = amm_value_first(&field, &alias); ok; ok = amm_value_next(&alias)) {
                 same = same || (amm_value_text(&alias, &other, AMM_MAX_NAME) == AMM_OK &&
-                                strcmp(other, name) == 0);
+                                same_name(other, name));
             }
         }
-        same = same || strcmp(file->name, name) == 0;
+        same = same || same_name(file->name, name);
         if (same) {
             *canonical = amm_arena_copy(r->arena, text, strlen(text));
             status = *canonical == NULL ? AMM_NO_MEMORY : AMM_OK;
@@ -133,7 +162,7 @@ amm_status amm_preset_find(amm_reader *r, amm_preset_kind kind, const char *name
 {
     const char *candidate = NULL;
     for (*out = 0; (candidate = amm_preset_name(kind, *out)) != NULL; ++*out) {
-        if (strcmp(candidate, name) == 0) {
+        if (same_name(candidate, name)) {
             return AMM_OK;
         }
     }
@@ -160,8 +189,7 @@ static int distance(const char *a, const char *b, int most)
         int diagonal = row[0];
         row[0] = (int)i;
         for (size_t k = 1; k <= n; k++) {
-            const bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[k - 1]);
-            const int replaced = diagonal + (same ? 0 : 1);
+            const int replaced = diagonal + (same_letter(a[i - 1], b[k - 1]) ? 0 : 1);
             const int shorter = (row[k - 1] < row[k] ? row[k - 1] : row[k]) + 1;
             diagonal = row[k];
             row[k] = replaced < shorter ? replaced : shorter;
@@ -174,21 +202,43 @@ static bool close_to(const char *preset, const char *name)
 {
     const size_t length = strlen(name) < strlen(preset) ? strlen(name) : strlen(preset);
     const int most = 1 + (int)(length / 5);
-    return (length >= 2 && strstr(preset, name) != NULL) || distance(preset, name, most) <= most;
+    return (length >= 2 && contains(preset, name)) || distance(preset, name, most) <= most;
+}
+
+/* Appends what fits; false: it does not. */
+static bool add_name(char *out, size_t size, const char *before, const char *name)
+{
+    const size_t length = strlen(out);
+    const int written = snprintf(out + length, size - length, "%s%s", before, name);
+    if ((size_t)written >= size - length) {
+        out[length] = '\0';
+        return false;
+    }
+    return true;
+}
+
+/* The preset has a name like that, or its text says the word in quotes: an alias, a framework. */
+static bool meant(amm_preset_kind kind, int32_t index, const char *name)
+{
+    char quoted[AMM_MAX_NAME + 3];
+    const amm_preset_file *file = preset_file(kind, index);
+    (void)snprintf(quoted, sizeof quoted, "\"%.*s\"", AMM_MAX_NAME, name);
+    return close_to(file->name, name) ||
+           (kind == AMM_PRESET_RUNTIME && contains(file->text, quoted));
 }
 
 void amm_preset_close_names(char *out, size_t size, amm_preset_kind kind, const char *name)
 {
     enum { MOST = 5 };
     const char *preset = NULL;
-    size_t length = 0;
     int count = 0;
     out[0] = '\0';
     for (int32_t i = 0; (preset = amm_preset_name(kind, i)) != NULL && count < MOST; i++) {
-        if (close_to(preset, name) && length + strlen(preset) + 20 < size) {
-            length += (size_t)snprintf(out + length, size - length, "%s%s",
-                                       count == 0 ? ", close presets: " : ", ", preset);
-            count++;
+        if (meant(kind, i, name)) {
+            count += add_name(out, size, count == 0 ? ", close presets: " : ", ", preset) ? 1 : 0;
         }
+    }
+    if (count == 0 && strchr(name, '/') == NULL) {
+        (void)snprintf(out, size, "; presets: ammeter list %ss", kinds[kind].word);
     }
 }

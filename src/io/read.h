@@ -32,15 +32,16 @@ typedef struct amm_lookup {
 } amm_lookup;
 amm_cluster_names amm_lookup_names(amm_lookup *lookup);
 
-/* Name of the preset file, NULL: none. A device is also found by the name and aliases that stand in
- * its file. */
+/* Index of the preset of this name in either case, -1: none. A device is also found by the name and
+ * aliases that stand in its file. */
 amm_status amm_preset_find(amm_reader *r, amm_preset_kind kind, const char *name, int32_t *out);
 
 /* The canonical name of a device: that of the preset of this name or alias, else `name` itself. The
  * result lives in the arena. */
 amm_status amm_device_canonical(amm_reader *r, const char **out, const char *name);
 
-/* ", close presets: a, b" for messages; "" when nothing is close. */
+/* ", close presets: a, b" for messages, runtimes also by their frameworks; when nothing is close, the
+ * command that lists all, but not for a path. */
 void amm_preset_close_names(char *out, size_t size, amm_preset_kind kind, const char *name);
 
 /* The embedded text and its file name for messages. `index` as in amm_preset_name. */

@@ -154,8 +154,7 @@ amm_status amm_read_cluster_value(const amm_value *value, void *out)
     amm_cluster_build build;
     amm_value links;
     amm_value link;
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-cluster"));
+    AMM_TRY(amm_value_description(value, "ammeter-cluster", keys));
     AMM_TRY(amm_value_name(value, &name, &source));
     amm_cluster_build_init(&build, value->document->reader->arena);
     AMM_TRY(read_nodes(&build, value));

@@ -1,6 +1,9 @@
 #include "describe/check.h"
 #include "io/read.h"
 
+#include <stdio.h>
+#include <string.h>
+
 /* A number with its bounds, spread and source. `extra`: one more key that may stand there. */
 static amm_status read_constant(const amm_value *value, const char *extra, amm_constant *out)
 {
@@ -48,6 +51,21 @@ static amm_status read_named(const amm_value *value, const char *key, const amm_
     return AMM_OK;
 }
 
+/* Names all keys that are not there, not the first alone. */
+static amm_status check_all(const amm_value *object, const char *const *keys)
+{
+    char missing[512] = "";
+    amm_value field;
+    for (; *keys != NULL; keys++) {
+        const size_t length = strlen(missing);
+        if (!amm_field(object, *keys, &field)) {
+            (void)snprintf(missing + length, sizeof missing - length, "%s%s",
+                           length > 0 ? ", " : "", *keys);
+        }
+    }
+    return missing[0] == '\0' ? AMM_OK : amm_value_refuse(object, NULL, "missing: %s", missing);
+}
+
 /* Datasheet peaks: all of them, or the analytic model does not know the device. */
 static amm_status read_peaks(const amm_value *value, double *out)
 {
@@ -60,6 +78,7 @@ static amm_status read_peaks(const amm_value *value, double *out)
         keys[i] = amm_peak_table[i].name;
     }
     AMM_TRY(amm_value_keys(&object, keys));
+    AMM_TRY(check_all(&object, keys));
     for (int32_t i = 0; i < AMM_PEAK_COUNT; i++) {
         AMM_TRY(amm_field_number(&object, keys[i], true, &out[i]));
         if (!(out[i] >= amm_peak_table[i].low && out[i] <= amm_peak_table[i].high)) {
@@ -139,8 +158,7 @@ amm_status amm_read_device_value(const amm_value *value, void *out)
                                         "posterior",
                                         NULL };
     char where[AMM_WHERE_CHARS];
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-device"));
+    AMM_TRY(amm_value_description(value, "ammeter-device", keys));
     amm_device *device = amm_arena_alloc(value->document->reader->arena, 1, sizeof *device);
     if (device == NULL) {
         return AMM_NO_MEMORY;
@@ -184,8 +202,7 @@ amm_status amm_read_runtime_value(const amm_value *value, void *out)
                                         NULL };
     enum { FIRST_NUMBER = 4, NUMBERS = 6 };
     char where[AMM_WHERE_CHARS];
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-runtime"));
+    AMM_TRY(amm_value_description(value, "ammeter-runtime", keys));
     amm_runtime *runtime = amm_arena_alloc(value->document->reader->arena, 1, sizeof *runtime);
     if (runtime == NULL) {
         return AMM_NO_MEMORY;

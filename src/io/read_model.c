@@ -259,12 +259,18 @@ static amm_status read_amp(const amm_value *value, amm_model *model)
 
 amm_status amm_read_model_value(const amm_value *value, void *out)
 {
+    amm_value format;
     char where[AMM_WHERE_CHARS];
     if (amm_value_is_object(value) && amm_value_is_hf(value)) {
         return amm_read_hf_value(value, out);
     }
-    AMM_TRY(amm_value_keys(value, model_keys));
-    AMM_TRY(amm_value_format(value, "ammeter-model"));
+    if (value->parent == NULL && amm_value_is_object(value) &&
+        !amm_field(value, "format", &format)) {
+        return amm_value_refuse(value, "format",
+                                "missing, allowed \"ammeter-model\"; a Hugging Face config has "
+                                "model_type or architectures instead");
+    }
+    AMM_TRY(amm_value_description(value, "ammeter-model", model_keys));
     amm_model *model = amm_arena_alloc(value->document->reader->arena, 1, sizeof *model);
     if (model == NULL) {
         return AMM_NO_MEMORY;

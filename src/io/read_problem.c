@@ -159,8 +159,7 @@ amm_status amm_read_problem_value(const amm_value *value, void *out)
                                         "cost_model", "memory_margin", "profile_mix",  NULL };
     amm_problem_desc *problem = out;
     const char *source = NULL; /* for readers of the file only */
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-problem"));
+    AMM_TRY(amm_value_description(value, "ammeter-problem", keys));
     memset(problem, 0, sizeof *problem);
     AMM_TRY(amm_value_name(value, &problem->name, &source));
     AMM_TRY(amm_field_text(value, "precision", false, AMM_MAX_NAME, &problem->precision));

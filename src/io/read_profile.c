@@ -100,8 +100,7 @@ amm_status amm_read_profile_value(const amm_value *value, void *out)
     static const char *const keys[] = { "format",         "version", "name", "source",
                                         "backward_ratio", "points",  NULL };
     char where[AMM_WHERE_CHARS];
-    AMM_TRY(amm_value_keys(value, keys));
-    AMM_TRY(amm_value_format(value, "ammeter-profile"));
+    AMM_TRY(amm_value_description(value, "ammeter-profile", keys));
     amm_profile *profile = amm_arena_alloc(value->document->reader->arena, 1, sizeof *profile);
     if (profile == NULL) {
         return AMM_NO_MEMORY;

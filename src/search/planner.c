@@ -271,11 +271,8 @@ static amm_status search_one(amm_result *result, const amm_plan_options *o,
 
 static amm_status no_plan(const amm_result *result)
 {
-    return result->configs == result->rejected[AMM_REJECT_DEVICES].count
-               ? amm_fail(AMM_NO_PLAN, "no feasible plan: no degrees of the space make %d devices",
-                          result->spec->problem.cluster->device_count)
-               : amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
-                          (unsigned long long)result->configs);
+    return amm_fail(AMM_NO_PLAN, "no feasible plan among %llu configs",
+                    (unsigned long long)result->configs);
 }
 
 /* The problem on the first `nodes` nodes of its cluster, in the result's arena. */
@@ -330,6 +327,9 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
     }
     if (status == AMM_OK && nodes > 0) {
         status = amm_spec_check(result->spec);
+    }
+    if (status == AMM_OK) {
+        status = amm_problem_check_degrees(&result->spec->problem, result->spec->file);
     }
     if (status == AMM_OK) {
         status = search_one(result, o, backend);

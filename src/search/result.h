@@ -6,9 +6,31 @@
 #include "lower/lower.h"
 #include <ammeter/plan.h>
 
+/* Keys of amm_spec_set that `ammeter explain` takes too, and their options. */
+#define AMM_PART_LIST(X)                                                                           \
+    X(model, "model")                                                                              \
+    X(cluster, "cluster")                                                                          \
+    X(runtime, "runtime")                                                                          \
+    X(profile, "profile")                                                                          \
+    X(precision, "precision")                                                                      \
+    X(global_batch, "global-batch-size")                                                           \
+    X(seq_len, "seq-length")                                                                       \
+    X(cost_model, "cost-model")                                                                    \
+    X(memory_margin, "memory-margin")                                                              \
+    X(space, "space")
+
+enum {
+#define AMM_PART_ENUM(key, option) AMM_PART_##key,
+    AMM_PART_LIST(AMM_PART_ENUM)
+#undef AMM_PART_ENUM
+        AMM_PART_COUNT
+};
+
 struct amm_spec {
     amm_context *context;
-    const char *file; /* the preset or file it came from, for messages */
+    const char *file;                  /* the preset or file it came from, for messages */
+    const char *given;                 /* what amm_spec_create was given; NULL: nothing */
+    const char *parts[AMM_PART_COUNT]; /* what amm_spec_set was given last; NULL: nothing */
     amm_arena arena;
     amm_problem_desc problem;
     bool runtime_assumed; /* not given: the usual one */

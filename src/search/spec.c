@@ -43,9 +43,12 @@ amm_status amm_spec_create(amm_spec **out, amm_context *context, const char *pro
         problem == NULL ? AMM_OK : amm_get_problem(&reader, &spec->problem, problem, "problem");
     spec->hash = reader.hash;
     spec->file = "problem";
-    if (status == AMM_OK && problem != NULL && problem[strspn(problem, " \t\r\n")] != '{') {
-        spec->file = amm_arena_copy(&spec->arena, problem, strlen(problem));
-        status = spec->file == NULL ? AMM_NO_MEMORY : AMM_OK;
+    if (status == AMM_OK && problem != NULL) {
+        spec->given = amm_arena_copy(&spec->arena, problem, strlen(problem));
+        status = spec->given == NULL ? AMM_NO_MEMORY : AMM_OK;
+    }
+    if (spec->given != NULL && problem[strspn(problem, " \t\r\n")] != '{') {
+        spec->file = spec->given;
     }
     if (status == AMM_OK) {
         status = complete(&spec->problem, &spec->runtime_assumed, &spec->arena);
@@ -179,18 +182,13 @@ typedef struct key {
     amm_dim dim;
 } key;
 
-static const key keys[] = { { "model", set_model, AMM_DIM_COUNT },
-                            { "cluster", set_cluster, AMM_DIM_COUNT },
-                            { "runtime", set_runtime, AMM_DIM_COUNT },
-                            { "profile", set_profile, AMM_DIM_COUNT },
-                            { "precision", set_precision, AMM_DIM_COUNT },
-                            { "global_batch", set_global_batch, AMM_DIM_COUNT },
-                            { "seq_len", set_seq_len, AMM_DIM_COUNT },
-                            { "cost_model", set_cost_model, AMM_DIM_COUNT },
-                            { "memory_margin", set_memory_margin, AMM_DIM_COUNT },
-                            { "space", set_space, AMM_DIM_COUNT },
+/* Parts first: their number is that of AMM_PART_LIST. */
+static const key keys[] = {
+#define AMM_PART_KEY(word, option) { #word, set_##word, AMM_DIM_COUNT },
+    AMM_PART_LIST(AMM_PART_KEY)
+#undef AMM_PART_KEY
 #define AMM_DIM_KEY(name, key, ...) { key, set_dim, AMM_DIM_##name },
-                            AMM_DIM_LIST(AMM_DIM_KEY)
+        AMM_DIM_LIST(AMM_DIM_KEY)
 #undef AMM_DIM_KEY
 };
 
@@ -239,6 +237,13 @@ amm_status amm_spec_set(amm_spec *spec, const char *name, const char *value)
     AMM_TRY(found->set(&c, found->dim));
     AMM_TRY(complete(&c.problem, &assumed, &spec->arena));
     AMM_TRY(amm_problem_resolve(&c.problem, &spec->arena));
+    if (found - keys < AMM_PART_COUNT) {
+        const char *text = amm_arena_copy(&spec->arena, value, strlen(value));
+        if (text == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        spec->parts[found - keys] = text;
+    }
     spec->runtime_assumed = assumed;
     spec->problem = c.problem;
     spec->hash = hash_change(&c, spec->hash);

@@ -128,9 +128,24 @@ static bool is_key(slice s, const char *key)
     return same;
 }
 
+static slice trimmed(slice s)
+{
+    while (s.length > 0 && s.at[0] == ' ') {
+        s.at++;
+        s.length--;
+    }
+    while (s.length > 0 && s.at[s.length - 1] == ' ') {
+        s.length--;
+    }
+    return s;
+}
+
 /* Index of a key, or -1. */
 static int32_t key_of(slice s)
 {
+    if (is(s, "mb")) { /* as the table calls it */
+        return MICRO_BATCH;
+    }
     for (int32_t k = 0; k < KEYS; k++) {
         if (is_key(s, keys[k])) {
             return k;
@@ -149,7 +164,7 @@ static amm_status degree(const parsing *p, slice key, slice value)
                         (int)key.length, key.at, (int)value.length, value.at, AMM_MAX_BATCH);
     }
 #define DEGREE_SET(word, member)                                                                   \
-    if (is_key(key, word)) {                                                                       \
+    if (key_of(key) == key_of((slice){ word, strlen(word) })) {                                    \
         c->member = (int32_t)n;                                                                    \
     }
     DEGREE_LIST(DEGREE_SET)
@@ -307,6 +322,40 @@ static amm_status item(parsing *p, slice key, slice value)
                         : "stage-layers");
 }
 
+/* "; allowed 83 = 1 before + 80 blocks + 2 after them: 21-20-20-22?" where the blocks alone were counted. */
+static amm_status refuse_layers(const parsing *p, int64_t sum)
+{
+    const amm_model *model = p->problem->model;
+    int32_t first = 0;
+    int32_t blocks = 0;
+    while (first < model->layer_count && model->layers[first].kind != AMM_LAYER_BLOCK) {
+        first++;
+    }
+    while (first + blocks < model->layer_count &&
+           model->layers[first + blocks].kind == AMM_LAYER_BLOCK) {
+        blocks++;
+    }
+    const int32_t after = model->layer_count - first - blocks;
+    amm_text meant;
+    amm_text_init(&meant, p->arena->context);
+    if (p->stages == p->out->config.pp && sum == blocks && blocks < model->layer_count) {
+        for (int32_t s = 0; s < p->stages; s++) {
+            amm_text_printf(&meant, "%s%d", s == 0 ? ", did you mean stage-layers=" : "-",
+                            p->out->stage_layers[s] + (s == 0 ? first : 0) +
+                                (s + 1 == p->stages ? after : 0));
+        }
+        amm_text_append(&meant, "?");
+    }
+    const amm_status status = amm_fail(
+        AMM_INPUT,
+        "strategy '%s': stage-layers: got %d stages with %lld layers, allowed %d stages with %d "
+        "(%d before the blocks, %d blocks, %d after them)%.500s",
+        p->text, p->stages, (long long)sum, p->out->config.pp, model->layer_count, first, blocks,
+        after, meant.length > 0 ? meant.data : "");
+    amm_text_discard(&meant);
+    return status;
+}
+
 static amm_status check(const parsing *p)
 {
     amm_config *c = &p->out->config;
@@ -341,11 +390,7 @@ static amm_status check(const parsing *p)
             sum += p->out->stage_layers[s];
         }
         if (p->stages != c->pp || sum != p->problem->model->layer_count) {
-            return amm_fail(AMM_INPUT,
-                            "strategy '%s': stage-layers: got %d stages with %lld layers, allowed "
-                            "%d stages with %d",
-                            p->text, p->stages, (long long)sum, c->pp,
-                            p->problem->model->layer_count);
+            return refuse_layers(p, sum);
         }
     }
     const amm_cluster *cluster = p->problem->cluster;
@@ -385,7 +430,7 @@ amm_status amm_strategy_parse(amm_strategy *out, amm_arena *arena, const char *t
         }
         const slice key = { at, key_length };
         const slice rest = { value, (size_t)(end - value) };
-        AMM_TRY(item(&p, key, rest));
+        AMM_TRY(item(&p, trimmed(key), trimmed(rest)));
         if (*end == ',' && end[1] == '\0') {
             return amm_fail(AMM_INPUT, "strategy '%s': ends with a comma", text);
         }

@@ -15,10 +15,35 @@ done
 (($(grep -cE '^ +(▶ +)?[0-9]+ +[0-9]+ +[0-9]+ ' "$out") == 10)) ||
     fail "not ten plans: $(cat "$out")"
 
+# What all plans share stands above the table; the word follows P(OOM), and a risky #1 is told.
+has "$out" "in all   sharding zero1 · recompute none · "
+if grep -qE '^ +# .*(shard|recompute)' "$out"; then fail "a column that says the same in all rows"; fi
+rows() { grep -E '^ +(▶ +)?[0-9]+ +[0-9]+ +[0-9]+ .* %$' "$1"; }
+# words_follow FILE: "yes" below 5 %, "tight" from there on (none is shown as 5.0 %).
+words_follow() {
+    rows "$1" | awk '{ want = $(NF - 1) < 5 ? "yes" : "tight"; bad += $(NF - 2) != want }
+        END { exit bad || NR < 3 }' || fail "fits and P(OOM): $(cat "$1")"
+}
+words_follow "$out"
+share=$(rows "$out" | head -1 | awk '{ printf "%.0f", $(NF - 1) }')
+first_safe=$(rows "$out" | sed 's/▶/ /' | awk '$(NF - 1) < 5 { print $1; exit }')
+seconds=$(rows "$out" | sed -n "${first_safe}p" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+has "$out" "memory   #1 runs out of memory in about $share % of cases; #$first_safe is the fastest below 5 %: ${seconds% } s"
+run 0 plan "${llama[@]}" --top 3
+has "$out" "of cases; none listed is below 5 %: --memory-margin 0.1 finds those"
+run 0 plan "${llama[@]}" --top 3 --memory-margin 0.1
+words_follow "$out"
+if grep -qE 'runs out of memory|tight' "$out"; then fail "risky in spite of the margin"; fi
+run 0 explain "${llama[@]}" --strategy pp=16,tp=4,micro-batch=1 --memory-margin 0.7
+has "$out" "  no  "
+if grep -q "of cases" "$out"; then fail "a share of cases of what does not fit"; fi
+run 0 plan "${llama[@]}" --runtime pytorch-fsdp --top 3
+has "$out" "in all   vpp 1 · sharding zero3"
+run 0 plan "${llama[@]}"
+
 # The hint works, and finds the same time.
-hint=$(sed -n 's/^next.*--strategy //p' "$out")
 best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
-run 0 explain "${llama[@]}" --strategy "$hint"
+run_next "$out"
 has "$out" "$best"
 
 # Every term, the ledger, the room that is left.
@@ -58,7 +83,10 @@ run 0 plan "${llama[@]}" --tensor-model-parallel-size 4 --context-parallel-size 
 same "$out" "$scratch/short.json"
 
 run 0 plan "${llama[@]}" --sharding no_shard,optim --top 3
-has "$out" " shard "
+has "$out" "sharding zero1"
+run 0 explain "${llama[@]}" --strategy tp=8,pp=8,sharding=none --strategy tp=8,pp=8,sharding=optim
+has "$out" "  shard  "
+has "$out" "  zero1  "
 
 # The choices of a run: options in both spellings, the column of the unusual ones, what explain says.
 run 0 plan "${llama[@]}" --pp 4 --tp-overlap off,on --cp-comm a2a,p2p --schedule 1f1b,gpipe \
@@ -93,7 +121,21 @@ cp "$out" experts.json
 run 0 plan "${llama[@]}" --space full --top 3 --json
 cp "$out" full.json
 run 0 plan "${llama[@]}" --min-nodes
-has "$out" "of the 8 given: fewer hold no plan"
+has "$out" "of the 8 given: fewer hold no plan · P(OOM) of #1 $(rows "$out" | head -1 | grep -oE '[0-9.]+ %$')"
+# The hint is about the nodes that are left, also where a device is the user's own.
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+run_next "$out"
+has "$out" "cluster  2 nodes"
+has "$out" "$best"
+"$AMMETER" show device H100-80GB --json > own.json
+printf '{"format": "ammeter-cluster", "version": 1, "name": "own", "nodes": [{"count": 8, "intra": "450GB",
+    "inter": "400GB", "devices": [{"device": %s, "count": 8}]}]}' "$(sed 's/"H100-80GB"/"Mine"/' own.json)" > own-cluster.json
+run 0 plan "${llama[@]}" --cluster own-cluster.json --min-nodes
+has "$out" "cluster  2 nodes × 8 Mine"
+best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
+run_next "$out"
+has "$out" "cluster  2 nodes × 8 Mine"
+has "$out" "$best"
 run 0 plan "${llama[@]}" --min-nodes --json
 cp "$out" fewest.json
 has fewest.json '"nodes_given": 8'
@@ -107,8 +149,7 @@ sets=$(grep '▶' "$out" | grep -oE ' [0-9a-z_+]+(/[0-9a-z_+]+)+ ' | tr -d ' ')
 [[ $sets == */* ]] || fail "one set for all stages: $(cat "$out")"
 has "$out" "recompute $sets→full loses "
 best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ' | head -1)
-hint=$(sed -n 's/^next.*--strategy //p' "$out")
-run 0 explain "${tight[@]}" --runtime generic --strategy "$hint"
+run_next "$out"
 has "$out" "recompute=$sets,"
 has "$out" "$best"
 run 0 explain "${tight[@]}" --space full --strategy tp=4,pp=8,recompute=2xfull/6xnone

@@ -7,9 +7,10 @@ for arguments in "" plan explain; do
     # shellcheck disable=SC2086 # "" is no argument
     run 2 $arguments
     is_empty "$out"
-    has "$err" "usage: ammeter plan PROBLEM"
+    [[ $arguments == explain ]] || has "$err" "usage: ammeter plan PROBLEM [options]"
     (($(wc -l < "$err") <= 6)) || fail "the usage of 'ammeter $arguments' is longer than six lines"
 done
+has "$err" "usage: ammeter explain PROBLEM --strategy TEXT [options]    (all options: ammeter explain --help)"
 examples=$(grep '^  ammeter' "$err")
 [[ $(wc -l <<< "$examples") == 3 ]] || fail "not three examples: $examples"
 while read -r -a words; do
@@ -42,6 +43,16 @@ for option in --model --cluster --runtime --profile --precision --global-batch-s
     --verbose; do
     has "$out" "$option"
     has "$SRC/docs/cli.md" "\`$option"
+done
+
+has "$out" "mxfp8"
+run 0 validate --help
+cp "$out" "$out.help"
+# Every column that --predictions adds is told.
+printf 'gpu,gpus,layers,hidden,heads,seq_len,micro_batch,global_batch\n' > runs.csv
+run 0 validate runs.csv --predictions columns.csv -o report
+for column in $(head -1 columns.csv | tr -d '\r' | cut -d, -f9- | tr ',' ' '); do
+    has "$out.help" "$column"
 done
 
 run 0 --version

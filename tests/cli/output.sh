@@ -50,6 +50,13 @@ unwritable plan amp-homogeneous --json
 unwritable --help
 unwritable plan --help
 unwritable --version
+# Somebody who has read enough, as head: no complaint, and the end that SIGPIPE makes (128 + 13).
+for arguments in "plan amp-homogeneous --top all --json" "plan --help" list; do
+    # shellcheck disable=SC2086 # words
+    code=$({ sleep 0.3; "$AMMETER" $arguments 2> "$err" && echo 0 >&3 || echo $? >&3; } 3>&1 > >(:))
+    [[ $code == 141 ]] || fail "ammeter $arguments into a closed pipe: exit code $code"
+    is_empty "$err"
+done
 if [[ -c /dev/full ]]; then
     run 1 list -o /dev/full
     one_line_error /dev/full

@@ -26,7 +26,7 @@ has "$out" "1 of the 3 shown tie with the optimum; ▶ is the one of plan #1"
 python3 - "$out" << 'END' || fail "the marked partition of a profile"
 import re, sys
 lines = open(sys.argv[1]).read().split("\n")
-rows = [l for l in lines if l.startswith(" ▶")]
+rows = [l for l in lines if l.lstrip().startswith("▶")]
 assert len(rows) == 2, rows # of the plans, of the partitions
 assert rows[0].split()[6] == rows[1].split()[3], rows
 gib = r"([0-9.]+) of +([0-9.]+)  (\w+)"
@@ -37,7 +37,7 @@ run 0 plan --model llama-3-70b --cluster 8xdgx-h100 --seq-length 8192 --global-b
 has "$out" "10 of the 10 shown tie with the optimum, and more may"
 python3 - "$out" << 'END' || fail "the marked partition of equal ones"
 import sys
-rows = [l.split() for l in open(sys.argv[1]) if l.startswith(" ▶")]
+rows = [l.split() for l in open(sys.argv[1]) if l.lstrip().startswith("▶")]
 assert len(rows) == 2 and rows[1][1] == "-", rows
 assert rows[1][3] in rows[0], rows # the cut
 assert abs(float(rows[1][2]) - float(rows[0][rows[0].index(rows[1][3]) + 1])) < 1e-4, rows # the time

@@ -13,10 +13,9 @@ done
     fail "not ten plans: $(cat "$out")"
 
 # The hint works, and finds the same time.
-hint=$(sed -n 's/^next *ammeter \([^·]*\) ·.*/\1/p' "$out")
 best=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ')
-read -r -a words <<< "$hint"
-run 0 "${words[@]}"
+has "$out" "         ammeter plan amp-homogeneous --top all --json -o plans.json"
+run_next "$out"
 has "$out" "$best"
 has "$out" "100.0 %"
 has "$out" "search   none: 1 given strategy evaluated"
@@ -39,7 +38,20 @@ same "$out" "$scratch/short.json"
 run 0 plan --model gpt2-amp --cluster 4xnode:4xT4,intra=50gbit,inter=50gbit --profile amp-gpt2 \
     --runtime deepspeed-megatron-1.1.5 --precision fp16 --global-batch-size 32 --top 2
 has "$out" "$best"
-has "$out" "[same problem and options]"
+has "$out" "next     ammeter explain --model gpt2-amp --cluster 4xnode:4xT4,intra=50gbit,inter=50gbit "
+run_next "$out"
+has "$out" "$best"
+# Blanks, semicolons and quotes are quoted; options of plan alone are not given to explain.
+cp "$SRC/docs/examples/tiny.json" "it's.json"
+run 0 plan "it's.json"
+has "$out" "next     ammeter explain 'it'\\''s.json' --strategy "
+run_next "$out"
+line='4 x node:4xT4,intra=50gbit,inter=50gbit ; link:0-1=50gbit'
+run 0 plan amp-homogeneous --cluster "$line" --tp 2 --top 2 --memory-margin 0.01
+has "$out" "next     ammeter explain amp-homogeneous --cluster '$line' --memory-margin 0.01 --strategy tp=2,"
+found=$(grep '▶' "$out" | grep -oE '[0-9]+\.[0-9]{4} ')
+run_next "$out"
+has "$out" "$found"
 run 0 plan amp-homogeneous --top 1 -v
 has "$out" "ring all-reduce"
 

@@ -39,6 +39,24 @@ has "$out" "4 nodes × 4 T4-16GB = 16 devices"
 run 0 show problem amp-homogeneous
 has "$out" "32,768 tokens per step"
 
+# What times a device without a profile, and what only counts with one.
+run 0 show device H100-80GB
+for text in "constants     calibrated" "without a profile" "  flops_16bit               9.894e+14" \
+    "  gemm_efficiency           0." " ± " "  fitted on " "with a profile" "  intra node  1 · not measured"; do
+    has "$out" "$text"
+done
+run 0 show device A800-80GB
+has "$out" "those of A100-80GB"
+
+# The device of the documentation: planned, shown, and named whole where something is missing.
+run 0 plan --model llama-3-8b --cluster "$SRC/docs/examples/a10g.json" --global-batch-size 64 \
+    --seq-length 2048
+has "$out" "4 nodes × 8 A10G = 32 devices"
+has "$out" "sure?    unvalidated"
+sed '/flops_tf32/d; /flops_4bit/d' "$SRC/docs/examples/a10g.json" > short.json
+run 2 show cluster short.json
+one_line_error 'nodes[0].devices[0].device.peaks: missing: flops_tf32, flops_4bit'
+
 line=3xnode:4xV100-16GB,intra=170gbit,inter=10gbit+1xnode:4xT4-16GB,intra=50gbit,inter=50gbit
 run 0 show cluster "$line"
 has "$out" "3 nodes × 4 V100-16GB + 1 node × 4 T4-16GB = 16 devices"

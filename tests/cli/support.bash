@@ -41,3 +41,10 @@ finish() {
     ((failed == 0))
     exit
 }
+
+# run_next FILE: the command that the line `next` of a table gives, as a shell reads it.
+run_next() {
+    local words=()
+    eval "words=($(sed -n 's/^next *ammeter //p' "$1"))"
+    run 0 "${words[@]}"
+}

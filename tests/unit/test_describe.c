@@ -18,16 +18,18 @@ static void bandwidth_units(void **state)
         double bytes_per_s;
         const char *back;
     } good[] = {
-        { "50gbit", 6.25e9, "50gbit" },  { "170gbit", 21.25e9, "170gbit" },
-        { "10 gbit", 1.25e9, "10gbit" }, { "12.5GB", 12.5e9, "100gbit" },
-        { "900MB", 900e6, "7.2gbit" },   { "1.5e3mbit", 187.5e6, "1.5gbit" },
-        { "8kbit", 1000, "8kbit" },      { "24bit", 3, "24bit" },
-        { "1KB", 1000, "8kbit" },        { "0.01B", 0.01, "0.01B" },
-        { "1e9B", 1e9, "8gbit" },
+        { "50gbit", 6.25e9, "50gbit" },    { "170gbit", 21.25e9, "170gbit" },
+        { "10 gbit", 1.25e9, "10gbit" },   { "12.5GB", 12.5e9, "100gbit" },
+        { "900MB", 900e6, "7.2gbit" },     { "1.5e3mbit", 187.5e6, "1.5gbit" },
+        { "8kbit", 1000, "8kbit" },        { "24bit", 3, "24bit" },
+        { "1KB", 1000, "8kbit" },          { "0.01B", 0.01, "0.01B" },
+        { "1e9B", 1e9, "8gbit" },          { "450GB/s", 450e9, "3600gbit" },
+        { "50 gbit/s", 6.25e9, "50gbit" },
     };
-    static const char *const bad[] = { "",        "50",      "gbit",    "50 gbits",
-                                       "-5gbit",  "0gbit",   "50Gbit",  "nangbit",
-                                       "1e999GB", "0x5gbit", "5 g bit", "1eGB" };
+    static const char *const bad[] = { "",        "50",      "gbit",       "50 gbits",
+                                       "-5gbit",  "0gbit",   "50Gbit",     "nangbit",
+                                       "1e999GB", "0x5gbit", "5 g bit",    "1eGB",
+                                       "50/s",    "50gbit/", "50gbit/s/s", "50gbit /s" };
     (void)state;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         double value = 0;
@@ -524,18 +526,20 @@ static void problem_is_whole(void **state)
             "can be timed, and \"m\" is none");
     p.desc.cost_model = AMM_COST_AMP_REFERENCE;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:profile: missing, allowed measured layer times: a preset, a file or an object");
+            "x.json:profile: missing, allowed measured layer times: a preset, a file or an object; "
+            "give --profile NAME");
     p.desc.cluster = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:cluster: missing, allowed a preset, a file, or a line like "
-            "4xnode:4xT4,intra=50gbit,inter=50gbit");
+            "4xnode:4xT4,intra=50gbit,inter=50gbit; give --cluster NAME --profile NAME");
     p.desc.model = NULL;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:model: missing, allowed a preset, a file or an object");
+            "x.json:model: missing, allowed a preset, a file or an object; give --model NAME "
+            "--cluster NAME --profile NAME");
     make_problem(&p, "2x2xT4,intra=1GB,inter=1GB");
     p.desc.global_batch = 0;
     refused(amm_problem_check(&p.desc, "x.json"),
-            "x.json:global_batch: missing, allowed samples per step");
+            "x.json:global_batch: missing, allowed samples per step; give --global-batch-size N");
     p.desc.global_batch = AMM_MAX_BATCH + 1;
     refused(amm_problem_check(&p.desc, "x.json"),
             "x.json:global_batch: out of range, got 16777217, allowed 1 to 16777216");

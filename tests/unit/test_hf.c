@@ -286,7 +286,9 @@ static const struct {
       "config.json:architectures: not supported, got \"FalconForCausalLM\", allowed: " TYPES },
     { "{\"model_type\":null,\"architectures\":[]}", "config.json:model_type: missing" },
     { "{\"model_type\":5}", "config.json:model_type: wrong type, got a number, allowed a string" },
-    { "{\"hidden_size\":5}", "config.json:hidden_size: unknown key" },
+    { "{\"hidden_size\":5}", "config.json:format: missing, allowed \"ammeter-model\"; a Hugging "
+                             "Face config has model_type "
+                             "or architectures instead" },
     { "{\"model_type\":\"llama\",\"model_type\":\"opt\"}",
       "config.json:model_type: key given twice" },
     /* sizes */

@@ -213,9 +213,12 @@ static void unknown_names_get_advice(void **state)
             "gpt2-amp");
     refused(get(AMM_PRESET_MODEL, "no/such/file.json"),
             "option model: no model preset and no file is called \"no/such/file.json\"");
-    refused(get(AMM_PRESET_MODEL, ""), "option model: no model preset and no file is called \"\"");
+    refused(
+        get(AMM_PRESET_MODEL, ""),
+        "option model: no model preset and no file is called \"\"; presets: ammeter list models");
     refused(get(AMM_PRESET_CLUSTER, "2xnode:4xA1,intra=1GB,inter=1GB"),
-            "option cluster: no device preset and no file is called \"A1\"");
+            "option cluster: no device preset and no file is called \"A1\", close presets: "
+            "a100-40, a100-80");
     assert_int_equal(get(AMM_PRESET_MODEL, "/"), AMM_IO);
     assert_string_equal(amm_last_error(), "option model: cannot read \"/\": it is a directory");
 }
@@ -342,7 +345,9 @@ static const struct {
       "x.json:1:33: nested too deeply, allowed 32 levels" },
     /* not what it says */
     { AMM_PRESET_MODEL, "[]", "x.json: wrong type, got an array, allowed an object" },
-    { AMM_PRESET_MODEL, "{}", "x.json:format: missing" },
+    { AMM_PRESET_MODEL, "{}",
+      "x.json:format: missing, allowed \"ammeter-model\"; a Hugging Face config has model_type or "
+      "architectures instead" },
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-device\"}",
       "x.json:format: wrong format, got \"ammeter-device\", allowed \"ammeter-model\"" },
     { AMM_PRESET_MODEL, "{\"format\":\"ammeter-model\"}", "x.json:version: missing" },
@@ -503,7 +508,8 @@ static const struct {
     { AMM_PRESET_CLUSTER, HEAD("cluster") "\"nodes\":[" NODE("{\"T4\":1,\"T4\":1}") "]}",
       "x.json:nodes[0].devices.T4: key given twice" },
     { AMM_PRESET_CLUSTER, HEAD("cluster") "\"nodes\":[" NODE("{\"Q\":1}") "]}",
-      "x.json:nodes[0].devices.Q: no device preset and no file is called \"Q\"" },
+      "x.json:nodes[0].devices.Q: no device preset and no file is called \"Q\"; presets: ammeter "
+      "list devices" },
     { AMM_PRESET_CLUSTER,
       HEAD("cluster") "\"nodes\":[{\"count\":1000000000,\"devices\":{\"T4\":1},\"intra\":1,"
                       "\"inter\":1}]}",
