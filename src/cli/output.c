@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* mkostemp */
+#define _GNU_SOURCE /* mkostemp, asprintf */
 #include "cli.h"
 
 #include <errno.h>
@@ -100,33 +100,47 @@ static mode_t permissions(const struct stat *old)
     return 0666 & ~mask;
 }
 
-/* Beside the target, so that the rename stays inside one file system. */
-static int replace(const char *path, const char *text, const struct stat *old)
+/* A new file beside the target, so that the rename stays inside one file system. Its name is to be freed;
+ * NULL and errno: there is none. */
+static char *open_beside(int *file, const char *path)
 {
     static const char suffix[] = ".XXXXXX";
     char *name = malloc(strlen(path) + sizeof suffix);
     if (name == NULL) {
         errno = ENOMEM;
-        return write_error(path);
+        return NULL;
     }
     (void)strcpy(name, path);
     (void)strcat(name, suffix);
-    const int file = mkostemp(name, O_CLOEXEC);
-    bool good =
-        file >= 0 && write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
+    *file = mkostemp(name, O_CLOEXEC);
+    if (*file < 0) {
+        const int error = errno;
+        free(name);
+        errno = error;
+        return NULL;
+    }
+    return name;
+}
+
+static int replace(const char *path, const char *text, const struct stat *old)
+{
+    int file = -1;
+    char *name = open_beside(&file, path);
+    if (name == NULL) {
+        return write_error(path);
+    }
+    bool good = write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
     int error = errno;
-    if (file >= 0) {
-        if (close(file) != 0 && good) {
-            error = errno;
-            good = false;
-        }
-        if (good && rename(name, path) != 0) {
-            error = errno;
-            good = false;
-        }
-        if (!good) {
-            (void)unlink(name);
-        }
+    if (close(file) != 0 && good) {
+        error = errno;
+        good = false;
+    }
+    if (good && rename(name, path) != 0) {
+        error = errno;
+        good = false;
+    }
+    if (!good) {
+        (void)unlink(name);
     }
     free(name);
     errno = error;
@@ -146,7 +160,7 @@ static int write_stdout(const char *text)
 int amm_cli_write(const char *path, const char *text)
 {
     struct stat old;
-    if (path == NULL || strcmp(path, "-") == 0) {
+    if (amm_cli_to_stdout(path)) {
         return write_stdout(text);
     }
     char *real = realpath(path, NULL); /* a link keeps pointing where it points */
@@ -161,6 +175,72 @@ int amm_cli_write(const char *path, const char *text)
     }
     free(real);
     return code;
+}
+
+bool amm_cli_to_stdout(const char *path)
+{
+    return path == NULL || strcmp(path, "-") == 0;
+}
+
+int amm_cli_check_output(const char *path)
+{
+    struct stat old;
+    if (amm_cli_to_stdout(path)) {
+        return AMM_EXIT_OK;
+    }
+    char *real = realpath(path, NULL);
+    const char *target = real != NULL ? real : path;
+    bool good = true;
+    if (stat(target, &old) == 0 && !S_ISREG(old.st_mode)) {
+        good = access(target, W_OK) == 0 && !S_ISDIR(old.st_mode);
+        errno = S_ISDIR(old.st_mode) ? EISDIR : errno;
+    } else {
+        int file = -1;
+        char *name = open_beside(&file, target);
+        good = name != NULL;
+        if (good) {
+            (void)close(file);
+            (void)unlink(name);
+            free(name);
+        }
+    }
+    const int code = good ? AMM_EXIT_OK : write_error(path);
+    free(real);
+    return code;
+}
+
+/* Where a path that need not exist leads: its folder's real path and its last part. To be freed; NULL:
+ * there is no such folder. */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real != NULL) {
+        return real;
+    }
+    const char *slash = strrchr(path, '/');
+    const char *last = slash == NULL ? path : slash + 1;
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    char *real_folder = folder == NULL ? NULL : realpath(folder, NULL);
+    char *whole = NULL;
+    if (real_folder != NULL && asprintf(&whole, "%s/%s", real_folder, last) < 0) {
+        whole = NULL;
+    }
+    free(folder);
+    free(real_folder);
+    return whole;
+}
+
+bool amm_cli_same_output(const char *a, const char *b)
+{
+    if (amm_cli_to_stdout(a) || amm_cli_to_stdout(b)) {
+        return amm_cli_to_stdout(a) && amm_cli_to_stdout(b);
+    }
+    char *x = resolve(a);
+    char *y = resolve(b);
+    const bool same = strcmp(a, b) == 0 || (x != NULL && y != NULL && strcmp(x, y) == 0);
+    free(x);
+    free(y);
+    return same;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */
