@@ -129,9 +129,11 @@ static amm_status note_best(filling *f, amm_map_point *point, const amm_spec *sp
         status = note_text(f, &f->map->strategies, &point->strategy, text.data);
     }
     amm_text_discard(&text);
-    point->time_s = best->time_s;
-    point->tokens_per_s =
-        (double)problem->global_batch * (double)amm_problem_tokens(problem) / best->time_s;
+    if (status == AMM_OK) {
+        point->time_s = best->time_s;
+        point->tokens_per_s =
+            (double)problem->global_batch * (double)amm_problem_tokens(problem) / best->time_s;
+    }
     return status;
 }
 
