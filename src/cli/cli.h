@@ -41,12 +41,17 @@ int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1
  * all. Returns an exit code, the message is printed. */
 int amm_cli_write(const char *path, const char *text);
 
-/* Whether amm_cli_write could begin to write this file, of which nothing changes. Returns as it does. */
-int amm_cli_try_write(const char *path);
-
 /* After a failed write to standard output: when nobody reads it any more (head has enough), the process
  * ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
 void amm_cli_end_on_closed_pipe(void);
+
+/* `path` NULL or "-". */
+bool amm_cli_to_stdout(const char *path);
+/* Both would be written to the same place. */
+bool amm_cli_same_output(const char *a, const char *b);
+/* That amm_cli_write can write there, tried before work that would be lost. Returns an exit code, the
+ * message is printed. */
+int amm_cli_check_output(const char *path);
 
 /* "model" of "model" or "models"; NULL: no such kind. Static storage. */
 const char *amm_cli_kind(const char *word);

@@ -1,21 +1,66 @@
 #include "options.h"
 #include "watch.h"
 
+#include <string.h>
+
+/* Lines of examples stay under 79 columns: longer ones are filled like text. */
 static const amm_cli_command command = {
     "ammeter map",
     "[PROBLEM]",
     "The best plan at every point of a grid, and where one strategy gives way to another. An axis "
-    "is "
-    "nic (Gb/s per device), nvlink (GB/s per device), nodes, or batch, with =LOW..HIGH or a list."
+    "is nic (Gb/s per device), nvlink (GB/s per device), nodes, or batch, with =LOW..HIGH or a "
+    "list. The problem need not have what an axis gives."
     "\vExamples:\n"
-    "  ammeter map --model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --x nic=50..800\n"
-    "  ammeter map --model llama-3-70b --cluster 8xdgx-h100 --global-batch-size 1024 \\\n"
-    "      --x nic=100..1600 --y nodes=4,8,16,32 --csv map.csv --break-even lines.csv\n\n"
+    "  ammeter map --model llama-3-8b --cluster 2xdgx-h100 \\\n"
+    "      --global-batch-size 64 --x nic=50..800\n"
+    "  ammeter map --model llama-3-70b --cluster dgx-h100 \\\n"
+    "      --x nodes=4,8,16 --y batch=256..1024 --points 5 \\\n"
+    "      --csv map.csv --break-even lines.csv\n\n"
     "Exit codes: 0, 1 internal or unwritable output, 2 usage or invalid input, 3 backend not "
     "available, 130 interrupted (the points done are written).",
     AMM_CLI_PROBLEM | AMM_CLI_SPACE | AMM_CLI_MAP,
     1,
 };
+
+/* ---- output ---------------------------------------------------------------------------------- */
+
+typedef struct output {
+    const char *option, *path;
+    bool wanted;
+    amm_status (*emit)(const amm_map *, char **);
+} output;
+
+enum { OUTPUTS = 3 };
+
+static void list_outputs(output out[OUTPUTS], const amm_cli_options *options)
+{
+    out[0] = (output){ "--csv", options->csv, options->csv != NULL, amm_map_csv };
+    out[1] = (output){ "--break-even", options->break_even, options->break_even != NULL,
+                       amm_map_break_even_csv };
+    out[2] =
+        (output){ "--output", options->output, true, options->json ? amm_map_json : amm_map_table };
+}
+
+/* Before any work: what cannot be written, or would be written over, is said now. */
+static int check_outputs(const output outputs[OUTPUTS])
+{
+    for (int k = 0; k < OUTPUTS; k++) {
+        for (int n = k + 1; n < OUTPUTS; n++) {
+            if (outputs[k].wanted && outputs[n].wanted &&
+                amm_cli_same_output(outputs[k].path, outputs[n].path)) {
+                return amm_cli_usage_error(
+                    "map: %s and %s (default: standard output) would both go to %s",
+                    outputs[k].option, outputs[n].option,
+                    amm_cli_to_stdout(outputs[k].path) ? "standard output" : outputs[k].path);
+            }
+        }
+    }
+    int code = AMM_EXIT_OK;
+    for (int k = 0; k < OUTPUTS && code == AMM_EXIT_OK; k++) {
+        code = outputs[k].wanted ? amm_cli_check_output(outputs[k].path) : AMM_EXIT_OK;
+    }
+    return code;
+}
 
 static int write_text(amm_context *context, const amm_map *map, const char *path,
                       amm_status (*emit)(const amm_map *, char **))
@@ -27,39 +72,58 @@ static int write_text(amm_context *context, const amm_map *map, const char *path
     return code;
 }
 
-static int write_all(amm_context *context, const amm_map *map, const amm_cli_options *options)
+/* All of them, whatever becomes of one; the first failure's exit code. */
+static int write_outputs(amm_context *context, const amm_map *map, const output outputs[OUTPUTS])
 {
     int code = AMM_EXIT_OK;
-    if (options->csv != NULL) {
-        code = write_text(context, map, options->csv, amm_map_csv);
-    }
-    if (code == AMM_EXIT_OK && options->break_even != NULL) {
-        code = write_text(context, map, options->break_even, amm_map_break_even_csv);
-    }
-    if (code == AMM_EXIT_OK) {
-        code =
-            write_text(context, map, options->output, options->json ? amm_map_json : amm_map_table);
+    for (int k = 0; k < OUTPUTS; k++) {
+        const int one = outputs[k].wanted
+                            ? write_text(context, map, outputs[k].path, outputs[k].emit)
+                            : AMM_EXIT_OK;
+        code = code == AMM_EXIT_OK ? one : code;
     }
     return code;
 }
 
+/* ---- command --------------------------------------------------------------------------------- */
+
+static bool is_range(const char *axis)
+{
+    return axis != NULL && strstr(axis, "..") != NULL;
+}
+
+/* One number of points is for every range; without one it stays with x, which is told. */
+static void spread_points(amm_map_options *grid)
+{
+    const int32_t points = grid->points[0];
+    grid->points[1] = is_range(grid->y) ? points : 0;
+    grid->points[0] = is_range(grid->x) || !is_range(grid->y) ? points : 0;
+}
+
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {
+    output outputs[OUTPUTS];
+    list_outputs(outputs, options);
+    int code = check_outputs(outputs);
+    if (code != AMM_EXIT_OK) {
+        return code;
+    }
     amm_map *map = NULL;
     amm_cli_watch watch = amm_cli_watch_begin(options);
     amm_map_options grid = options->map;
+    if (!options->points_for_each) {
+        spread_points(&grid);
+    }
     grid.threads = options->plan.threads;
     grid.backend = options->plan.backend;
     grid.progress = amm_cli_watch_progress;
     grid.payload = &watch;
     const amm_status status = amm_map_create(&map, spec, &grid);
     amm_cli_watch_end(&watch);
-    int code = map != NULL ? write_all(context, map, options) : AMM_EXIT_OK;
-    if (code == AMM_EXIT_OK && status != AMM_OK) {
-        code = amm_cli_fail(status);
-    }
+    const int failed = status == AMM_OK ? AMM_EXIT_OK : amm_cli_fail(status);
+    code = map != NULL ? write_outputs(context, map, outputs) : AMM_EXIT_OK;
     amm_map_free(map);
-    return code;
+    return code != AMM_EXIT_OK ? code : failed;
 }
 
 int amm_cli_map(int argc, char **argv)

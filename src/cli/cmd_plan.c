@@ -34,7 +34,7 @@ static int check_checkpoint(const char *path)
     }
     return strcmp(path, "-") == 0
                ? amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file")
-               : amm_cli_try_write(path);
+               : amm_cli_check_output(path);
 }
 
 /* ---- command --------------------------------------------------------------------------------- */

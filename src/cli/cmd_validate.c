@@ -1,8 +1,6 @@
 #define _GNU_SOURCE
 #include "options.h"
 
-#include <string.h>
-
 static const amm_cli_command command = {
     "ammeter validate",
     "RUNS.csv",
@@ -24,19 +22,14 @@ static const amm_cli_command command = {
     1,
 };
 
-static bool to_stdout(const char *path)
-{
-    return path == NULL || strcmp(path, "-") == 0;
-}
-
 static int check(const amm_cli_options *options)
 {
     if (options->argument_count == 0) {
         return amm_cli_usage_error("validate: RUNS.csv is needed, e.g. ammeter validate "
                                    "benchmarks/measured/train.csv");
     }
-    if (options->predictions != NULL && to_stdout(options->predictions) &&
-        to_stdout(options->output)) {
+    if (options->predictions != NULL && amm_cli_to_stdout(options->predictions) &&
+        amm_cli_to_stdout(options->output)) {
         return amm_cli_usage_error("validate: the predictions and the report would both go to "
                                    "standard output; -o FILE takes the report elsewhere");
     }

@@ -208,7 +208,8 @@ static const struct argp_option map_options[] = {
     HEADER("The grid:"),
     OPTION("x", OPTION_X, "AXIS", "nic, nvlink, nodes or batch with =LOW..HIGH or =A,B,C"),
     OPTION("y", OPTION_Y, "AXIS", "The same, upwards (default: one row)"),
-    OPTION("points", OPTION_POINTS, "X[,Y]", "Points of a LOW..HIGH axis (default 100)"),
+    OPTION("points", OPTION_POINTS, "X[,Y]",
+           "Points of LOW..HIGH axes: one number for all (default 100)"),
     OPTION("backend", OPTION_BACKEND, "NAME", "auto (default), cpu/ref, cpu/simd, cuda"),
     OPTION("threads", OPTION_THREADS, "N", "Threads of cpu/simd (default: all processors)"),
     OPTION("progress", OPTION_PROGRESS, NULL,
@@ -380,12 +381,13 @@ static error_t parse_validate(int key, char *text, struct argp_state *state, amm
 static void read_points(amm_cli_options *o, char *text, struct argp_state *state)
 {
     char *comma = strchr(text, ',');
+    o->map.points[1] = 0;
     if (comma != NULL) {
         *comma = '\0';
         o->map.points[1] = read_count("points", comma + 1, state);
     }
     o->map.points[0] = read_count("points", text, state);
-    o->map.points[1] = comma == NULL ? o->map.points[0] : o->map.points[1];
+    o->points_for_each = comma != NULL;
 }
 
 static error_t parse_map(int key, char *text, struct argp_state *state, amm_cli_options *o)

@@ -74,6 +74,7 @@ typedef struct amm_cli_options {
     const char *output;                    /* NULL: standard output */
     const char *predictions, *source, *by; /* NULL: not given */
     amm_map_options map;
+    bool points_for_each;         /* map.points has both; else the first is for every range */
     const char *csv, *break_even; /* NULL: not given */
     const char *backends;         /* NULL: not given */
     const char *thread_list;      /* NULL: not given */

@@ -1,4 +1,4 @@
-#define _GNU_SOURCE /* mkostemp */
+#define _GNU_SOURCE /* mkostemp, asprintf */
 #include "cli.h"
 
 #include <errno.h>
@@ -109,39 +109,47 @@ static mode_t permissions(const struct stat *old)
     return 0666 & ~mask;
 }
 
-/* A new file beside `path`, so that a rename stays inside one file system; *name is to be freed. */
-static int open_beside(const char *path, char **name)
+/* A new file beside the target, so that the rename stays inside one file system. Its name is to be freed;
+ * NULL and errno: there is none. */
+static char *open_beside(int *file, const char *path)
 {
     static const char suffix[] = ".XXXXXX";
-    *name = malloc(strlen(path) + sizeof suffix);
-    if (*name == NULL) {
+    char *name = malloc(strlen(path) + sizeof suffix);
+    if (name == NULL) {
         errno = ENOMEM;
-        return -1;
+        return NULL;
     }
-    (void)strcpy(*name, path);
-    (void)strcat(*name, suffix);
-    return mkostemp(*name, O_CLOEXEC);
+    (void)strcpy(name, path);
+    (void)strcat(name, suffix);
+    *file = mkostemp(name, O_CLOEXEC);
+    if (*file < 0) {
+        const int error = errno;
+        free(name);
+        errno = error;
+        return NULL;
+    }
+    return name;
 }
 
 static int replace(const char *path, const char *text, const struct stat *old)
 {
-    char *name = NULL;
-    const int file = open_beside(path, &name);
-    bool good =
-        file >= 0 && write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
+    int file = -1;
+    char *name = open_beside(&file, path);
+    if (name == NULL) {
+        return write_error(path);
+    }
+    bool good = write_all(file, text, strlen(text)) && fchmod(file, permissions(old)) == 0;
     int error = errno;
-    if (file >= 0) {
-        if (close(file) != 0 && good) {
-            error = errno;
-            good = false;
-        }
-        if (good && rename(name, path) != 0) {
-            error = errno;
-            good = false;
-        }
-        if (!good) {
-            (void)unlink(name);
-        }
+    if (close(file) != 0 && good) {
+        error = errno;
+        good = false;
+    }
+    if (good && rename(name, path) != 0) {
+        error = errno;
+        good = false;
+    }
+    if (!good) {
+        (void)unlink(name);
     }
     free(name);
     errno = error;
@@ -169,7 +177,7 @@ static char *target_of(const char *path)
 int amm_cli_write(const char *path, const char *text)
 {
     struct stat old;
-    if (path == NULL || strcmp(path, "-") == 0) {
+    if (amm_cli_to_stdout(path)) {
         return write_stdout(text);
     }
     char *target = target_of(path);
@@ -187,31 +195,79 @@ int amm_cli_write(const char *path, const char *text)
     return code;
 }
 
-int amm_cli_try_write(const char *path)
+bool amm_cli_to_stdout(const char *path)
+{
+    return path == NULL || strcmp(path, "-") == 0;
+}
+
+/* A file beside a target that is to be replaced is made and removed; anything else is opened. */
+static bool can_write(const char *target)
 {
     struct stat old;
-    char *target = target_of(path);
-    char *name = NULL;
-    int file = -1;
-    if (target != NULL && stat(target, &old) == 0 && !S_ISREG(old.st_mode)) {
-        if (S_ISFIFO(old.st_mode)) { /* its reader may come later */
-            free(target);
-            return AMM_EXIT_OK;
-        }
-        file = open(target, O_WRONLY | O_CLOEXEC);
-    } else if (target != NULL) {
-        file = open_beside(target, &name);
+    const bool other = stat(target, &old) == 0 && !S_ISREG(old.st_mode);
+    if (other && S_ISFIFO(old.st_mode)) {
+        return true; /* its reader may come later */
     }
-    const int code = file >= 0 ? AMM_EXIT_OK : write_error(path);
+    int file = -1;
+    char *name = NULL;
+    if (other) {
+        file = open(target, O_WRONLY | O_CLOEXEC);
+    } else {
+        name = open_beside(&file, target);
+    }
     if (file >= 0) {
         (void)close(file);
     }
-    if (file >= 0 && name != NULL) {
+    if (name != NULL) {
         (void)unlink(name);
+        free(name);
     }
-    free(name);
+    return file >= 0;
+}
+
+int amm_cli_check_output(const char *path)
+{
+    if (amm_cli_to_stdout(path)) {
+        return AMM_EXIT_OK;
+    }
+    char *target = target_of(path);
+    const int code = target != NULL && can_write(target) ? AMM_EXIT_OK : write_error(path);
     free(target);
     return code;
+}
+
+/* Where a path that need not exist leads: its folder's real path and its last part. To be freed; NULL:
+ * there is no such folder. */
+static char *resolve(const char *path)
+{
+    char *real = realpath(path, NULL);
+    if (real != NULL) {
+        return real;
+    }
+    const char *slash = strrchr(path, '/');
+    const char *last = slash == NULL ? path : slash + 1;
+    char *folder = slash == NULL ? strdup(".") : strndup(path, (size_t)(slash - path) + 1);
+    char *real_folder = folder == NULL ? NULL : realpath(folder, NULL);
+    char *whole = NULL;
+    if (real_folder != NULL && asprintf(&whole, "%s/%s", real_folder, last) < 0) {
+        whole = NULL;
+    }
+    free(folder);
+    free(real_folder);
+    return whole;
+}
+
+bool amm_cli_same_output(const char *a, const char *b)
+{
+    if (amm_cli_to_stdout(a) || amm_cli_to_stdout(b)) {
+        return amm_cli_to_stdout(a) && amm_cli_to_stdout(b);
+    }
+    char *x = resolve(a);
+    char *y = resolve(b);
+    const bool same = strcmp(a, b) == 0 || (x != NULL && y != NULL && strcmp(x, y) == 0);
+    free(x);
+    free(y);
+    return same;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

@@ -131,6 +131,10 @@ void amm_emit_count(amm_text *out, uint64_t value);
 /* "4 nodes x 4 T4-16GB + 2 nodes x … = 24 devices" */
 void amm_emit_cluster(amm_text *out, const amm_cluster *cluster);
 
+/* result_table.c: lines of the header. That of the cluster comes without its end. */
+void amm_emit_network(amm_text *out, const amm_cluster *cluster);
+void amm_emit_runtime(amm_text *out, const amm_problem_desc *p);
+
 /* "6.25 GB/s": powers of ten, three digits. */
 void amm_emit_rate(amm_text *out, double bytes_per_s);
 

@@ -49,7 +49,7 @@ static void emit_rates(amm_text *out, const amm_cluster *cluster, bool inter)
     }
 }
 
-static void emit_cluster(amm_text *out, const amm_cluster *cluster)
+void amm_emit_network(amm_text *out, const amm_cluster *cluster)
 {
     amm_emit_heading(out, "cluster");
     amm_emit_cluster(out, cluster);
@@ -57,11 +57,15 @@ static void emit_cluster(amm_text *out, const amm_cluster *cluster)
     emit_rates(out, cluster, false);
     amm_text_append(out, " in a node, ");
     emit_rates(out, cluster, true);
-    amm_text_append(out, " per node, one way\n");
+    amm_text_append(out, " per node, one way");
 }
 
-static void emit_runtime(amm_text *out, const amm_problem_desc *p)
+void amm_emit_runtime(amm_text *out, const amm_problem_desc *p)
 {
+    if (amm_problem_is_analytic(p)) {
+        amm_emit_analytic_runtime(out, p);
+        return;
+    }
     amm_emit_heading(out, "runtime");
     amm_text_append(out, p->runtime == NULL ? "none" : p->runtime->name);
     if (p->precision != NULL) {
@@ -496,12 +500,9 @@ amm_status amm_result_table(const amm_result *result, char **out, int details)
     } else {
         emit_model(&text, &result->spec->problem);
     }
-    emit_cluster(&text, result->spec->problem.cluster);
-    if (analytic) {
-        amm_emit_analytic_runtime(&text, &result->spec->problem);
-    } else {
-        emit_runtime(&text, &result->spec->problem);
-    }
+    amm_emit_network(&text, result->spec->problem.cluster);
+    amm_text_append(&text, "\n");
+    amm_emit_runtime(&text, &result->spec->problem);
     if (result->nodes_given > 0 && result->plan_count > 0) {
         amm_emit_heading(&text, "nodes");
         amm_text_printf(&text, "%d of the %d given: fewer hold no plan",

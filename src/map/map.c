@@ -2,7 +2,11 @@
 
 #include "describe/check.h"
 #include "emit/emit.h"
+#include "search/planner.h"
+#include "search/side_by_side.h"
 #include <math.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <string.h>
 
 void amm_map_options_init(amm_map_options *out)
@@ -78,66 +82,121 @@ static amm_status spec_at(amm_spec *out, const amm_map *map, amm_arena *arena, i
 
 /* ---- points ------------------------------------------------------------------------------------ */
 
-static amm_status number_of(amm_map *map, int32_t *out, const char *strategy)
+/* What the jobs of a map share: each has its own point or line, the texts are locked. */
+typedef struct filling {
+    amm_map *map;
+    amm_plan_options plan;
+    const amm_map_options *options;
+    pthread_mutex_t lock;
+} filling;
+
+static amm_status number_of(amm_map *map, amm_map_texts *texts, int32_t *out, const char *text)
 {
-    for (*out = 0; *out < map->strategy_count; (*out)++) {
-        if (strcmp(map->strategies[*out], strategy) == 0) {
+    for (*out = 0; *out < texts->count; (*out)++) {
+        if (strcmp(texts->list[*out], text) == 0) {
             return AMM_OK;
         }
     }
-    const char **strategies =
-        amm_arena_grow(&map->arena, map->strategies, (size_t)map->strategy_count,
-                       sizeof *strategies, &map->strategy_capacity);
-    if (strategies == NULL) {
+    const char **list = amm_arena_grow(&map->arena, texts->list, (size_t)texts->count, sizeof *list,
+                                       &texts->capacity);
+    const char *copy = amm_arena_copy(&map->arena, text, strlen(text));
+    if (list == NULL || copy == NULL) {
         return AMM_NO_MEMORY;
     }
-    map->strategies = strategies;
-    map->strategies[map->strategy_count++] =
-        amm_arena_copy(&map->arena, strategy, strlen(strategy));
-    return map->strategies[*out] == NULL ? AMM_NO_MEMORY : AMM_OK;
+    texts->list = list;
+    texts->list[texts->count++] = copy;
+    return AMM_OK;
 }
 
-static amm_status note_best(amm_map *map, amm_map_point *point, const amm_spec *spec,
+static amm_status note_text(filling *f, amm_map_texts *texts, int32_t *out, const char *text)
+{
+    (void)pthread_mutex_lock(&f->lock);
+    const amm_status status = number_of(f->map, texts, out, text);
+    (void)pthread_mutex_unlock(&f->lock);
+    return status;
+}
+
+static amm_status note_best(filling *f, amm_map_point *point, const amm_spec *spec,
                             const amm_result *result)
 {
     const amm_plan_entry *best = &result->plans[0];
     const amm_problem_desc *problem = &spec->problem;
     amm_text text;
-    amm_text_init(&text, map->context);
+    amm_text_init(&text, f->map->context);
     amm_emit_strategy(&text, problem, &best->config);
     amm_status status = text.status;
     if (status == AMM_OK) {
-        status = number_of(map, &point->strategy, text.data);
+        status = note_text(f, &f->map->strategies, &point->strategy, text.data);
     }
     amm_text_discard(&text);
-    point->time_s = best->time_s;
-    point->tokens_per_s =
-        (double)problem->global_batch * (double)amm_problem_tokens(problem) / best->time_s;
+    if (status == AMM_OK) {
+        point->time_s = best->time_s;
+        point->tokens_per_s =
+            (double)problem->global_batch * (double)amm_problem_tokens(problem) / best->time_s;
+    }
     return status;
 }
 
-static amm_status plan_point(amm_map *map, const amm_plan_options *options, int32_t x, int32_t y)
+/* A point without a plan is a result; other failures end the map. */
+static bool is_result(amm_status status)
 {
-    amm_map_point *point = &map->points[(size_t)y * (size_t)map->axis[0].count + (size_t)x];
+    return status == AMM_NO_PLAN || status == AMM_INPUT || status == AMM_LIMIT;
+}
+
+static amm_status plan_point(void *payload, int32_t number, amm_crew *crew)
+{
+    filling *f = payload;
+    amm_map *map = f->map;
+    const int32_t columns = map->axis[0].count;
+    amm_map_point *point = &map->points[number];
+    amm_plan_options plan = f->plan;
     amm_arena arena;
     amm_spec spec;
     amm_result *result = NULL;
+    plan.progress = amm_jobs_watch;
+    plan.payload = crew;
     amm_arena_init(&arena, map->context);
-    amm_status status = spec_at(&spec, map, &arena, x, y);
-    status = status == AMM_OK ? amm_plan(&result, &spec, options) : status;
-    point->time_s = (double)NAN;
-    point->strategy = -1;
-    point->done = true;
+    amm_status status = spec_at(&spec, map, &arena, number % columns, number / columns);
+    status = status == AMM_OK ? amm_plan(&result, &spec, &plan) : status;
+    amm_map_fate fate = AMM_MAP_FATE_PLAN;
     if (status == AMM_OK) {
-        status = note_best(map, point, &spec, result);
-    } else if (status == AMM_NO_PLAN || status == AMM_INPUT || status == AMM_LIMIT) {
-        const char *why = amm_last_error();
-        point->reason = amm_arena_copy(&map->arena, why, strlen(why));
-        status = point->reason == NULL ? AMM_NO_MEMORY : AMM_OK;
+        status = note_best(f, point, &spec, result);
+    } else if (is_result(status)) {
+        fate = status == AMM_NO_PLAN ? AMM_MAP_FATE_NO_PLAN : AMM_MAP_FATE_INVALID;
+        status = note_text(f, &map->reasons, &point->reason, amm_last_error());
     }
+    point->fate = status == AMM_OK ? fate : AMM_MAP_OPEN;
     amm_result_free(result);
     amm_arena_free(&arena);
     return status;
+}
+
+/* Numbers in the order of the points: threads met the texts in any order. */
+static amm_status sort_texts(amm_map *map, amm_map_texts *texts, size_t field)
+{
+    int32_t *fresh = amm_arena_alloc(&map->arena, (size_t)texts->count, sizeof *fresh);
+    const char **list = amm_arena_alloc(&map->arena, (size_t)texts->count, sizeof *list);
+    const int32_t points = map->axis[0].count * map->axis[1].count;
+    int32_t count = 0;
+    if (fresh == NULL || list == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (int32_t k = 0; k < points; k++) {
+        int32_t *number = (int32_t *)(void *)((char *)&map->points[k] + field);
+        if (map->points[k].fate == AMM_MAP_OPEN || *number < 0) {
+            *number = -1;
+            continue;
+        }
+        if (fresh[*number] == 0) {
+            list[count] = texts->list[*number];
+            fresh[*number] = ++count;
+        }
+        *number = fresh[*number] - 1;
+    }
+    texts->list = list;
+    texts->capacity = (size_t)texts->count;
+    texts->count = count;
+    return AMM_OK;
 }
 
 /* ---- lines ------------------------------------------------------------------------------------- */
@@ -161,34 +220,45 @@ static amm_status times_at(const amm_map *map, double out[2], const char *const 
     return status;
 }
 
-static amm_status add_change(amm_map *map, const amm_map_change *change)
+/* Between points that are both done; `x` is found later. */
+static amm_status collect_changes(amm_map *map)
 {
-    amm_map_change *changes = amm_arena_grow(&map->arena, map->changes, (size_t)map->change_count,
-                                             sizeof *changes, &map->change_capacity);
-    if (changes == NULL) {
-        return AMM_NO_MEMORY;
+    for (int32_t k = 0; k < map->axis[0].count * map->axis[1].count; k++) {
+        const int32_t x = k % map->axis[0].count;
+        const amm_map_point *p = &map->points[k];
+        if (x + 1 == map->axis[0].count || p[0].strategy < 0 || p[1].strategy < 0 ||
+            p[0].strategy == p[1].strategy) {
+            continue;
+        }
+        amm_map_change *changes =
+            amm_arena_grow(&map->arena, map->changes, (size_t)map->change_count, sizeof *changes,
+                           &map->change_capacity);
+        if (changes == NULL) {
+            return AMM_NO_MEMORY;
+        }
+        map->changes = changes;
+        map->changes[map->change_count++] =
+            (amm_map_change){ x, k / map->axis[0].count, (double)NAN, p[0].strategy,
+                              p[1].strategy };
     }
-    map->changes = changes;
-    map->changes[map->change_count++] = *change;
     return AMM_OK;
 }
 
-/* Between points x and x + 1 of a row: where the straight lines through both strategies' times cross.
- * A strategy that cannot run at the other point changes hands half-way. */
-static amm_status find_change(amm_map *map, int32_t x, int32_t y)
+/* Where the straight lines through both strategies' times at the points on both sides cross. A strategy
+ * that cannot run at the other point changes hands half-way. */
+static amm_status find_change(void *payload, int32_t number, amm_crew *crew)
 {
-    const amm_map_point *p = &map->points[(size_t)y * (size_t)map->axis[0].count + (size_t)x];
-    const double *values = map->axis[0].values;
-    if (!p[0].done || !p[1].done || p[0].strategy < 0 || p[1].strategy < 0 ||
-        p[0].strategy == p[1].strategy) {
-        return AMM_OK;
-    }
-    const char *const pair[2] = { map->strategies[p[0].strategy], map->strategies[p[1].strategy] };
+    const filling *f = payload;
+    const amm_map *map = f->map;
+    amm_map_change *c = &map->changes[number];
+    const double *values = &map->axis[0].values[c->left];
+    const char *const pair[2] = { map->strategies.list[c->from], map->strategies.list[c->to] };
     double left[2];
     double right[2];
     double share = 0.5;
-    amm_status status = times_at(map, left, pair, x, y);
-    status = status == AMM_OK ? times_at(map, right, pair, x + 1, y) : status;
+    (void)crew; /* a moment's work */
+    amm_status status = times_at(map, left, pair, c->left, c->y);
+    status = status == AMM_OK ? times_at(map, right, pair, c->left + 1, c->y) : status;
     if (status == AMM_OK) {
         const double before = left[1] - left[0]; /* >= 0: the first is ahead */
         const double after = right[0] - right[1];
@@ -196,36 +266,109 @@ static amm_status find_change(amm_map *map, int32_t x, int32_t y)
     } else if (status != AMM_INPUT) {
         return status;
     }
-    const amm_map_change change = { y, values[x] + share * (values[x + 1] - values[x]),
-                                    p[0].strategy, p[1].strategy };
-    return add_change(map, &change);
+    c->x = values[0] + share * (values[1] - values[0]);
+    return AMM_OK;
+}
+
+static void drop_open_changes(amm_map *map)
+{
+    int32_t count = 0;
+    for (int32_t k = 0; k < map->change_count; k++) {
+        if (!isnan(map->changes[k].x)) {
+            map->changes[count++] = map->changes[k];
+        }
+    }
+    map->change_count = count;
 }
 
 /* ---- the map ----------------------------------------------------------------------------------- */
 
+/* All points are planned when lines are looked for. */
+static int watch_lines(double done, double best_s, void *payload)
+{
+    const amm_map_options *o = payload;
+    (void)done;
+    return o->progress(1.0, best_s, o->payload);
+}
+
+/* Of the points that are done; watched: may be interrupted. */
+static amm_status find_changes(filling *f, int32_t threads, bool watched)
+{
+    const amm_map_options *o = f->options;
+    amm_map *map = f->map;
+    int32_t found = 0;
+    AMM_TRY(sort_texts(map, &map->strategies, offsetof(amm_map_point, strategy)));
+    AMM_TRY(sort_texts(map, &map->reasons, offsetof(amm_map_point, reason)));
+    AMM_TRY(collect_changes(map));
+    const amm_jobs jobs = { find_change,
+                            f,
+                            map->change_count,
+                            threads,
+                            watched && o->progress != NULL ? watch_lines : NULL,
+                            (void *)o };
+    const amm_status status = amm_jobs_run(&found, &jobs);
+    drop_open_changes(map);
+    return status;
+}
+
+/* A single point has all threads for itself; several have one each. */
+static amm_status fill_points(filling *f, int32_t threads)
+{
+    const amm_map_options *o = f->options;
+    amm_map *map = f->map;
+    const int32_t points = map->axis[0].count * map->axis[1].count;
+    f->plan.top = 1;
+    f->plan.backend = o->backend;
+    f->plan.threads = points == 1 ? threads : 1;
+    const amm_jobs jobs = { plan_point, f, points, threads, o->progress, o->payload };
+    return amm_jobs_run(&map->done, &jobs);
+}
+
+/* What ended the points has the word, whatever is said about the lines of those that are done. */
 static amm_status fill(amm_map *map, const amm_map_options *o)
 {
-    amm_plan_options plan = AMM_PLAN_OPTIONS_INIT;
-    const int32_t columns = map->axis[0].count;
-    const int32_t rows = map->axis[1].count;
-    plan.top = 1;
-    plan.threads = o->threads;
-    plan.backend = o->backend;
-    for (int32_t k = 0; k < rows * columns; k++) {
-        const double last_s = k > 0 ? map->points[k - 1].time_s : -1.0;
-        if (o->progress != NULL &&
-            o->progress((double)k / (rows * columns), isnan(last_s) ? -1.0 : last_s, o->payload)) {
-            return amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d points", k,
-                            rows * columns);
-        }
-        AMM_TRY(plan_point(map, &plan, k % columns, k / columns));
+    const amm_backend *backend = NULL;
+    filling f = { .map = map, .options = o, .plan = AMM_PLAN_OPTIONS_INIT };
+    char message[1024] = "";
+    int32_t threads = 1;
+    AMM_TRY(amm_plan_backend(&backend, o->backend, &map->spec->problem));
+    AMM_TRY(amm_backend_threads(&threads, backend, o->threads));
+    if (pthread_mutex_init(&f.lock, NULL) != 0) {
+        return amm_fail(AMM_NO_MEMORY, "map: no mutex");
     }
-    for (int32_t y = 0; y < rows; y++) {
-        for (int32_t x = 0; x + 1 < columns; x++) {
-            AMM_TRY(find_change(map, x, y));
+    const amm_status status = fill_points(&f, threads);
+    (void)strncpy(message, amm_last_error(), sizeof message - 1);
+    const amm_status lines = find_changes(&f, threads, status == AMM_OK);
+    (void)pthread_mutex_destroy(&f.lock);
+    if (status == AMM_OK) {
+        return lines;
+    }
+    return status == AMM_INTERRUPTED ? amm_fail(status, "%s points", message)
+                                     : amm_fail(status, "%s", message);
+}
+
+/* The first point whose problem is invalid; *count of them. -1: none. */
+int32_t amm_map_first_invalid(const amm_map *map, int32_t *count)
+{
+    int32_t first = -1;
+    *count = 0;
+    for (int32_t k = map->axis[0].count * map->axis[1].count - 1; k >= 0; k--) {
+        if (map->points[k].fate == AMM_MAP_FATE_INVALID) {
+            first = k;
+            ++*count;
         }
     }
-    return AMM_OK;
+    return first;
+}
+
+/* Where no point is valid it is not the points that are wrong. */
+static amm_status check_any_valid(const amm_map *map)
+{
+    int32_t count = 0;
+    const int32_t first = amm_map_first_invalid(map, &count);
+    return count < map->axis[0].count * map->axis[1].count
+               ? AMM_OK
+               : amm_fail(AMM_INPUT, "%s", map->reasons.list[map->points[first].reason]);
 }
 
 static amm_status open_axes(amm_map *map, const amm_map_options *o)
@@ -236,6 +379,8 @@ static amm_status open_axes(amm_map *map, const amm_map_options *o)
     AMM_TRY(amm_map_axis_read(&map->axis[0], &map->arena, o->x, o->points[0], "x"));
     if (o->y != NULL) {
         AMM_TRY(amm_map_axis_read(&map->axis[1], &map->arena, o->y, o->points[1], "y"));
+    } else if (o->points[1] != 0) {
+        return amm_fail(AMM_INPUT, "points: got %d for y, but there is no y", o->points[1]);
     } else {
         map->axis[1].kind = AMM_MAP_AXIS_COUNT;
         map->axis[1].count = 1;
@@ -246,7 +391,13 @@ static amm_status open_axes(amm_map *map, const amm_map_options *o)
     }
     const size_t count = (size_t)map->axis[0].count * (size_t)map->axis[1].count;
     map->points = amm_arena_alloc(&map->arena, count, sizeof *map->points);
-    return map->axis[1].values == NULL || map->points == NULL ? AMM_NO_MEMORY : AMM_OK;
+    if (map->axis[1].values == NULL || map->points == NULL) {
+        return AMM_NO_MEMORY;
+    }
+    for (size_t k = 0; k < count; k++) {
+        map->points[k] = (amm_map_point){ AMM_MAP_OPEN, (double)NAN, (double)NAN, -1, -1 };
+    }
+    return AMM_OK;
 }
 
 static amm_status check(const amm_spec *spec, const amm_map_options *o)
@@ -256,7 +407,10 @@ static amm_status check(const amm_spec *spec, const amm_map_options *o)
         return amm_fail(AMM_INPUT, "map options: size is %zu, this library knows %zu",
                         o == NULL ? 0 : o->size, sizeof *o);
     }
-    AMM_TRY(amm_spec_check(spec));
+    if (problem->cluster == NULL) {
+        return amm_spec_check(spec);
+    }
+    /* All else is looked at by point: an axis may be what is missing or wrong. */
     for (int32_t k = 1; k < problem->cluster->node_count; k++) {
         if (!amm_nodes_equal(&problem->cluster->nodes[0], &problem->cluster->nodes[k])) {
             return amm_fail(AMM_INPUT, "map: the cluster's nodes differ, allowed equal ones");
@@ -279,7 +433,11 @@ amm_status amm_map_create(amm_map **out, const amm_spec *spec, const amm_map_opt
     amm_arena_init(&map->arena, spec->context);
     amm_status status = open_axes(map, options);
     status = status == AMM_OK ? fill(map, options) : status;
-    if (status != AMM_OK && status != AMM_INTERRUPTED) {
+    if (status == AMM_OK) {
+        status = check_any_valid(map);
+        map->done = status == AMM_OK ? map->done : 0;
+    }
+    if (status != AMM_OK && status != AMM_INTERRUPTED && map->done == 0) {
         amm_map_free(map);
         return status;
     }
@@ -308,5 +466,5 @@ double amm_map_value(const amm_map *map, int axis, int32_t index)
 
 double amm_map_time_s(const amm_map *map, int32_t x, int32_t y)
 {
-    return map->points[(size_t)y * (size_t)map->axis[0].count + (size_t)x].time_s;
+    return amm_map_at(map, x, y)->time_s;
 }

@@ -379,6 +379,14 @@ amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec, const amm
     return status;
 }
 
+amm_status amm_plan_backend(const amm_backend **out, const char *name,
+                            const amm_problem_desc *problem)
+{
+    const bool any = name == NULL || strcmp(name, "auto") == 0;
+    const bool reference = problem->cost_model == AMM_COST_AMP_REFERENCE;
+    return amm_backend_find(out, any && reference ? "cpu/ref" : name);
+}
+
 /* The size says which options there are: nothing else is read before it is known. */
 static amm_status find_backend(const amm_backend **out, const amm_plan_options *o,
                                const amm_problem_desc *problem)
@@ -387,9 +395,7 @@ static amm_status find_backend(const amm_backend **out, const amm_plan_options *
         return amm_fail(AMM_INPUT, "plan options: size is %zu, this library knows %zu", o->size,
                         sizeof *o);
     }
-    const bool any = o->backend == NULL || strcmp(o->backend, "auto") == 0;
-    const bool reference = problem->cost_model == AMM_COST_AMP_REFERENCE;
-    return amm_backend_find(out, any && reference ? "cpu/ref" : o->backend);
+    return amm_plan_backend(out, o->backend, problem);
 }
 
 amm_status amm_plan(amm_result **out, const amm_spec *spec, const amm_plan_options *options)

@@ -53,6 +53,9 @@ amm_status amm_search_profile(amm_result *result, const amm_plan_options *option
 amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options,
                                const amm_backend *backend);
 
+/* The backend that amm_plan takes for `name`, which may be NULL or "auto". Errors: INPUT, UNAVAILABLE. */
+amm_status amm_plan_backend(const amm_backend **out, const char *name,
+                            const amm_problem_desc *problem);
 /* amm_plan on this backend, whatever the options name. */
 amm_status amm_plan_on_backend(amm_result **out, const amm_spec *spec,
                                const amm_plan_options *options, const amm_backend *backend);

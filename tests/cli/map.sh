@@ -65,6 +65,52 @@ run 0 map --model llama-3-70b --cluster 1xdgx-h100 --global-batch-size 8 --x nod
 has few.csv "no feasible plan"
 (($(wc -l < few.csv) == 5)) || fail "not four points: $(cat few.csv)"
 
+# What an axis gives the problem need not have. What is no problem is told from what does not fit.
+run 0 map --model llama-3-8b --cluster dgx-h100 --x nodes=1,2 --y batch=16..64 --points 3 --tp 1,2 --pp 1
+for text in "model    llama-3-8b" "tokens per sample" "batch by point" "cluster  1 node" "nodes by point" \
+    "2 x 3 points, nodes along, batch up" "batch       64  " "nodes: 1 to 2 nodes" " s/step  tp="; do
+    has "$out" "$text"
+done
+run 0 map "${problem[@]}" --x nodes=2,3 --tp 1 --pp 1 --dp 16 --csv two.csv
+for text in "A!" "1 strategy wins somewhere, 0 changes" "!       1 point   invalid, the first: nodes 3: "; do
+    has "$out" "$text"
+done
+has two.csv "problem:space.dp"
+has two.csv ",invalid"
+run 2 map "${problem[@]}" --x nodes=3,5 --tp 1 --pp 1 --dp 16
+is_empty "$out"
+one_line_error "space.dp"
+
+# The same with any number of threads.
+for threads in 1 2 5; do
+    run 0 map "${problem[@]}" --x nic=50..800 --y nodes=1,2,3 --points 7 --threads "$threads" --csv "$threads.csv" \
+        --break-even "lines$threads.csv"
+done
+for threads in 2 5; do
+    same 1.csv "$threads.csv"
+    same lines1.csv "lines$threads.csv"
+done
+run 3 map "${problem[@]}" --x nic=50..800 --threads 2 --backend cpu/ref
+run 2 map "${problem[@]}" --x nic=50..800 --threads 5000
+one_line_error "threads: got 5000, allowed 1 to 1024"
+
+# Interrupted: what is done is written, lines too; also inside a point.
+"$AMMETER" map --model llama-3-70b --cluster 8xdgx-h100 --global-batch-size 1024 --x nic=25..1600 --y nodes=4,8,16,32 \
+    --points 1000 --csv some.csv --break-even some-lines.csv > "$out" 2> "$err" &
+sleep 2
+kill -INT $!
+code=0
+wait $! || code=$?
+((code == 130)) || fail "interrupted map: exit code $code"
+one_line_error "interrupted after"
+has "$out" "done"
+(($(wc -l < some.csv) > 1)) || fail "no points: $(cat some.csv)"
+
+# Examples of the help are whole lines.
+run 0 map --help
+has "$out" '  ammeter map --model llama-3-8b --cluster 2xdgx-h100 \'
+has "$out" '      --global-batch-size 64 --x nic=50..800'
+
 mistake() {
     local text=$1
     shift
@@ -82,6 +128,24 @@ mistake "points: got 1001, allowed 1 to 1000" --x nic=1..2 --points 1001
 run 2 map "${problem[@]}" --x nic=1..2 --points 0
 has "$err" "option --points: got '0'"
 run 2 map --model llama-3-8b --cluster "1xdgx-h100 + 1xdgx-a100" --global-batch-size 64 --x nic=1,2
-run 1 map "${problem[@]}" --x nic=400 --csv absent/folder.csv
+mistake "x: out of range, got batch=1e+19, allowed 1 to 16777216" --x batch=1e19
+mistake "x: out of range, got nodes=2000000000, allowed 1 to 65536" --x nodes=2,4,2000000000 --csv never.csv
+mistake "points: got 3 for y, but there is no y" --x nic=1..2 --points 2,3
+mistake "points: x is a list" --x nic=1,2 --points 2
+mistake "points: y is a list" --x nic=1..2 --y nodes=1,2 --points 2,3
+
+# Outputs: tried before any work, each to a place of its own, and one that fails takes none of the others along.
+mistake "--csv and --output (default: standard output) would both go to standard output" --x nic=400 --csv - --json
+mistake "would both go to same.csv" --x nic=400 --csv same.csv --break-even ./same.csv
+[[ ! -e same.csv && ! -e never.csv ]] || fail "a refused call wrote files"
+run 1 map "${problem[@]}" --x nic=25..1600 --points 1000 --y nodes=1..64 --csv absent/folder.csv
+one_line_error "absent/folder.csv: cannot be written"
+run 1 map "${problem[@]}" --x nic=400 --csv . --break-even lines.csv
+run 0 map "${problem[@]}" --x nic=400 --csv - -o table
+has "$out" "nic,y,time_s"
+has table "1 point, nic along"
+run 1 map "${problem[@]}" --x nic=400 --csv /dev/full --break-even after.csv
+has after.csv "from,to"
+has "$out" "1 point, nic along"
 
 finish
