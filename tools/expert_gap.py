@@ -26,6 +26,7 @@ import tempfile
 from typing import NamedTuple
 
 CHUNKS = (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)
+ROOM = (0.03, 0.06, 0.1)  # shares of the memory left free besides --margin
 TERMS = "compute bubble tp cp ep pp dp optimizer other".split()
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DEVICES = {
@@ -217,8 +218,12 @@ def study(recipe: dict[str, str], margin: float) -> dict[str, object]:
         "same_as": (recipe["model"], recipe["gpu"], recipe["gpus"], recipe["precision"]),
     }
     room = capacity(base["gpu"])
-    fit = [i for i in range(len(rows)) if memory_bytes[i] <= room * (1 - margin) and math.isfinite(time_s[i])]
-    best = min(fit, key=lambda i: time_s[i], default=None)
+
+    def fastest(margin: float) -> int | None:
+        fit = [i for i in range(len(rows)) if memory_bytes[i] <= room * (1 - margin) and math.isfinite(time_s[i])]
+        return min(fit, key=lambda i: time_s[i], default=None)
+
+    best = fastest(margin)
     if not math.isfinite(time_s[0]) or best is None:
         return {**found, "reason": "no prediction" if best is not None else "nothing fits"}
     own, fast = terms(base, [rows[0], rows[best]])
@@ -227,6 +232,7 @@ def study(recipe: dict[str, str], margin: float) -> dict[str, object]:
         **found, "feasible": memory_bytes[0] <= room, "memory_gib": memory_bytes[0] / 2**30,
         "time_s": time_s[0], "best_s": total, "gap": time_s[0] / total - 1, "best": str(rows[best]),
         "best_gib": memory_bytes[best] / 2**30,
+        "gap_with_room": {m: time_s[0] / time_s[i] - 1 for m in ROOM if (i := fastest(margin + m)) is not None},
         # shares of the best time, so that they add up to the gap
         "terms": {t: (float(own[f"{t}_s"]) - float(fast[f"{t}_s"])) / total for t in TERMS},
     }
@@ -241,6 +247,10 @@ def report(found: list[dict[str, object]], skipped: int) -> None:
     print(f"feasible {feasible} of {len(known)} ({100 * feasible / len(known):.1f} %)")
     print(f"gap median {100 * statistics.median(gaps):.1f} %, mean {100 * statistics.mean(gaps):.1f} %, "
           f"above 8 %: {sum(g > 0.08 for g in gaps)}")
+    for m in ROOM:
+        roomy = [max(0.0, f["gap_with_room"][m]) for f in known if m in f["gap_with_room"]]  # type: ignore[index]
+        print(f"  with {100 * m:.0f} % of the memory left free in what is found: median {100 * statistics.median(roomy):.1f} %, "
+              f"above 8 %: {sum(g > 0.08 for g in roomy)} of {len(roomy)}")
     print(f"{'network':18} {'recipes':>7} {'feasible':>8}  median gap %  largest %")
     for name in sorted({f["same_as"][0] for f in known}):  # type: ignore[index]
         own = [f for f in known if f["same_as"][0] == name]  # type: ignore[index]

@@ -255,7 +255,7 @@ def expert_gap():
          "all found layouts need more memory than the recipe (many recipes take a third of the device or more less than they could: one for",
          "several devices) and spend it on larger micro-batches or fewer stages; on H100 they keep experts on fewer nodes. No measured run here",
          "confirms or refutes these."],
-        "expert-gap.txt", lambda line: not line.startswith((" ", "gap %")))
+        "expert-gap.txt", lambda line: line.startswith("  with") or not line.startswith((" ", "not ", "gap %")))
 
 
 def aims(report, found):

@@ -493,7 +493,8 @@ static void read_fabric(reading *r)
         f->devices = run->devices;
         f->domain = run->devices / ceil(run->devices / domain);
         f->scaleup_bytes_per_s = peaks[AMM_PEAK_scaleup_bytes_per_s];
-        f->mesh = peaks[AMM_PEAK_scaleup_mesh];
+        f->pair_share = peaks[AMM_PEAK_scaleup_pair_share];
+        f->quad_share = peaks[AMM_PEAK_scaleup_quad_share];
         f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;
         if (f->devices > f->domain && nic == 0.0) { /* not published: the reference server's */
             f->network_bytes_per_s = peaks[AMM_PEAK_network_bytes_per_s] * f->domain;

@@ -21,7 +21,8 @@ static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
     f->domain = cluster->nodes[0].device_count;
     f->scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
     f->network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
-    f->mesh = device->peaks[AMM_PEAK_scaleup_mesh];
+    f->pair_share = device->peaks[AMM_PEAK_scaleup_pair_share];
+    f->quad_share = device->peaks[AMM_PEAK_scaleup_quad_share];
     f->collective_share = 1.0;
     a->machine.memory_bytes = (double)device->memory_bytes;
     /* The context is a fact of the runtime here. */

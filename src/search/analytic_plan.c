@@ -130,12 +130,55 @@ amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, int32_t *set
     return AMM_OK;
 }
 
-amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
-                                    const amm_config *c)
+static int32_t blocks_of(const amm_lowered *lowered, const int32_t *cuts, int32_t stage)
+{
+    const int32_t *before = lowered->analytic->blocks_before;
+    return before[cuts[stage + 1]] - before[cuts[stage]];
+}
+
+/* Stage `to` gets a block more and `from` one fewer; those between keep their number. */
+static void pass_block(int32_t *cuts, int32_t from, int32_t to)
+{
+    for (int32_t s = from + 1; s <= to; s++) {
+        cuts[s]--;
+    }
+    for (int32_t s = to + 1; s <= from; s++) {
+        cuts[s]++;
+    }
+}
+
+/* Whether some stage can pass a block to one that has two fewer or less, and the step takes no longer than
+ * `time_s`; then it is passed. */
+static amm_status level_once(const trial *t, int32_t *cuts, int32_t *sets, double time_s,
+                             bool *moved)
+{
+    amm_analytic_cost cost;
+    *moved = false;
+    for (int32_t k = 0; k < t->config->pp * t->config->pp; k++) {
+        const int32_t from = k / t->config->pp;
+        const int32_t to = k % t->config->pp;
+        if (blocks_of(t->lowered, cuts, from) < blocks_of(t->lowered, cuts, to) + 2) {
+            continue;
+        }
+        pass_block(cuts, from, to);
+        AMM_TRY(try_cuts(t, &cost, cuts));
+        if (cost.short_bytes <= 0.0 && cost.step.time_s <= time_s) {
+            *moved = true;
+            take_sets(t, sets);
+            return AMM_OK;
+        }
+        pass_block(cuts, to, from);
+    }
+    return AMM_OK;
+}
+
+amm_status amm_analytic_level(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                              const amm_config *c)
 {
     amm_analytic_cost given;
     amm_analytic_cost even;
     trial t;
+    bool moved = true;
     int32_t *other = amm_arena_alloc(&lowered->scratch, (size_t)c->pp + 1, sizeof *other);
     AMM_TRY(trial_open(&t, lowered, c));
     if (other == NULL) {
@@ -143,10 +186,15 @@ amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t
     }
     amm_even_cuts(lowered, other, c);
     evaluate(&t, &given, cuts, sets);
+    const double same_s = given.step.time_s * (1.0 + 1e-12);
     AMM_TRY(try_cuts(&t, &even, other));
-    if (even.short_bytes <= 0.0 && even.step.time_s <= given.step.time_s * (1.0 + 1e-12)) {
+    if (even.short_bytes <= 0.0 && even.step.time_s <= same_s) {
         memcpy(cuts, other, ((size_t)c->pp + 1) * sizeof *cuts);
         take_sets(&t, sets);
+        return AMM_OK;
+    }
+    while (moved) { /* each time the squares of the numbers of blocks sum to less */
+        AMM_TRY(level_once(&t, cuts, sets, same_s, &moved));
     }
     return AMM_OK;
 }
@@ -180,7 +228,7 @@ amm_status amm_analytic_cuts(amm_lowered *lowered, const amm_config *c, int32_t 
     AMM_TRY(amm_best_cuts(lowered, c, cuts, sets));
     AMM_TRY(choose_if_short(lowered, c, cuts, sets));
     AMM_TRY(amm_analytic_refine(lowered, cuts, sets, c));
-    return amm_analytic_prefer_even(lowered, cuts, sets, c);
+    return amm_analytic_level(lowered, cuts, sets, c);
 }
 
 static void set_stage(amm_stage_plan *stage, const amm_lowered *lowered, const amm_run *run,

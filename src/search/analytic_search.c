@@ -94,7 +94,7 @@ static amm_status add_plan(search *s, amm_plan_list *list, const amm_config *con
         s->open_s = fmin(s->open_s, engine_s);
     }
     if (!direct) {
-        AMM_TRY(amm_analytic_prefer_even(&s->lowered, s->cuts, s->sets, config));
+        AMM_TRY(amm_analytic_level(&s->lowered, s->cuts, s->sets, config));
     }
     chosen = amm_config_with_sets(config, s->sets);
     AMM_TRY(amm_analytic_rescore(&plan, &s->result->arena, &s->lowered, &chosen, s->cuts));

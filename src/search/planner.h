@@ -83,9 +83,10 @@ amm_status amm_analytic_choose(amm_lowered *lowered, int32_t *sets, int32_t *blo
  * config's stages, chosen anew for every partition. */
 amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
                                const amm_config *config);
-/* Of partitions that take the same time the even one is what people expect. */
-amm_status amm_analytic_prefer_even(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
-                                    const amm_config *config);
+/* Of partitions that take the same time the even one, or else one that is as level as passing single blocks
+ * makes it, is what people expect. */
+amm_status amm_analytic_level(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
+                              const amm_config *config);
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,
                                 const amm_config *config, const int32_t *cuts);
 /* Cuts of a config in `cuts` [pp + 1]: the best ones that fit, else the best ones; the `sets` [pp] of an

@@ -290,8 +290,8 @@ static void schedules_are_simulated(void **state)
         amm_result *other = explain(spec, cases[k]);
         const double ratio = other->plans[0].simulated_s / other->plans[0].time_s;
         assert_true(ratio > 0.9 && ratio < 1.02); /* the last stage is a fifth slower */
-        if (k == 0) {                             /* as long, in another order */
-            assert_close(other->plans[0].simulated_s, plain->plans[0].simulated_s, 1e-9, 0);
+        if (k == 0) {                             /* as long but for transfers, in another order */
+            assert_close(other->plans[0].simulated_s, plain->plans[0].simulated_s, 5e-3, 0);
         } else {
             assert_true(other->plans[0].simulated_s < 0.99 * plain->plans[0].simulated_s);
         }
@@ -333,6 +333,61 @@ static void who_is_partitioned(void **state)
     }
     assert_true(result->proven && moved > 0 && even > 0);
     amm_lower_free(&lowered);
+    amm_result_free(result);
+    amm_spec_free(spec);
+}
+
+static double seconds_of_cuts(const amm_spec *spec, const amm_config *c, const int32_t *layers)
+{
+    char text[256];
+    int used =
+        snprintf(text, sizeof text, "tp=%d,pp=%d,dp=%d,cp=%d,micro-batch=%lld,stage-layers=", c->tp,
+                 c->pp, c->dp, c->cp, (long long)c->micro_batch);
+    for (int32_t s = 0; s < c->pp; s++) {
+        used +=
+            snprintf(text + used, sizeof text - (size_t)used, "%s%d", s == 0 ? "" : "-", layers[s]);
+    }
+    amm_result *result = explain(spec, text);
+    const double seconds = result->plans[0].fits ? result->plans[0].time_s : HUGE_VAL;
+    amm_result_free(result);
+    return seconds;
+}
+
+/* Of partitions that take the same time a level one is given: no stage could pass a block to one that has
+ * two fewer without a longer step. */
+static void ties_are_level(void **state)
+{
+    amm_spec *spec = open_spec("llama-3-70b", "megatron-core");
+    int passed = 0;
+    (void)state;
+    set(spec, "cluster", "8xdgx-h100");
+    set(spec, "seq_len", "8192");
+    set(spec, "global_batch", "256");
+    set(spec, "pp", "16");
+    set(spec, "vpp", "1");
+    amm_result *result = plan(spec);
+    const amm_plan_entry *best = &result->plans[0];
+    int32_t layers[16];
+    for (int32_t s = 0; s < 16; s++) {
+        layers[s] = best->stages[s].end - best->stages[s].first;
+    }
+    const double best_s = seconds_of_cuts(spec, &best->config, layers);
+    assert_close(best_s, best->time_s, 1e-12, 0);
+    for (int32_t k = 0; k < 16 * 16; k++) {
+        const int32_t from = k / 16;
+        const int32_t to = k % 16;
+        /* The ends have layers besides their blocks: an embedding; a norm and a head. */
+        const int32_t more = layers[from] - (from == 0) - 2 * (from == 15);
+        if (more >= layers[to] - (to == 0) - 2 * (to == 15) + 2) {
+            layers[from]--;
+            layers[to]++;
+            assert_true(seconds_of_cuts(spec, &best->config, layers) > best_s);
+            layers[from]++;
+            layers[to]--;
+            passed++;
+        }
+    }
+    assert_true(passed > 0);
     amm_result_free(result);
     amm_spec_free(spec);
 }
@@ -495,6 +550,7 @@ int main(void)
         cmocka_unit_test(schedules_take),
         cmocka_unit_test(schedules_are_simulated),
         cmocka_unit_test(who_is_partitioned),
+        cmocka_unit_test(ties_are_level),
         cmocka_unit_test(schedules_that_cannot_be),
         cmocka_unit_test(data_parallel_overlap),
         cmocka_unit_test(shard_groups),

@@ -12,7 +12,8 @@
     "{\"format\":\"ammeter-device\",\"version\":1,\"name\":\"X7-80GB\",\"memory_bytes\":1000,"     \
     "\"hbm_bytes_per_s\":2e12,\"peaks\":{\"flops_fp32\":2e13,\"flops_tf32\":1e14,"                 \
     "\"flops_16bit\":3e14,\"flops_8bit\":3e14,\"flops_4bit\":3e14,"                                \
-    "\"scaleup_bytes_per_s\":3e11,\"scaleup_mesh\":0,\"network_bytes_per_s\":2.5e10}"
+    "\"scaleup_bytes_per_s\":3e11,\"scaleup_pair_share\":1,\"scaleup_quad_share\":1,\"network_"    \
+    "bytes_per_s\":2.5e10}"
 #define MEASURED                                                                                   \
     ",\"measured\":{\"hidden\":[512,8192],\"seq_len\":[1024,4096],\"devices\":[1,64],"             \
     "\"micro_batch_tokens\":[1024,16384]}"
@@ -169,6 +170,8 @@ static void make_example(example *x, const amm_device *device)
     x->machine.fabric = (amm_fabric){ .devices = 1,
                                       .domain = 1,
                                       .scaleup_bytes_per_s = 3e11,
+                                      .pair_share = 1,
+                                      .quad_share = 1,
                                       .network_bytes_per_s = 2.5e10,
                                       .collective_share = 1 };
     amm_network *n = &x->network;

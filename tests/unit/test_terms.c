@@ -31,7 +31,7 @@ static bench start(void)
     r->attention_efficiency = r->memory_efficiency = r->scaleup_efficiency = 1.0;
     r->low_precision_share = r->network_efficiency = 1.0;
     r->scaleup_bytes_per_s = 1e15;
-    b.machine.fabric = (amm_fabric){ 16.0, 4.0, 1e15, 0.0, 400.0, 1.0 };
+    b.machine.fabric = (amm_fabric){ 16.0, 4.0, 1e15, 1.0, 1.0, 400.0, 1.0 };
     b.machine.memory_bytes = 1e6;
     b.network.hidden = 10.0;
     b.network.vocab = 40.0;
@@ -518,28 +518,37 @@ static void half_size(void **state)
     assert_close(amm_grouped_share(&env, 150.0), 2.0, tight, 0);
 }
 
+/* Links of a group: joined in pairs g - 1 of seven; in a hybrid cube mesh 1, 4, 6 of six. */
+static void links_of_a_group(void **state)
+{
+    amm_fabric f = { .pair_share = 1.0 / 7.0, .quad_share = 3.0 / 7.0 };
+    (void)state;
+    for (double g = 2.0; g <= 8.0; g += 1.0) {
+        assert_close(amm_mesh_share(&f, g), (g - 1.0) / 7.0, tight, 0);
+    }
+    f.pair_share = 1.0 / 6.0;
+    f.quad_share = 4.0 / 6.0;
+    assert_close(amm_mesh_share(&f, 2.0), 1.0 / 6.0, tight, 0);
+    assert_close(amm_mesh_share(&f, 4.0), 4.0 / 6.0, tight, 0);
+    assert_close(amm_mesh_share(&f, 8.0), 1.0, tight, 0);
+    f.pair_share = f.quad_share = 1.0; /* a switch, of any number of devices */
+    assert_close(amm_mesh_share(&f, 2.0), 1.0, 0, 0);
+    assert_close(amm_mesh_share(&f, 72.0), 1.0, 0, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tensor_reduce_beside),
-        cmocka_unit_test(local_experts),
-        cmocka_unit_test(softmax_rows),
-        cmocka_unit_test(linear_inputs),
-        cmocka_unit_test(tied_table),
-        cmocka_unit_test(tensor_parts),
-        cmocka_unit_test(expert_tensor),
-        cmocka_unit_test(hybrid_experts),
-        cmocka_unit_test(hybrid_agrees),
-        cmocka_unit_test(end_parameters),
-        cmocka_unit_test(end_activations),
-        cmocka_unit_test(gradient_copy),
-        cmocka_unit_test(peaks),
-        cmocka_unit_test(gathered_again),
-        cmocka_unit_test(sharded_gradients),
-        cmocka_unit_test(prediction_layer),
-        cmocka_unit_test(broadcast_per_rank),
-        cmocka_unit_test(gathered_units),
-        cmocka_unit_test(half_size),
+        cmocka_unit_test(links_of_a_group), cmocka_unit_test(tensor_reduce_beside),
+        cmocka_unit_test(local_experts),    cmocka_unit_test(softmax_rows),
+        cmocka_unit_test(linear_inputs),    cmocka_unit_test(tied_table),
+        cmocka_unit_test(tensor_parts),     cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),   cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),   cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),    cmocka_unit_test(peaks),
+        cmocka_unit_test(gathered_again),   cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(prediction_layer), cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(gathered_units),   cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,7 +31,8 @@ typedef struct amm_fabric {
     double devices;             /* of the job */
     double domain;              /* devices of the job in one domain */
     double scaleup_bytes_per_s; /* nominal, one device, one way */
-    double mesh;                /* devices whose links join them in pairs; 0: a switch */
+    double pair_share;          /* of a device's links, what two neighbours have; 1: a switch */
+    double quad_share;          /* the same of four */
     double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
     double collective_share;    /* of that which collectives reach on this kind of network: 1 on
                                    InfiniBand and RoCE */
@@ -59,10 +60,14 @@ AMM_FN amm_group amm_group_of(const amm_fabric *f, double ranks, double stride)
     return g;
 }
 
-/* Share of a device's links that a group inside a domain can use. */
+/* Share of a device's links that a group inside a domain can use: all from eight on, between the given
+ * sizes a straight line. Where eight devices are joined in pairs a group of g has (g - 1) / 7. */
 AMM_FN double amm_mesh_share(const amm_fabric *f, double inside)
 {
-    return f->mesh > 1.0 ? fmin(1.0, (inside - 1.0) / (f->mesh - 1.0)) : 1.0;
+    const double far = f->quad_share + (1.0 - f->quad_share) * (fmin(inside, 8.0) - 4.0) / 4.0;
+    const double near =
+        f->pair_share + (f->quad_share - f->pair_share) * (fmax(inside, 2.0) - 2.0) / 2.0;
+    return inside > 4.0 ? far : near;
 }
 
 /* Bandwidth of a scale-up link at a message size: bw (V / (V + V0))^.42, V0 = 167 us of the nominal

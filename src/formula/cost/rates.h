@@ -12,7 +12,9 @@
     X(flops_8bit, 1e9, 1e18, "FLOP/s of fp8 matrix products (16-bit where there is none)")         \
     X(flops_4bit, 1e9, 1e18, "FLOP/s of fp4 matrix products (8-bit where there is none)")          \
     X(scaleup_bytes_per_s, 1e6, 1e15, "scale-up link of one device, one way")                      \
-    X(scaleup_mesh, 0, 1024, "devices whose links join them in pairs; 0: a switch")                \
+    X(scaleup_pair_share, 0.01, 1,                                                                 \
+      "share of a device's links that a pair of neighbours has; 1: a switch")                      \
+    X(scaleup_quad_share, 0.01, 1, "the same of four neighbours")                                  \
     X(network_bytes_per_s, 1e6, 1e15, "NIC share of one device in its reference server, one way")
 
 /* Constants of the analytic model. name, low, high, prior, what */
