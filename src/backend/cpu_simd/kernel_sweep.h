@@ -53,14 +53,15 @@ static void entry_row(float *out, const amm_simd_walk *w, const amm_problem_entr
     }
 }
 
-/* t, u + e, max(d - o, rho) of stage s over (i, j] for all j by its first admitting entry; infinite where
- * there is none. `out` [3][stride]. Returns the furthest end. */
+/* t, u + e, max(d - o, rho) of stage s < S - 1 over (i, j] for all j > i by its first admitting entry;
+ * infinite where there is none. `out` [3][stride]; up to i nothing that is read. Returns the furthest
+ * end. */
 static int32_t stage_row(float *out, const amm_simd_walk *w, int32_t s, int32_t i)
 {
     const amm_problem *p = w->problem;
     const amm_problem_config *c = &p->configs[w->number];
     const amm_problem_stage *stage = &p->stages[c->stage + s];
-    const float *e = s + 1 == c->stages ? NULL : amm_simd_table(p, stage->e);
+    const float *e = amm_simd_table(p, stage->e);
     const lanes infinite = lanes_splat(HUGE_VALF);
     const size_t past = w->stride - LANES;
     int32_t at = i;
@@ -71,9 +72,6 @@ static int32_t stage_row(float *out, const amm_simd_walk *w, int32_t s, int32_t 
         at = end;
     }
     for (float *row = out; row < out + 3 * w->stride; row += w->stride) {
-        for (int32_t j = 0; j <= i; j++) {
-            row[j] = HUGE_VALF;
-        }
         for (size_t j = (size_t)at + 1; j < w->stride; j += LANES) {
             lanes_store(row + (j < past ? j : past), infinite);
         }
@@ -88,39 +86,96 @@ static inline amm_lanes load_parts(const float *rows, size_t stride, size_t at)
     return out;
 }
 
-static float least_lane(lanes x)
+/* t, u, max(d - o, rho) of the last stage over (i, items] for all i, in w->last: by its first admitting
+ * entry, infinite where there is none. w->last_from: from there on there is one. */
+static void last_row(amm_simd_walk *w)
 {
-    float values[LANES];
-    float least = HUGE_VALF;
-    lanes_store(values, x);
-    for (int k = 0; k < LANES; k++) {
-        least = values[k] < least ? values[k] : least;
+    const amm_problem *p = w->problem;
+    const amm_problem_config *c = &p->configs[w->number];
+    const amm_problem_stage *stage = &p->stages[c->stage + c->stages - 1];
+    const size_t end = (size_t)p->items;
+    const float *o = amm_simd_table(p, c->o);
+    for (size_t i = 0; i < 3 * w->stride; i++) {
+        w->last[i] = HUGE_VALF;
     }
-    return least;
+    for (int32_t k = stage->entry_count - 1; k >= 0; k--) { /* the first that admits comes last */
+        const amm_problem_entry *x = &p->entries[stage->entry + k];
+        const uint16_t *window = amm_simd_window(p, x->window);
+        const float from = window == NULL ? 0.0f : (float)window[end];
+        const float *t = amm_problem_table(p, x->t);
+        const float *u = amm_problem_table(p, x->u);
+        const float *d = amm_simd_table(p, x->d);
+        const lanes dn = lanes_splat(amm_simd_at(d, p->items));
+        for (size_t i = 0; i < end; i += LANES) {
+            const lanes at = lanes_numbers((int32_t)i);
+            const lanes_mask own =
+                lanes_both(lanes_le(lanes_splat(from), at), lanes_lt(at, lanes_splat((float)end)));
+            lanes late = lanes_splat(x->rho);
+            if (d != NULL) {
+                const lanes offset = o != NULL ? lanes_load(o + i) : lanes_splat(0.0f);
+                late = lanes_max(dn - lanes_load(d + i) - offset, late);
+            }
+            float *out = w->last + i;
+            lanes_store(
+                out, lanes_select(own, lanes_splat(t[end]) - lanes_load(t + i), lanes_load(out)));
+            out += w->stride;
+            lanes_store(
+                out, lanes_select(own, lanes_splat(u[end]) - lanes_load(u + i), lanes_load(out)));
+            out += w->stride;
+            lanes_store(out, lanes_select(own, late, lanes_load(out)));
+        }
+    }
+    w->last_from = 0;
+    for (int32_t i = c->stages - 1; i < p->items; i++) {
+        w->last_from = w->last[i] == HUGE_VALF ? i + 1 : w->last_from;
+    }
 }
 
-/* least after (s, i), from the stage's row and least after (s + 1, j). */
-static void fill_least(amm_simd_walk *w, const float *row, int32_t s, int32_t i)
+static inline float least_lane(lanes x)
+{
+    float values[LANES];
+    lanes_store(values, x);
+    for (int half = LANES / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; k++) {
+            values[k] = values[k + half] < values[k] ? values[k + half] : values[k];
+        }
+    }
+    return values[0];
+}
+
+/* least after (s, i): in `best` the least parts of the lanes. */
+static void put_least(amm_simd_walk *w, const amm_lanes *best, int32_t s, int32_t i)
+{
+    float *out = w->least + (size_t)s * 3 * w->stride + i;
+    out[0] = least_lane(best->max_t);
+    out[w->stride] = least_lane(best->sum);
+    out[2 * w->stride] = least_lane(best->max_d);
+}
+
+static inline void keep_least(amm_lanes *best, const amm_lanes *parts)
+{
+    best->max_t = lanes_min(best->max_t, parts->max_t);
+    best->sum = lanes_min(best->sum, parts->sum);
+    best->max_d = lanes_min(best->max_d, parts->max_d);
+}
+
+/* least after (s, i), from the stage's row up to `end` and least after (s + 1, j). */
+static void fill_least(amm_simd_walk *w, const float *row, int32_t s, int32_t i, int32_t end)
 {
     const float *next = w->least + (size_t)(s + 1) * 3 * w->stride;
-    float *out = w->least + (size_t)s * 3 * w->stride + i;
     const lanes infinite = lanes_splat(HUGE_VALF);
     amm_lanes best = { infinite, infinite, infinite };
-    for (size_t j = (size_t)i + 1; j <= (size_t)w->problem->items; j += LANES) {
+    for (size_t j = (size_t)i + 1; j <= (size_t)end; j += LANES) {
         amm_lanes parts = load_parts(row, w->stride, j);
         const amm_lanes rest = load_parts(next, w->stride, j);
         amm_lanes_join(&parts, &rest);
-        best.max_t = lanes_min(best.max_t, parts.max_t);
-        best.sum = lanes_min(best.sum, parts.sum);
-        best.max_d = lanes_min(best.max_d, parts.max_d);
+        keep_least(&best, &parts);
     }
-    out[0] = least_lane(best.max_t);
-    out[w->stride] = least_lane(best.sum);
-    out[2 * w->stride] = least_lane(best.max_d);
+    put_least(w, &best, s, i);
 }
 
 /* The lanes of row b of the tile: stage S - 2 over (b, c], c up to `end`, and the last one over
- * (c, items], c from w->last_from. */
+ * (c, items], c from w->last_from. Also least after (S - 2, b). */
 static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, int32_t end, size_t at)
 {
     const int32_t from = b + 1 > w->last_from ? b + 1 : w->last_from;
@@ -130,6 +185,8 @@ static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, int32_t 
     w->count[b] = to - from;
     w->vectors[b] = (to - from + LANES - 1) / LANES;
     w->pair[b] = at; /* and that of b + 1 is where it ends */
+    const lanes infinite = lanes_splat(HUGE_VALF);
+    amm_lanes best = { infinite, infinite, infinite };
     for (int32_t v = 0; v < w->vectors[b]; v++, at += 3 * LANES) {
         const size_t c = (size_t)(from + v * LANES);
         amm_lanes parts = load_parts(row, w->stride, c);
@@ -138,7 +195,9 @@ static size_t pack_pairs(amm_simd_walk *w, const float *row, int32_t b, int32_t 
         lanes_store(w->pairs + at, parts.max_t);
         lanes_store(w->pairs + at + LANES, parts.sum);
         lanes_store(w->pairs + at + 2 * LANES, parts.max_d);
+        keep_least(&best, &parts);
     }
+    put_least(w, &best, w->problem->configs[w->number].stages - 2, b);
     w->pair[b + 1] = at;
     return at;
 }
@@ -156,44 +215,42 @@ static void fill_ranks(amm_simd_walk *w, int32_t stages)
     }
 }
 
+static bool any_d(const amm_problem *p, const amm_problem_config *c)
+{
+    for (int32_t s = 0; s < c->stages; s++) {
+        const amm_problem_stage *stage = &p->stages[c->stage + s];
+        for (int32_t k = 0; k < stage->entry_count; k++) {
+            const amm_problem_entry *x = &p->entries[stage->entry + k];
+            if (x->d != AMM_NO_TABLE || x->rho > 0.0f) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 static void walk_prepare(amm_simd_walk *w)
 {
     const amm_problem *p = w->problem;
     const int32_t stages = p->configs[w->number].stages;
     const size_t block = 3 * w->stride;
-    float row[3 * (AMM_SIMD_ROWS + 2 * AMM_SIMD_PAD)];
+    float row[3 * (AMM_SIMD_ROWS + 2 * AMM_SIMD_PAD)] = { 0 };
     fill_ranks(w, stages);
-    for (size_t k = 0; k < ((size_t)stages + 1) * block; k++) {
+    for (size_t k = 0; k < (size_t)stages * block; k++) {
         w->least[k] = HUGE_VALF;
     }
-    for (size_t k = 0; k < 3; k++) { /* nothing is left to do after the last stage */
-        w->least[(size_t)stages * block + k * w->stride + (size_t)p->items] = 0.0f;
-        for (size_t i = 0; i < w->stride; i++) {
-            w->last[k * w->stride + i] = HUGE_VALF;
-        }
-    }
-    w->with_d = false;
-    w->last_from = 0;
-    for (int32_t s = stages - 1; s >= 0; s--) {
+    w->with_d = any_d(p, &p->configs[w->number]);
+    last_row(w);
+    for (int32_t s = stages - 2; s >= 0; s--) {
         size_t at = 0;
-        const amm_problem_stage *stage = &p->stages[p->configs[w->number].stage + s];
-        for (int32_t k = 0; k < stage->entry_count; k++) {
-            const amm_problem_entry *x = &p->entries[stage->entry + k];
-            w->with_d = w->with_d || x->d != AMM_NO_TABLE || x->rho > 0.0f;
-        }
         for (int32_t i = s; i < p->items && (s > 0 || i == 0); i++) {
             float *out = s == stages - 3 ? w->middle + (size_t)i * block : row;
             const int32_t end = stage_row(out, w, s, i);
-            fill_least(w, out, s, i);
-            if (s == stages - 1 && end < p->items) {
-                w->last_from = i + 1;
-            }
-            for (size_t k = 0; s == stages - 1 && k < 3; k++) {
-                w->last[k * w->stride + (size_t)i] = row[k * w->stride + (size_t)p->items];
-            }
             if (s == stages - 2) {
                 at = pack_pairs(w, row, i, end, at);
                 w->counts[i + 1] = w->counts[i] + (uint64_t)w->count[i];
+            } else {
+                fill_least(w, out, s, i, end);
             }
         }
     }

@@ -22,7 +22,7 @@ static void *part(layout *x, size_t count, size_t size)
 static void lay_out(amm_simd_walk *w, layout *x, size_t items, size_t stages)
 {
     w->ranks = part(x, (stages + 1) * (items + 1), sizeof *w->ranks);
-    w->least = part(x, (stages + 1) * 3 * w->stride, sizeof *w->least);
+    w->least = part(x, stages * 3 * w->stride, sizeof *w->least);
     w->middle = part(x, items * 3 * w->stride, sizeof *w->middle);
     w->last = part(x, 3 * w->stride, sizeof *w->last);
     w->pair = part(x, items + 1, sizeof *w->pair);
