@@ -42,7 +42,8 @@ static bool time_is_exact(amm_schedule_kind kind, const amm_even_pipeline *in, b
     case AMM_SCHEDULE_ZB_H1:
         return hidden && in->micro_batches >= p && (silent ? 2.0 * e <= w : halves);
     case AMM_SCHEDULE_ZB_H2:
-        return hidden && in->micro_batches >= 2.0 * p - 1.0 && (silent || (halves && in->backward_s >= in->forward_s));
+        return hidden && in->micro_batches >= 2.0 * p - 1.0 &&
+               (silent || (halves && in->backward_s >= in->forward_s));
     case AMM_SCHEDULE_GPIPE:
     case AMM_SCHEDULE_COUNT:
         break;
