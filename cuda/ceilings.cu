@@ -190,10 +190,8 @@ extern "C" amm_status amm_cuda_ceilings(amm_ceiling *out, int32_t capacity, int3
 {
     static const struct {
         const char *name, *unit;
-    } list[] = {
-        { "issue", "lanes/s" },  { "maxima", "lanes/s" }, { "rows", "lanes/s" },
-        { "copies", "lanes/s" }, { "read", "bytes/s" },   { "send", "bytes/s" }
-    };
+    } list[] = { { "issue", "lanes/s" },  { "maxima", "lanes/s" }, { "rows", "lanes/s" },
+                 { "copies", "lanes/s" }, { "read", "bytes/s" },   { "send", "bytes/s" } };
     bench b = {};
     amm_status status = prepare(&b, options->device);
     (void)context;

@@ -19,7 +19,7 @@ enum {
  * table[j] - table[i] of each; d and window may be AMM_NO_TABLE (0; no limit). */
 typedef struct amm_problem_entry {
     int32_t t, u, d; /* u of a first stage with the cost of its end, and so no sum of items */
-    int32_t window; /* smallest feasible start of a stage that ends at j; j: none */
+    int32_t window;  /* smallest feasible start of a stage that ends at j; j: none */
     float rho;
 } amm_problem_entry;
 
