@@ -8,6 +8,7 @@ A figure is named KIND:NAME[:KEY]:
 An aim is kept where low <= figure <= high; empty: no bound.
 """
 import csv
+import functools
 import json
 import pathlib
 import re
@@ -130,12 +131,32 @@ def lines(report, configurations):
 # ---- facts ---------------------------------------------------------------------------------------
 
 def own_facts(sources, folder=ROOT / "models/runtimes"):
-    """Per source: the fitted facts of runtimes that rows of it alone inform."""
-    out = {source: [] for source in sources}
+    """Per source: the facts of runtimes that rows of it alone inform, fitted or set by hand so that they match; a fact
+    that runtimes share is named without them."""
+    owners = {}
     for path in sorted(folder.glob("*.json")):
         runtime = json.loads(path.read_text(encoding="utf-8"))
         for fact, entry in runtime.get("facts", {}).items():
             found = re.match(r"fitted on \d+ rows of ([^;]+);", entry.get("source", ""))
-            if found and found[1] in out:
-                out[found[1]].append(f"{runtime['name']}/{fact}")
+            served = sources_of(runtime.get("frameworks", [])) if re.match(r"fitted on the|set so that", entry.get("source", "")) else []
+            source = found[1] if found else served[0] if len(served) == 1 else None
+            if source in sources:
+                owners.setdefault((source, fact), []).append(runtime["name"])
+    out = {source: [] for source in sources}
+    for (source, fact), runtimes in owners.items():
+        out[source].append(f"{runtimes[0]}/{fact}" if len(runtimes) == 1 else fact)
     return out
+
+
+@functools.cache
+def frameworks():
+    """Of every source of the table of measured runs."""
+    out = {}
+    with open(ROOT / "benchmarks/measured/train.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            out.setdefault(row["source_id"], set()).add(row["framework"])
+    return out
+
+
+def sources_of(names):
+    return [source for source, used in frameworks().items() if used & set(names)]

@@ -8,6 +8,7 @@ configuration, s the size of error expected on its device.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from ammeter.runs import Runs
 
 STEP = 0.05  # of z, for differences
 AT_BOUND = 2e-3  # share of the bounds' distance that counts as being at one
+MOVES = 1e-6  # least change of ln time, per sd of the prior, that counts as one
 BLIND = 0.95  # posterior sd over prior sd
 MAX_EVALUATIONS = 60
 MAD_TO_SD = 1.4826
@@ -216,6 +218,11 @@ class Fit:
 
     def sd(self, k: int) -> float:
         return float(self.free[k].prior.spread(self.value(k), np.sqrt(self.covariance[k, k])))
+
+    @functools.cached_property
+    def moved(self) -> np.ndarray:
+        """Configurations x free constants: whether the prediction depends on it."""
+        return np.abs(self.problem.gradient(self.z)) > MOVES
 
 
 def _group(f: Free) -> str:

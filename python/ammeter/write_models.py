@@ -31,8 +31,7 @@ def _text(document: dict[str, Any]) -> str:
 
 def _source(found: Fit, k: int) -> str:
     f, problem = found.free[k], found.problem
-    owners = problem.runs.runtimes if f.fact else problem.runs.devices
-    mine = np.array([owners[i] in f.owners for i in problem.data.row], bool)
+    mine = found.moved[:, k]  # a row of an owner may not depend on it
     names = ", ".join(sorted(set(problem.data.source[mine].tolist())))
     rows = f"{int(problem.data.repeats[mine].sum())} rows of {names}"
     if k in found.fixed:

@@ -81,10 +81,10 @@ double amm_stage_in_flight(const amm_run *run, int32_t stage)
 static double attention_transient(const amm_run *run, const amm_block_shape *x)
 {
     const double queries = run->micro_batch * run->seq_len / run->cp;
-    const double scores =
-        run->attention >= AMM_ATTENTION_FLASH1
-            ? 0.0
-            : 4.0 * queries * amm_block_keys(x, run->seq_len) * x->heads / run->tp;
+    const double scores = run->attention >= AMM_ATTENTION_FLASH1
+                              ? 0.0
+                              : 2.0 * amm_element_bytes(run->precision) * queries *
+                                    amm_block_keys(x, run->seq_len) * x->heads / run->tp;
     return scores + amm_context_gathered_bytes(run->cp_comm, run->cp, amm_key_value_bytes(x, run));
 }
 

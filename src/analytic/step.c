@@ -150,6 +150,16 @@ static double tensor_backward(const amm_machine *m, const amm_run *run, const am
     return all - hidden;
 }
 
+/* Share of a forward pass's tensor communication that recomputing a feed-forward or shared experts does
+ * again: the half that is theirs. */
+static double part_again(const amm_block_shape *x, int set)
+{
+    const int mlp = (set & AMM_RECOMPUTE_MLP) != 0 && x->ffn > 0.0;
+    const int shared =
+        (set & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_SHARED_EXPERTS)) != 0 && x->shared_ffn > 0.0;
+    return mlp || shared ? 0.5 : 0.0;
+}
+
 void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run *run,
                     const amm_block_shape *x)
 {
@@ -172,23 +182,23 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
     const double host =
         (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0) +
-         (env.attention == AMM_ATTENTION_TORCH ? m->facts.launches_torch_softmax : 0.0)) *
+         (env.attention == AMM_ATTENTION_TORCH ? m->facts.launches_torch_softmax : 0.0) +
+         m->facts.launches_per_local_expert * x->experts / run->ep) *
         launch_seconds(m, run);
     /* The host reads how many tokens each expert got before it launches the rest of the layer, so
      * the device waits for these launches. */
-    const double wait = x->experts > 0.0
-                            ? (m->facts.launches_per_expert_layer +
-                               m->facts.launches_per_local_expert * x->experts / run->ep) *
-                                  launch_seconds(m, run)
-                            : 0.0;
+    const double wait =
+        x->experts > 0.0 ? m->facts.launches_per_expert_layer * launch_seconds(m, run) : 0.0;
     const int full = run->recompute & AMM_RECOMPUTE_FULL;
     const double again = amm_block_recompute(&t, run->recompute);
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
+    const double again_tp = full ? tp : part_again(x, run->recompute) * tp;
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
-    out->backward_s =
-        amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host) + wait +
-        (full ? amm_pass_seconds(again + tp + again_ep + cp_f, host) + wait : again + again_ep);
-    out->tp_s = (full ? 2.0 : 1.0) * tp + tp_b;
+    out->backward_s = amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host) +
+                      wait +
+                      (full ? amm_pass_seconds(again + again_tp + again_ep + cp_f, host) + wait
+                            : again + again_tp + again_ep);
+    out->tp_s = tp + again_tp + tp_b;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
 }
@@ -228,11 +238,11 @@ void amm_head_cost(amm_pass_time *out, const amm_network *n, const amm_machine *
     const double beside = amm_gemm_time(&env, env.precision, n->hidden, vocab / run->tp, tokens) *
                           m->rates.weight_gradient_slowdown;
     const double reduce = fmax(0.0, amm_all_reduce_time(&m->fabric, &m->rates, &g, input) - beside);
-    out->forward_s = amm_linear_forward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
-                     gather + half + loss / 3.0 + norm + host;
-    out->backward_s = amm_linear_backward(&env, env.precision, tokens, vocab / run->tp, n->hidden) +
-                      loss * 2.0 / 3.0 + norm + host + reduce +
-                      (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
+    const amm_linear head = { tokens, vocab / run->tp, n->hidden, tokens };
+    out->forward_s =
+        amm_linear_forward(&env, env.precision, &head) + gather + half + loss / 3.0 + norm + host;
+    out->backward_s = amm_linear_backward(&env, env.precision, &head) + loss * 2.0 / 3.0 + norm +
+                      host + reduce + (run->tp > 1.0 ? 2.0 * m->rates.scaleup_latency_s : 0.0);
 }
 
 void amm_embedding_cost(amm_pass_time *out, const amm_network *n, const amm_machine *m,
@@ -473,7 +483,7 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
  * hides behind compute. */
 double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    if (run->dp * run->cp <= 1.0) {
+    if (run->dp * run->cp <= 1.0 && amm_expert_ranks(run) <= 1.0) {
         return 0.0;
     }
     if (run->sharding == AMM_SHARDING_PARAMETERS) {

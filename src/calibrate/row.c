@@ -493,6 +493,7 @@ static void read_fabric(reading *r)
         f->devices = run->devices;
         f->domain = run->devices / ceil(run->devices / domain);
         f->scaleup_bytes_per_s = peaks[AMM_PEAK_scaleup_bytes_per_s];
+        f->links_bytes_per_s = peaks[AMM_PEAK_scaleup_bytes_per_s];
         f->pair_share = peaks[AMM_PEAK_scaleup_pair_share];
         f->quad_share = peaks[AMM_PEAK_scaleup_quad_share];
         f->network_bytes_per_s = nic / 8.0 * 1e9 * f->domain / host;

@@ -437,6 +437,8 @@ static amm_status deepseek_experts(hf_model *m, bool score_bias)
     AMM_TRY(integer(m, (hf_key){ "first_k_dense_replace", NULL }, 0, INT32_MAX, 0, &first));
     AMM_TRY(integer(m, (hf_key){ "moe_layer_freq", NULL }, 1, INT32_MAX, 1, &step));
     m->moe.shared_ffn = (double)shared * m->moe.expert_ffn;
+    AMM_TRY(score_bias ? stated(m, "n_group", "8") : AMM_OK);
+    AMM_TRY(score_bias ? stated(m, "topk_group", "4") : AMM_OK);
     AMM_TRY(expert_groups(m));
     m->moe.extra_parameters = score_bias ? m->moe.experts : 0;
     for (int64_t i = 0; i < m->layers; i++) {

@@ -21,6 +21,7 @@ static void set_machine(amm_analytic *a, const amm_problem_desc *problem)
     f->domain = cluster->nodes[0].device_count;
     f->scaleup_bytes_per_s = cluster->nodes[0].intra_bytes_per_s;
     f->network_bytes_per_s = cluster->nodes[0].inter_bytes_per_s;
+    f->links_bytes_per_s = device->peaks[AMM_PEAK_scaleup_bytes_per_s];
     f->pair_share = device->peaks[AMM_PEAK_scaleup_pair_share];
     f->quad_share = device->peaks[AMM_PEAK_scaleup_quad_share];
     f->collective_share = 1.0;

@@ -19,7 +19,7 @@ typedef struct bench {
 static bench bench_of(double domain)
 {
     bench b = { 0 };
-    b.fabric = (amm_fabric){ 16.0, domain, 6e5, 1.0, 1.0, 100.0 * domain, 1.0 };
+    b.fabric = (amm_fabric){ 16.0, domain, 6e5, 6e5, 1.0, 1.0, 100.0 * domain, 1.0 };
     b.rates.hbm_bytes_per_s = 1000.0;
     b.rates.memory_efficiency = b.rates.scaleup_efficiency = b.rates.network_efficiency = 1.0;
     b.rates.scaleup_latency_s = 0.01;

@@ -403,6 +403,12 @@ static const struct {
     { SMALL("deepseek_v3") LAYERS(1) FFN MLA EXPERTS ",\"n_shared_experts\":null}",
       "config.json:first_k_dense_replace: missing (the model class takes 3 then; write what is "
       "meant)" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA EXPERTS
+      ",\"n_shared_experts\":null,\"first_k_dense_replace\":0}",
+      "config.json:n_group: missing (the model class takes 8 then; write what is meant)" },
+    { SMALL("deepseek_v3") LAYERS(1) FFN MLA EXPERTS
+      ",\"n_shared_experts\":null,\"first_k_dense_replace\":0,\"n_group\":2}",
+      "config.json:topk_group: missing (the model class takes 4 then; write what is meant)" },
     /* experts of a type that has none */
     { SMALL("llama") LAYERS(1) FFN ",\"num_experts\":8}",
       "config.json:num_experts: a model of type llama has no experts, got 8, allowed 0" },

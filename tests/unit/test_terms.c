@@ -31,7 +31,7 @@ static bench start(void)
     r->attention_efficiency = r->memory_efficiency = r->scaleup_efficiency = 1.0;
     r->low_precision_share = r->network_efficiency = 1.0;
     r->scaleup_bytes_per_s = 1e15;
-    b.machine.fabric = (amm_fabric){ 16.0, 4.0, 1e15, 1.0, 1.0, 400.0, 1.0 };
+    b.machine.fabric = (amm_fabric){ 16.0, 4.0, 1e15, 1e15, 1.0, 1.0, 400.0, 1.0 };
     b.machine.memory_bytes = 1e6;
     b.network.hidden = 10.0;
     b.network.vocab = 40.0;
@@ -174,7 +174,42 @@ static void local_experts(void **state)
     b.run.ep = 2.0;
     amm_block_cost(&two, &b.machine, &b.run, &x);
     assert_close(one.forward_s - two.forward_s, 6.0, 0, 1e-9);
-    assert_close(one.backward_s - two.backward_s, 6.0, 0, 1e-9);
+    assert_close(one.backward_s - two.backward_s, 1.4 * 6.0, 0, 1e-9);
+    b.machine.rates.flops_16bit = b.machine.rates.flops_8bit =
+        1.0; /* the device takes longer: hidden */
+    amm_block_cost(&two, &b.machine, &b.run, &x);
+    b.machine.facts.launches_per_local_expert = 0.0;
+    amm_block_cost(&one, &b.machine, &b.run, &x);
+    assert_close(two.forward_s, one.forward_s, 1e-9, 0);
+}
+
+/* The reduction of the feed-forward, half of the four 4 s of a pass, is done again with it; that of experts is
+ * of the shared ones. */
+static void recomputed_reductions(void **state)
+{
+    bench b = start();
+    amm_block_seconds out;
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    amm_block_shape x = b.network.kind[0];
+    b.run.recompute = AMM_RECOMPUTE_MLP;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0 + 4.0, tight, 0);
+    const double with_s = out.backward_s;
+    b.run.recompute = 0;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(with_s - out.backward_s, 4.0, 1e-6, 0);
+    x.ffn = 0.0;
+    x.experts = 4.0;
+    x.top_k = 2.0;
+    x.expert_ffn = x.shared_ffn = 40.0;
+    b.run.recompute = AMM_RECOMPUTE_MOE;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 4 * 4.0 + 4.0, tight, 0);
+    x.shared_ffn = 0.0;
+    amm_block_cost(&out, &b.machine, &b.run, &x);
+    assert_close(out.tp_s, 2 * 4.0, tight, 0);
 }
 
 /* Two heads of a rank and the sequences of a micro-batch: 2, 4, 6. */
@@ -515,7 +550,39 @@ static void half_size(void **state)
                  2.0 * (2.0 * 100.0 * n * n / 1e12), 1e-9, 0);
     assert_close(amm_gemm_time(&env, AMM_PRECISION_FP8, 150.0, n, n),
                  2.0 * (2.0 * 150.0 * n * n / 1.5e12), 1e-9, 0);
-    assert_close(amm_grouped_share(&env, 150.0), 2.0, tight, 0);
+    /* Groups of 150 of 600 rows: a face each; quantisation as ever, 2 x 600 n bytes each way. */
+    facts.quantise_bytes = 2.0;
+    r.hbm_bytes_per_s = 600.0 * n;
+    const amm_linear l = { 600.0, n, n, 150.0 };
+    const double gemm_s = 2.0 * (2.0 * 600.0 * n * n / 1.5e12);
+    r.weight_gradient_slowdown = 1.5;
+    assert_close(amm_linear_forward(&env, AMM_PRECISION_FP8, &l), gemm_s + 2.0, 1e-9, 0);
+    assert_close(amm_linear_backward(&env, AMM_PRECISION_FP8, &l), 2.5 * gemm_s + 2.0, 1e-9, 0);
+    /* Slow memory: the weights of four groups, and every row in and out. */
+    r.hbm_bytes_per_s = 1.0;
+    facts.quantise_bytes = 0.0;
+    assert_close(amm_linear_forward(&env, AMM_PRECISION_FP8, &l),
+                 2.0 * (4.0 * n * n + 2.0 * 600.0 * n), 1e-9, 0);
+}
+
+/* One data-parallel rank, whose two tensor ranks hold the same experts: their gradients are reduced. */
+static void experts_alone_reduce(void **state)
+{
+    bench b = start();
+    amm_stage_seconds s = { .parameters = 100.0, .expert_parameters = 50.0, .blocks = 1.0 };
+    (void)state;
+    b.machine.fabric.domain = 1.0;
+    b.machine.fabric.network_bytes_per_s = 100.0;
+    b.run.dp = b.run.cp = b.run.ep = b.run.etp = 1.0;
+    b.run.tp = 2.0;
+    b.run.sharding = AMM_SHARDING_NONE;
+    b.run.dp_overlap = 0;
+    assert_close(amm_expert_ranks(&b.run), 2.0, 0, 0);
+    const double reduce_s = amm_data_exposed(&b.machine, &b.run, &s);
+    /* fp32; an all-reduce of two moves its bytes once */
+    assert_close(reduce_s, 50.0 * 4.0 / 100.0, 1e-9, 0);
+    b.run.etp = 2.0; /* cut, not copied */
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 0.0, 0, 0);
 }
 
 /* Links of a group: joined in pairs g - 1 of seven; in a hybrid cube mesh 1, 4, 6 of six. */
@@ -531,6 +598,14 @@ static void links_of_a_group(void **state)
     assert_close(amm_mesh_share(&f, 2.0), 1.0 / 6.0, tight, 0);
     assert_close(amm_mesh_share(&f, 4.0), 4.0 / 6.0, tight, 0);
     assert_close(amm_mesh_share(&f, 8.0), 1.0, tight, 0);
+    /* Of 150 B/s a pair has 25; a node that says less than a quad's 100 has that. */
+    amm_rates r = { .scaleup_efficiency = 1.0 };
+    f.links_bytes_per_s = f.scaleup_bytes_per_s = 150.0;
+    const double v = 1e12; /* large messages */
+    assert_close(amm_scaleup_time(&f, &r, 2.0, v), v / 25.0, 1e-6, 0);
+    f.scaleup_bytes_per_s = 60.0;
+    assert_close(amm_scaleup_time(&f, &r, 2.0, v), v / 25.0, 1e-6, 0);
+    assert_close(amm_scaleup_time(&f, &r, 4.0, v), v / 60.0, 1e-6, 0);
     f.pair_share = f.quad_share = 1.0; /* a switch, of any number of devices */
     assert_close(amm_mesh_share(&f, 2.0), 1.0, 0, 0);
     assert_close(amm_mesh_share(&f, 72.0), 1.0, 0, 0);
@@ -539,16 +614,17 @@ static void links_of_a_group(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(links_of_a_group), cmocka_unit_test(tensor_reduce_beside),
-        cmocka_unit_test(local_experts),    cmocka_unit_test(softmax_rows),
-        cmocka_unit_test(linear_inputs),    cmocka_unit_test(tied_table),
-        cmocka_unit_test(tensor_parts),     cmocka_unit_test(expert_tensor),
-        cmocka_unit_test(hybrid_experts),   cmocka_unit_test(hybrid_agrees),
-        cmocka_unit_test(end_parameters),   cmocka_unit_test(end_activations),
-        cmocka_unit_test(gradient_copy),    cmocka_unit_test(peaks),
-        cmocka_unit_test(gathered_again),   cmocka_unit_test(sharded_gradients),
-        cmocka_unit_test(prediction_layer), cmocka_unit_test(broadcast_per_rank),
-        cmocka_unit_test(gathered_units),   cmocka_unit_test(half_size),
+        cmocka_unit_test(links_of_a_group),     cmocka_unit_test(recomputed_reductions),
+        cmocka_unit_test(experts_alone_reduce), cmocka_unit_test(tensor_reduce_beside),
+        cmocka_unit_test(local_experts),        cmocka_unit_test(softmax_rows),
+        cmocka_unit_test(linear_inputs),        cmocka_unit_test(tied_table),
+        cmocka_unit_test(tensor_parts),         cmocka_unit_test(expert_tensor),
+        cmocka_unit_test(hybrid_experts),       cmocka_unit_test(hybrid_agrees),
+        cmocka_unit_test(end_parameters),       cmocka_unit_test(end_activations),
+        cmocka_unit_test(gradient_copy),        cmocka_unit_test(peaks),
+        cmocka_unit_test(gathered_again),       cmocka_unit_test(sharded_gradients),
+        cmocka_unit_test(prediction_layer),     cmocka_unit_test(broadcast_per_rank),
+        cmocka_unit_test(gathered_units),       cmocka_unit_test(half_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

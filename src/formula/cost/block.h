@@ -38,10 +38,16 @@ AMM_FN double amm_attended_keys(const amm_block_shape *x, double keys)
     return x->window > 0.0 ? fmin(2.0 * x->window, keys) : keys;
 }
 
+AMM_FN void amm_add_groups(amm_pass_time *t, const amm_op_env *env, const amm_linear *l)
+{
+    t->forward_s += amm_linear_forward(env, env->precision, l);
+    t->backward_s += amm_linear_backward(env, env->precision, l);
+}
+
 AMM_FN void amm_add_linear(amm_pass_time *t, const amm_op_env *env, double m, double n, double k)
 {
-    t->forward_s += amm_linear_forward(env, env->precision, m, n, k);
-    t->backward_s += amm_linear_backward(env, env->precision, m, n, k);
+    const amm_linear l = { m, n, k, m };
+    amm_add_groups(t, env, &l);
 }
 
 AMM_FN void amm_add_traffic(amm_pass_time *t, const amm_op_env *env, double forward_bytes,
@@ -107,11 +113,14 @@ AMM_FN double amm_gather_again(const amm_op_env *env, double tokens, double hidd
     return fmax(0.0, gather_s - amm_gemm_time(env, env->precision, tokens, hidden, outputs));
 }
 
+/* A feed-forward of `inner`, or many: groups of `rows` tokens each. */
 AMM_FN void amm_block_dense(amm_pass_time *gemm, amm_pass_time *activation, const amm_op_env *env,
-                            const amm_block_shape *x, double tokens, double inner)
+                            const amm_block_shape *x, double tokens, double inner, double rows)
 {
-    amm_add_linear(gemm, env, tokens, inner * (1.0 + x->gated), x->hidden);
-    amm_add_linear(gemm, env, tokens, x->hidden, inner);
+    const amm_linear up = { tokens, inner * (1.0 + x->gated), x->hidden, rows };
+    const amm_linear down = { tokens, x->hidden, inner, rows };
+    amm_add_groups(gemm, env, &up);
+    amm_add_groups(gemm, env, &down);
     amm_add_activation(activation, env, tokens * inner, x);
 }
 
@@ -121,16 +130,10 @@ AMM_FN void amm_block_experts(amm_block_time *t, const amm_op_env *env, const am
 {
     const double own = s->sequence_parallel > 0.0 ? s->tokens / s->tp : s->tokens;
     const double copies = own * x->top_k * s->etp * env->facts->expert_imbalance;
+    /* Weights of every local expert are read however few rows each has. */
     const double rows = copies * s->ep / x->experts;
-    const double share = amm_grouped_share(env, rows);
-    amm_pass_time gemm = { 0.0, 0.0 };
-    amm_block_dense(&gemm, &t->expert_activation, env, x, copies, x->expert_ffn / s->etp);
-    /* Weights of every local expert are read once a pass, however few rows each has. */
-    const double weights = (2.0 + x->gated) * x->hidden * x->expert_ffn / s->etp * x->experts /
-                           s->ep * env->element_bytes;
-    t->experts.forward_s = fmax(gemm.forward_s * share, amm_traffic_time(env->rates, weights));
-    t->experts.backward_s =
-        fmax(gemm.backward_s * share, 2.0 * amm_traffic_time(env->rates, weights));
+    amm_block_dense(&t->experts, &t->expert_activation, env, x, copies, x->expert_ffn / s->etp,
+                    rows);
     const double bytes = env->facts->dispatch_traffic_bytes;
     amm_add_traffic(&t->router, env, copies * x->hidden * bytes, copies * x->hidden * bytes);
     t->router.forward_s += amm_gemm_time(env, AMM_PRECISION_BF16, own, x->experts, x->hidden);
@@ -148,13 +151,13 @@ AMM_FN amm_block_time amm_block_times(const amm_op_env *env, const amm_block_sha
     amm_add_traffic(&t.norms, env, own * x->hidden * norm, own * x->hidden * norm * 1.5);
     amm_add_traffic(&t.residual, env, own * x->hidden * 16.0, own * x->hidden * 18.0);
     if (x->ffn > 0.0) {
-        amm_block_dense(&t.mlp, &t.mlp_activation, env, x, s->tokens, x->ffn / s->tp);
+        amm_block_dense(&t.mlp, &t.mlp_activation, env, x, s->tokens, x->ffn / s->tp, s->tokens);
     }
     if (x->experts > 0.0) {
         amm_block_experts(&t, env, x, s);
     }
     if (x->shared_ffn > 0.0) {
-        amm_block_dense(&t.shared, &t.shared, env, x, s->tokens, x->shared_ffn / s->tp);
+        amm_block_dense(&t.shared, &t.shared, env, x, s->tokens, x->shared_ffn / s->tp, s->tokens);
     }
     return t;
 }

@@ -31,7 +31,8 @@ typedef struct amm_fabric {
     double devices;             /* of the job */
     double domain;              /* devices of the job in one domain */
     double scaleup_bytes_per_s; /* nominal, one device, one way */
-    double pair_share;          /* of a device's links, what two neighbours have; 1: a switch */
+    double links_bytes_per_s;   /* all links of a device that reach others in pairs */
+    double pair_share;          /* of these, what two neighbours have; 1: a switch */
     double quad_share;          /* the same of four */
     double network_bytes_per_s; /* nominal, all NICs of a domain, one way */
     double collective_share;    /* of that which collectives reach on this kind of network: 1 on
@@ -78,7 +79,10 @@ AMM_FN double amm_scaleup_time(const amm_fabric *f, const amm_rates *r, double i
         return 0.0;
     }
     const double v0 = f->scaleup_bytes_per_s / 6e3;
-    const double bw = f->scaleup_bytes_per_s * r->scaleup_efficiency * amm_mesh_share(f, inside);
+    const double share = amm_mesh_share(f, inside);
+    const double link = share < 1.0 ? fmin(f->scaleup_bytes_per_s, f->links_bytes_per_s * share)
+                                    : f->scaleup_bytes_per_s;
+    const double bw = link * r->scaleup_efficiency;
     return bytes / bw * pow(1.0 + v0 / bytes, 0.42);
 }
 

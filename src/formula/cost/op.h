@@ -107,46 +107,59 @@ AMM_FN double amm_half_size(const amm_rates *r, int precision)
     return r->gemm_half_size * amm_nominal_peak(r, precision) / r->flops_16bit;
 }
 
+/* m n k products whose faces sum to `faces` = 1/m + 1/n + 1/k, over `elements` read and written. */
+AMM_FN double amm_gemm_of_faces(const amm_op_env *env, int precision, double m, double n, double k,
+                                double faces, double elements)
+{
+    const amm_rates *r = env->rates;
+    const double peak = amm_matrix_peak(r, precision);
+    const int aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
+    const double rate = peak * r->gemm_efficiency / (1.0 + amm_half_size(r, precision) * faces) *
+                        (aligned ? 1.0 : r->unaligned_efficiency) *
+                        (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
+    return fmax(2.0 * m * n * k / rate, amm_traffic_time(r, env->element_bytes * elements));
+}
+
 /* C[m,n] = A[m,k] B[k,n]: the slower of the matrix units and of HBM. The rate saturates with every
  * size (a tile's edges, its start and its end cost time that no product is made in); sizes that are
  * no multiple of 64 elements lose a further factor. */
 AMM_FN double amm_gemm_time(const amm_op_env *env, int precision, double m, double n, double k)
 {
-    const amm_rates *r = env->rates;
-    const double peak = amm_matrix_peak(r, precision);
-    const int aligned = amm_is_multiple(n, 64) && amm_is_multiple(k, 64);
-    const double rate = peak * r->gemm_efficiency /
-                        (1.0 + amm_half_size(r, precision) * (1.0 / m + 1.0 / n + 1.0 / k)) *
-                        (aligned ? 1.0 : r->unaligned_efficiency) *
-                        (amm_is_hopper(r) ? env->facts->hopper_gemm_rate : 1.0);
-    const double bytes = env->element_bytes * (m * k + k * n + m * n);
-    return fmax(2.0 * m * n * k / rate, amm_traffic_time(r, bytes));
+    return amm_gemm_of_faces(env, precision, m, n, k, 1.0 / m + 1.0 / n + 1.0 / k,
+                             m * k + k * n + m * n);
 }
 
-/* A linear layer y[m,n] = x[m,k] W: forward; or data gradient and weight gradient. */
-AMM_FN double amm_linear_forward(const amm_op_env *env, int precision, double m, double n, double k)
+/* A linear layer y[m,n] = x[m,k] W, its rows in groups of `rows` that each have a W of their own (one
+ * group: rows = m). Its three products have the faces and elements of the groups. */
+typedef struct amm_linear {
+    double m, n, k, rows;
+} amm_linear;
+
+/* One of the three; p, q, r are m, n, k in its order. */
+AMM_FN double amm_linear_gemm(const amm_op_env *env, int precision, const amm_linear *l, double p,
+                              double q, double r)
 {
-    const double quantise = amm_precision_is_narrow(precision)
-                                ? amm_traffic_time(env->rates, env->facts->quantise_bytes * m * k)
-                                : 0.0;
-    return amm_gemm_time(env, precision, m, n, k) + quantise;
+    return amm_gemm_of_faces(env, precision, p, q, r, 1.0 / l->rows + 1.0 / l->n + 1.0 / l->k,
+                             l->m * l->k + l->k * l->n * (l->m / l->rows) + l->m * l->n);
 }
 
-AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, double m, double n,
-                                  double k)
+/* Forward; or data gradient and weight gradient. */
+AMM_FN double amm_linear_forward(const amm_op_env *env, int precision, const amm_linear *l)
 {
-    const double quantise = amm_precision_is_narrow(precision)
-                                ? amm_traffic_time(env->rates, env->facts->quantise_bytes * m * n)
-                                : 0.0;
-    return amm_gemm_time(env, precision, m, k, n) + quantise +
-           amm_gemm_time(env, precision, k, n, m) * env->rates->weight_gradient_slowdown;
+    const double bytes = env->facts->quantise_bytes * l->m * l->k;
+    const double quantise =
+        amm_precision_is_narrow(precision) ? amm_traffic_time(env->rates, bytes) : 0.0;
+    return amm_linear_gemm(env, precision, l, l->m, l->n, l->k) + quantise;
 }
 
-/* Groups of `rows` rows each through their own weights instead of all rows through one: the rate
- * saturates with the rows of a group. */
-AMM_FN double amm_grouped_share(const amm_op_env *env, double rows)
+AMM_FN double amm_linear_backward(const amm_op_env *env, int precision, const amm_linear *l)
 {
-    return 1.0 + amm_half_size(env->rates, env->precision) / rows;
+    const double bytes = env->facts->quantise_bytes * l->m * l->n;
+    const double quantise =
+        amm_precision_is_narrow(precision) ? amm_traffic_time(env->rates, bytes) : 0.0;
+    return amm_linear_gemm(env, precision, l, l->m, l->k, l->n) + quantise +
+           amm_linear_gemm(env, precision, l, l->k, l->n, l->m) *
+               env->rates->weight_gradient_slowdown;
 }
 
 typedef struct amm_pass_time {
