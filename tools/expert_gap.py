@@ -238,6 +238,14 @@ def study(recipe: dict[str, str], margin: float) -> dict[str, object]:
     }
 
 
+def changes(f: dict[str, object]) -> list[str]:
+    """Of what is found against the recipe."""
+    words = ("tensor ranks", "stages", "context ranks", "expert ranks", "chunks", "sequences in a micro-batch")
+    pairs = zip(words, str(f["recipe"]).split(), str(f["best"]).split())
+    out = [f"{'more' if int(new) > int(old) else 'fewer'} {word}" for word, old, new in pairs if new != old]
+    return out + (["more memory"] if float(f["best_gib"]) > float(f["memory_gib"]) else [])  # type: ignore[arg-type]
+
+
 def report(found: list[dict[str, object]], skipped: int) -> None:
     known = [f for f in found if f.get("gap") is not None]
     gaps = sorted(max(0.0, float(f["gap"])) for f in known)  # type: ignore[arg-type]
@@ -263,6 +271,8 @@ def report(found: list[dict[str, object]], skipped: int) -> None:
     far = [f for f in known if float(f["gap"]) > 0.08]  # type: ignore[arg-type]
     largest = collections.Counter(max(f["terms"], key=f["terms"].get) for f in far)  # type: ignore[attr-defined,arg-type]
     print("largest term of the gaps above 8 %: " + ", ".join(f"{t} {n}" for t, n in largest.most_common()))
+    moves = collections.Counter(word for f in far for word in changes(f))
+    print("what is found instead: " + ", ".join(f"{word} {n}" for word, n in moves.most_common()))
     print("\ngap %, GiB: recipe -> best (tp pp cp ep vpp mb recompute), then what the gap consists of, % of the best time")
     for f in sorted(far, key=lambda f: -float(f["gap"])):  # type: ignore[arg-type]
         parts = sorted(f["terms"].items(), key=lambda t: -abs(t[1]))  # type: ignore[attr-defined]

@@ -258,13 +258,13 @@ def expert_gap():
         "expert-gap.txt", lambda line: line.startswith("  with") or not line.startswith((" ", "not ", "gap %")))
 
 
-def aims(report, found):
+def aims(report, found, rows):
     own = validation_aims.own_facts([s["source"] for s in report["sources"] if s["family"] is None])
     facts = table(["source", "facts", "which"], [[s, len(names), ", ".join(names)] for s, names in own.items()])
     return ["## Aims", "", "What the project wants to reach ([aims.csv](../benchmarks/measured/aims.csv)) and what it reaches.", "",
-            *table(["about", "figure", "aim", "reached", "verdict", "why missed"], validation_aims.lines(report, found), texts=6),
-            "How much of a source's error was fitted away by numbers that serve it alone: fitted facts of runtimes which only rows of",
-            "that source inform. Constants of devices are shared by the sources of the device.", "", *facts]
+            *table(["about", "figure", "aim", "reached", "verdict", "why missed"], validation_aims.lines(report, found, rows), texts=6),
+            "How much of a source's error was fitted away by numbers that serve it alone: facts of runtimes on which only predictions of",
+            "that source depend, or which were set by hand to match its records. Constants of devices are shared by the sources of the device.", "", *facts]
 
 
 def document(report, rows, found):
@@ -284,7 +284,7 @@ def document(report, rows, found):
         f"Scored rows that cannot be modelled: {missing}." +
         "".join(f" {r['rows']}: {r['reason']}." for r in report["not_modelled"]), "",
         "![Predicted and measured seconds per step](validation.svg)", "",
-        *aims(report, found),
+        *aims(report, found, rows),
         *left_out(),
         "## Step time, by source", "", *error_table(sources),
         "*mean % of these*: repeated measurements of a configuration averaged first. `vtrain-single` is more than half of all rows, and its",

@@ -5,7 +5,7 @@ A figure is named KIND:NAME[:KEY]:
   configurations:dense|moe:SOURCES    mean error of configurations, repeats averaged; sources joined by +
   baselines:SOURCE                    mean regret less that of the better of rule of thumb and one MFU
   left-out:NAME, expert-gap:NAME      from the outputs kept in benchmarks/results
-An aim is kept where low <= figure <= high; empty: no bound.
+An aim is kept where low <= figure <= high; empty: no bound. Reasons name groups of runs, {source_id=… tp=8}.
 """
 import csv
 import functools
@@ -114,7 +114,19 @@ def bounds(low, high, count):
     return f"≥ {written(low, count)}" if low is not None else f"≤ {written(high, count)}"
 
 
-def lines(report, configurations):
+def why(text, rows):
+    """A reason with its figures: {column=value …}, of scored rows with a time and a prediction, becomes how far these are off."""
+    def group(match):
+        wanted = [pair.split("=", 1) for pair in match[1].split()]
+        errors = [row["error"] for row in rows if all(row[column] == value for column, value in wanted)]
+        if not errors:
+            raise ValueError(f"{AIMS}: no runs, got {match[0]}")
+        mean = statistics.fmean(errors)
+        return f"{len(errors)} run{'s' if len(errors) > 1 else ''} predicted {100 * abs(mean):.1f} % too {'slow' if mean > 0 else 'fast'}"
+    return re.sub(r"\{([^}]*)\}", group, text)
+
+
+def lines(report, configurations, rows):
     """One a row of aims.csv: what, aim, reached, verdict, why."""
     out = []
     for aim in read():
@@ -124,7 +136,7 @@ def lines(report, configurations):
         by = "" if short is None else written(short, count) if count or short >= 0.001 else "less than 0.1 %"
         verdict = "no figure" if short is None else "kept" if short == 0 else f"**missed by {by}**"
         out.append([aim["about"], label(aim["figure"]), bounds(aim["low"], aim["high"], count), written(value, count), verdict,
-                    aim["why"] if short else ""])
+                    why(aim["why"], rows) if short else ""])
     return out
 
 

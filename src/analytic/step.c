@@ -20,15 +20,27 @@ static amm_op_env env_of(const amm_machine *m, const amm_run *run)
     return env;
 }
 
-/* Host seconds of one launch under the run's graphs and number format. */
-static double launch_seconds(const amm_machine *m, const amm_run *run)
+/* Host seconds of one launch under the run's graphs and number format. Graphs of parts leave out experts,
+ * whose sizes are known late. */
+static double launch_seconds(const amm_machine *m, const amm_run *run, bool of_experts)
 {
     const amm_facts *f = &m->facts;
-    const double left = run->graph == 2   ? f->graph_host_share
-                        : run->graph == 1 ? f->graph_part_share
-                                          : 1.0;
+    const double left = run->graph == 2                  ? f->graph_host_share
+                        : run->graph == 1 && !of_experts ? f->graph_part_share
+                                                         : 1.0;
     const double narrow = amm_precision_is_narrow(run->precision) ? f->narrow_launch_scale : 1.0;
     return m->rates.launch_s * f->host_scale * left * narrow;
+}
+
+/* What experts make a forward pass wait for: the host reads how many tokens each got before it launches
+ * the rest of the layer, so the device runs dry; and it works on the experts no faster than they are
+ * launched. */
+static double expert_wait(const amm_machine *m, const amm_run *run, const amm_block_shape *x,
+                          double local_s, double experts_s)
+{
+    return x->experts > 0.0 ? m->facts.launches_per_expert_layer * launch_seconds(m, run, false) +
+                                  fmax(0.0, local_s - experts_s)
+                            : 0.0;
 }
 
 /* Tensor parallelism: an all-reduce after attention and after the feed-forward each way; with
@@ -182,22 +194,22 @@ void amm_block_cost(amm_block_seconds *out, const amm_machine *m, const amm_run 
     const double cp_b = context_time(m, run, x, t.core.backward_s, 2.0);
     const double host =
         (m->facts.launches_per_block + (run->tp > 1.0 ? m->facts.launches_per_tensor_block : 0.0) +
-         (env.attention == AMM_ATTENTION_TORCH ? m->facts.launches_torch_softmax : 0.0) +
-         m->facts.launches_per_local_expert * x->experts / run->ep) *
-        launch_seconds(m, run);
-    /* The host reads how many tokens each expert got before it launches the rest of the layer, so
-     * the device waits for these launches. */
-    const double wait =
-        x->experts > 0.0 ? m->facts.launches_per_expert_layer * launch_seconds(m, run) : 0.0;
+         (env.attention == AMM_ATTENTION_TORCH ? m->facts.launches_torch_softmax : 0.0)) *
+        launch_seconds(m, run, false);
+    const double local =
+        m->facts.launches_per_local_expert * x->experts / run->ep * launch_seconds(m, run, true);
+    const double wait = expert_wait(m, run, x, local, t.experts.forward_s);
+    const double wait_b = expert_wait(m, run, x, 0.0, 0.0);
     const int full = run->recompute & AMM_RECOMPUTE_FULL;
     const double again = amm_block_recompute(&t, run->recompute);
     const double again_ep = run->recompute & (AMM_RECOMPUTE_MOE | AMM_RECOMPUTE_FULL) ? ep : 0.0;
     const double again_tp = full ? tp : part_again(x, run->recompute) * tp;
     out->forward_s = amm_pass_seconds(amm_block_forward(&t) + tp + ep + cp_f, host) + wait;
-    out->backward_s = amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host) +
-                      wait +
-                      (full ? amm_pass_seconds(again + again_tp + again_ep + cp_f, host) + wait
-                            : again + again_tp + again_ep);
+    out->backward_s =
+        amm_pass_seconds(amm_block_backward(&t) + tp_b + ep + cp_b, 1.4 * host + 2.0 * local) +
+        wait_b +
+        (full ? amm_pass_seconds(again + again_tp + again_ep + cp_f, host) + wait
+              : again + again_tp + again_ep);
     out->tp_s = tp + again_tp + tp_b;
     out->ep_s = 2.0 * ep + again_ep;
     out->cp_s = (full ? 2.0 : 1.0) * cp_f + cp_b;
@@ -267,7 +279,7 @@ double amm_end_parameters(const amm_network *n, const amm_run *run, int first, i
     double sum = first ? table + n->positions * n->hidden : 0.0;
     if (last) {
         sum += norm + (!n->tied || run->pp > 1.0 ? table : 0.0) +
-               (n->prediction_layers > 0.0 && run->pp > 1.0 ? table : 0.0);
+               (n->prediction_layers > 0.0 && run->pp > 1.0 && !n->tied ? table : 0.0);
     }
     return sum;
 }

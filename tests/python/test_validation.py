@@ -1,7 +1,9 @@
 """The figures of `ammeter validate --json` against the predictions of the same command, worked out here a second
 time: straight from their definitions in docs/formats.md, a row at a time, in exact fractions where sums are long."""
 
+import collections
 import csv
+import re
 import fractions
 import io
 import json
@@ -318,11 +320,20 @@ def check_aims():
     with tempfile.TemporaryDirectory() as folder:
         facts = {"a": {"source": "fitted on 9 rows of s; prior 1"}, "b": {"source": "fitted on 9 rows of s, t; prior 1"},
                  "c": {"source": "prior 1 (sd 2): s; not identified by 9 rows of s: the prior's value"}, "d": {"source": "datasheet"}}
-        (pathlib.Path(folder) / "r.json").write_text(json.dumps({"name": "r", "facts": facts}), encoding="utf-8")
-        if aims.own_facts(["s", "t"], pathlib.Path(folder)) != {"s": ["r/a"], "t": []}:
+        by_hand = {"e": {"source": "set so that its runs fit"}, "f": {"source": "fitted on the published peaks"}}
+        for name, own in (("q", {"frameworks": ["internevo"], "facts": {**by_hand, "g": {"source": "fitted on 9 rows of t; prior 1"}}}),
+                          ("r", {"facts": {**facts, "g": {"source": "fitted on 9 rows of t; prior 1"}}})):
+            (pathlib.Path(folder) / f"{name}.json").write_text(json.dumps({"name": name, **own}), encoding="utf-8")
+        if aims.own_facts(["s", "t", "internevo"], pathlib.Path(folder)) != {"s": ["r/a"], "t": ["g"], "internevo": ["q/e", "q/f"]}:
             problems.append("aims: facts that serve one source")
     report = json.loads(ammeter("validate", TABLES[0], "--json"))
-    for line in aims.lines(report, several):
+    rows = [{"source_id": "s", "tp": tp, "error": e} for tp, e in (("8", -0.1), ("8", -0.2), ("4", 0.03))]
+    if aims.why("tp 8: {source_id=s tp=8}; {tp=4}", rows) != "tp 8: 2 runs predicted 15.0 % too fast; 1 run predicted 3.0 % too slow":
+        problems.append("aims: figures of a reason")
+    rows = [{"error": 0.0, **dict(pair.split("=", 1) for pair in group.split())}
+            for aim in aims.read() for group in re.findall(r"{([^}]*)}", aim["why"])]
+    rows = [collections.defaultdict(str, row) for row in rows]
+    for line in aims.lines(report, several, rows):
         if "configurations" not in line[1] and (line[4] == "no figure" or ("missed" in line[4] and not line[5])):
             problems.append(f"aims: no figure or no reason: {line}")
 

@@ -174,7 +174,12 @@ static void local_experts(void **state)
     b.run.ep = 2.0;
     amm_block_cost(&two, &b.machine, &b.run, &x);
     assert_close(one.forward_s - two.forward_s, 6.0, 0, 1e-9);
-    assert_close(one.backward_s - two.backward_s, 1.4 * 6.0, 0, 1e-9);
+    assert_close(one.backward_s - two.backward_s, 2.0 * 6.0, 0, 1e-9);
+    b.run.graph = 1; /* graphs of parts leave out experts */
+    b.machine.facts.graph_part_share = 0.0;
+    amm_block_cost(&two, &b.machine, &b.run, &x);
+    assert_close(two.forward_s, 6.0, 0, 1e-9);
+    b.run.graph = 0;
     b.machine.rates.flops_16bit = b.machine.rates.flops_8bit =
         1.0; /* the device takes longer: hidden */
     amm_block_cost(&two, &b.machine, &b.run, &x);
@@ -436,8 +441,12 @@ static void end_parameters(void **state)
     assert_close(amm_end_parameters(&b.network, &b.run, 1, 0), 200.0 + 200.0, 0, 0);
     assert_close(amm_end_parameters(&b.network, &b.run, 0, 1), 20.0 + 200.0, 0, 0);
     assert_close(amm_end_parameters(&b.network, &b.run, 0, 0), 0.0, 0, 0);
-    b.network.prediction_layers = 1.0; /* needs the embedding too; its head is the model's */
+    b.network.prediction_layers =
+        1.0; /* needs the embedding, which is the head's copy of a tied table */
+    assert_close(amm_end_parameters(&b.network, &b.run, 0, 1), 20.0 + 200.0, 0, 0);
+    b.network.tied = 0;
     assert_close(amm_end_parameters(&b.network, &b.run, 0, 1), 20.0 + 400.0, 0, 0);
+    b.network.tied = 1;
     b.run.pp = 1.0; /* tied and on one stage: one table */
     assert_close(amm_end_parameters(&b.network, &b.run, 1, 1), 400.0 + 20.0, 0, 0);
 }

@@ -34,7 +34,7 @@
     X(launches_per_block, 4, 80, 28, "kernels of one dense block, forward")                        \
     X(launches_per_tensor_block, 0, 30, 3, "those of tensor parallelism, forward")                 \
     X(launches_per_expert_layer, 0, 200, 30, "those of an expert layer after the counts are read") \
-    X(launches_per_local_expert, 0, 10, 1, "those of every expert that a rank holds, forward")     \
+    X(launches_per_local_expert, 0, 10, 2, "those of every expert that a rank holds, forward")     \
     X(host_scale, 0.1, 6, 1, "host seconds of a launch over the device's launch_s")                \
     X(graph_host_share, 0, 1, 0.1, "host time left under graphs of the whole iteration")           \
     X(graph_part_share, 0, 1, 0.6, "host time left under graphs of parts of a layer")              \
