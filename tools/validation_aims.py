@@ -4,6 +4,7 @@ A figure is named KIND:NAME[:KEY]:
   source:SOURCE[@FAMILY]:KEY          a key of `ammeter validate --json`
   configurations:dense|moe:SOURCES    mean error of configurations, repeats averaged; sources joined by +
   baselines:SOURCE                    mean regret less that of the better of rule of thumb and one MFU
+  profile:ROW                         mean error of a row of docs/validation-amp.md
   left-out:NAME, expert-gap:NAME      from the outputs kept in benchmarks/results
 An aim is kept where low <= figure <= high; empty: no bound. Reasons name groups of runs, {source_id=… tp=8}.
 """
@@ -76,6 +77,9 @@ def figure(name, report, configurations):
         return baseline_figure(report, rest)
     if kind == "left-out":
         return left_out_figure(kept("left-out.txt"), rest)
+    if kind == "profile":
+        found = re.search(rf"^\| {re.escape(rest)} \| ([\d.]+) %", (ROOT / "docs/validation-amp.md").read_text(encoding="utf-8"), re.M)
+        return float(found[1]) / 100 if found else None
     if kind == "expert-gap":
         return expert_figure(kept("expert-gap.txt"), rest)
     raise ValueError(f"{AIMS}: unknown figure, got {name}")
@@ -98,6 +102,8 @@ def label(name):
     if kind == "configurations":
         network, _, sources = rest.partition(":")
         return f"{sources.replace('+', ', ')}, {'MoE' if network == 'moe' else network}, mean error of configurations"
+    if kind == "profile":
+        return "amp-homogeneous from AMP's profile, mean error"
     if kind == "baselines":
         return f"{rest}, mean regret less that of the better baseline"
     return f"left out, {'share in range' if rest == 'in 80 %' else rest + ', mean error'}" if kind == "left-out" else \
