@@ -168,11 +168,12 @@ def own_facts(sources, folder=ROOT / "models/runtimes"):
 
 @functools.cache
 def frameworks():
-    """Of every source of the table of measured runs."""
+    """Of every scored source of the table of measured runs."""
     out = {}
     with open(ROOT / "benchmarks/measured/train.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            out.setdefault(row["source_id"], set()).add(row["framework"])
+            if row["score"] == "1":
+                out.setdefault(row["source_id"], set()).add(row["framework"])
     return out
 
 

@@ -495,9 +495,6 @@ static double sharded_exposed(const amm_machine *m, const amm_run *run, const am
  * hides behind compute. */
 double amm_data_exposed(const amm_machine *m, const amm_run *run, const amm_stage_seconds *s)
 {
-    if (run->dp * run->cp <= 1.0 && amm_expert_ranks(run) <= 1.0) {
-        return 0.0;
-    }
     if (run->sharding == AMM_SHARDING_PARAMETERS) {
         return sharded_exposed(m, run, s);
     }

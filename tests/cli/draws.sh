@@ -7,7 +7,7 @@ small=("${llama[@]}" --vpp 10 --dp 4 --cp 1 --recompute none)
 
 run 0 plan "${small[@]}" --draws 64 --seed 3 --top 2
 is_empty "$err"
-for text in "draws    64 of 64 of 11 constants of H100-80GB and 22 facts of megatron-core: seed 3, " \
+for text in "draws    64 of 64 of 11 constants of H100-80GB and 23 facts of megatron-core: seed 3, " \
     " outside the bounds and drawn again" "    #  best in   regret: mean   in 95 %   largest     s/step" \
     "plan (M: least largest regret, E: least mean regret)" "tp=4,pp=4,dp=4,micro-batch=1,vpp=10"; do
     has "$out" "$text"

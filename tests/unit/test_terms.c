@@ -592,6 +592,10 @@ static void experts_alone_reduce(void **state)
     assert_close(reduce_s, 50.0 * 4.0 / 100.0, 1e-9, 0);
     b.run.etp = 2.0; /* cut, not copied */
     assert_close(amm_data_exposed(&b.machine, &b.run, &s), 0.0, 0, 0);
+    b.run.etp = 1.0;
+    s.expert_parameters = 0.0; /* nothing sent takes no time */
+    b.machine.rates.network_latency_s = b.machine.rates.scaleup_latency_s = 1.0;
+    assert_close(amm_data_exposed(&b.machine, &b.run, &s), 0.0, 0, 0);
 }
 
 /* Links of a group: joined in pairs g - 1 of seven; in a hybrid cube mesh 1, 4, 6 of six. */

@@ -109,7 +109,7 @@ AMM_FN double amm_network_latency(const amm_rates *r, double domains)
 AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
                               double bytes)
 {
-    if (g->ranks <= 1.0) {
+    if (g->ranks <= 1.0 || bytes <= 0.0) {
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
@@ -124,7 +124,7 @@ AMM_FN double amm_gather_time(const amm_fabric *f, const amm_rates *r, const amm
 AMM_FN double amm_all_reduce_time(const amm_fabric *f, const amm_rates *r, const amm_group *g,
                                   double bytes)
 {
-    if (g->ranks <= 1.0) {
+    if (g->ranks <= 1.0 || bytes <= 0.0) {
         return 0.0;
     }
     const double domains = ceil(g->ranks / g->inside);
