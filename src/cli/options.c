@@ -612,6 +612,20 @@ static void check_names(const struct argp_option *options, size_t count, const c
     }
 }
 
+/* Everything that a command writes, whichever it is. */
+static int check_outputs(const amm_cli_options *o)
+{
+    const amm_cli_output outputs[] = {
+        { "--checkpoint", o->checkpoint },   { "--trace", o->trace },
+        { "--predictions", o->predictions }, { "--csv", o->csv },
+        { "--break-even", o->break_even },   { "--output", o->output },
+    };
+    if (o->checkpoint != NULL && strcmp(o->checkpoint, "-") == 0) {
+        return amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file");
+    }
+    return amm_cli_check_outputs(outputs, sizeof outputs / sizeof outputs[0]);
+}
+
 void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, int argc,
                           char **argv)
 {
@@ -624,11 +638,16 @@ void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, 
     amm_plan_options_init(&out->plan);
     amm_map_options_init(&out->map);
     out->argument_limit = command->argument_limit;
+    out->output = "-";
     argv[0] = (char *)command->name;
     check_names(options, count, command->name, argc, argv);
     const error_t error = argp_parse(&argp, argc, argv, 0, NULL, out);
     if (error != 0) {
         exit(amm_cli_usage_error("%s: %s", command->name, strerror(error)));
+    }
+    const int code = check_outputs(out);
+    if (code != AMM_EXIT_OK) {
+        exit(code);
     }
 }
 
@@ -693,7 +712,7 @@ int amm_cli_with_spec(int argc, char **argv, const amm_cli_command *command,
     amm_spec *spec = NULL;
     amm_cli_options_read(&options, command, argc, argv);
     if (!amm_cli_options_have_problem(&options)) {
-        return amm_cli_short_usage("plan");
+        return amm_cli_short_usage(strchr(command->name, ' ') + 1);
     }
     const amm_status status = amm_context_create(&context, NULL);
     int code =
