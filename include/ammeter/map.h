@@ -20,9 +20,10 @@ typedef struct amm_map_options {
     size_t size;       /* sizeof(amm_map_options): grows by appending only */
     const char *x, *y; /* y may be NULL: one row */
     int32_t points[2]; /* of a LOW..HIGH axis, x and y; 0: 100; at most 1,000; others: 0 */
-    int32_t
-        threads; /* points planned side by side; a single point has all. 0: as many as the backend
-                          takes. The map does not depend on it */
+    /* Points planned side by side; a single point has all. 0: as many as the backend takes, for cpu/simd
+     * all processors. The map does not depend on it. Unless it is 1, the context's allocator is called
+     * from several threads at once and must be safe for that; progress from the caller's thread alone. */
+    int32_t threads;
     const char *backend;
     amm_progress progress; /* may be NULL; the time given to it is that of a point under way */
     void *payload;         /* borrowed, given to progress */

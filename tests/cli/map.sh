@@ -106,8 +106,9 @@ one_line_error "interrupted after"
 has "$out" "done"
 (($(wc -l < some.csv) > 1)) || fail "no points: $(cat some.csv)"
 
-# Examples of the help are whole lines.
+# Examples of the help are whole lines; its threads are points.
 run 0 map --help
+has "$out" "Points at a time; a single one has all"
 has "$out" '  ammeter map --model llama-3-8b --cluster 2xdgx-h100 \'
 has "$out" '      --global-batch-size 64 --x nic=50..800'
 
