@@ -133,12 +133,9 @@ static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
 static int watch(double done, double best_s, void *payload)
 {
     const first_look *x = payload;
-    const amm_plan_options *options = x->s->options;
     (void)best_s;
     const double parts = x->first + done * (x->last - x->first);
-    return options->progress == NULL
-               ? 0
-               : options->progress(parts / x->parts / 2.0, x->s->best.least_s, options->payload);
+    return amm_plan_stops(x->s->options, parts / x->parts / 2.0, x->s->best.least_s);
 }
 
 static int by_floor(const void *a, const void *b)
@@ -216,6 +213,18 @@ static amm_status take_round(const first_look *x, int32_t count)
     return status;
 }
 
+/* What was looked at when a round was interrupted. */
+static amm_status interrupted(const first_look *x, int32_t count)
+{
+    uint64_t indices = part_start(x, x->first);
+    for (int32_t k = 0; k < count; k++) {
+        if (x->round[k].done) {
+            indices += part_start(x, x->first + k + 1) - part_start(x, x->first + k);
+        }
+    }
+    return amm_walk_interrupted(x->s->result, indices, &x->s->space);
+}
+
 static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
 {
     const amm_jobs jobs = { .job = look_aside,
@@ -239,11 +248,7 @@ static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
         amm_arena_free(&x->round[k].arena);
     }
     AMM_TRY(taken);
-    return looked == AMM_INTERRUPTED
-               ? amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu configs",
-                          (unsigned long long)x->s->result->configs,
-                          (unsigned long long)x->s->space.count)
-               : looked;
+    return looked == AMM_INTERRUPTED ? interrupted(x, count) : looked;
 }
 
 /* ---- the space --------------------------------------------------------------------------------- */

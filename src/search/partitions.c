@@ -84,14 +84,13 @@ static amm_status sweep_all(sweep *s, amm_engine *engine)
     }
     copy_progress(&s->slice, &s->at);
     while (amm_place_less(from, to)) {
-        amm_status status =
-            amm_plan_progress(s->options, s->at.next, s->at.ranks, s->result->plans[0].time_s);
-        if (status != AMM_OK) {
-            (void)amm_fail(status, "interrupted after %llu of %llu partitions",
-                           (unsigned long long)s->at.next, (unsigned long long)s->at.ranks);
-            return save_and_stop(s, status);
+        if (amm_plan_stops(s->options, (double)s->at.next / (double)s->at.ranks,
+                           s->result->plans[0].time_s)) {
+            return save_and_stop(
+                s, amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu partitions",
+                            (unsigned long long)s->at.next, (unsigned long long)s->at.ranks));
         }
-        status = sweep_slice(s, engine, &from, to);
+        const amm_status status = sweep_slice(s, engine, &from, to);
         if (status != AMM_OK) {
             return save_and_stop(s, status);
         }

@@ -24,9 +24,12 @@ bool amm_count_run(amm_result *result, const amm_walk_run *run);
 void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,
                       int32_t stage);
 
-/* Asks the caller's progress function; AMM_INTERRUPTED when it wants to stop. */
-amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
-                             double best_s);
+/* Tells the caller's progress function the share of the search that is done; it wants to stop. */
+bool amm_plan_stops(const amm_plan_options *options, double done, double best_s);
+/* The failure INTERRUPTED of a walk over the space: the configs of the result so far, which no hole of the
+ * index is among, and the share of the index that they come from. */
+amm_status amm_walk_interrupted(const amm_result *result, uint64_t indices,
+                                const amm_space_range *space);
 
 /* The k smallest times met so far, ascending; what is above the last is out. */
 typedef struct amm_best_list {
