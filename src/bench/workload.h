@@ -71,6 +71,9 @@ typedef struct amm_bench_case {
     int32_t configs, quick_configs; /* of its problem */
     const char *problem;            /* look: preset of the space; else NULL */
 } amm_bench_case;
+/* What a case is about, beside its name: "16 stages and 128 layers", or a preset. Returns `out`. */
+enum { AMM_BENCH_SHAPE_BYTES = 64 };
+const char *amm_bench_shape_words(char out[AMM_BENCH_SHAPE_BYTES], const amm_bench_case *c);
 extern const amm_bench_case amm_bench_cases[];
 extern const int32_t amm_bench_case_count;
 
