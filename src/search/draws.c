@@ -83,7 +83,8 @@ static amm_status for_all(draws *d, amm_job *one, int32_t *done, bool watched)
                             .count = d->result->draws.asked,
                             .threads = d->result->threads,
                             .progress = watched && d->options->progress != NULL ? show : NULL,
-                            .progress_payload = d };
+                            .progress_payload = d,
+                            .unit = "draws" };
     return amm_jobs_run(done, &jobs);
 }
 

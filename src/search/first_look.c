@@ -232,7 +232,8 @@ static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
                             .count = count,
                             .threads = x->threads,
                             .progress = watch,
-                            .progress_payload = x };
+                            .progress_payload = x,
+                            .unit = "parts" };
     int32_t done = 0;
     memset(x->round, 0, (size_t)count * sizeof *x->round);
     for (int32_t k = 0; k < count; k++) {

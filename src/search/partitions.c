@@ -61,8 +61,7 @@ static amm_status save(sweep *s)
 static amm_status save_and_stop(sweep *s, amm_status status)
 {
     const amm_failure failure = amm_failure_keep(status);
-    (void)save(s);
-    return amm_failure_again(&failure);
+    return amm_failure_first(&failure, save(s));
 }
 
 /* A slice that fails leaves what was there before it. */
@@ -290,8 +289,7 @@ static amm_status run_sweep(sweep *s)
     status = status == AMM_OK ? sweep_problem(s, &builder.view) : status;
     amm_problem_close(&builder);
     const amm_failure failure = amm_failure_keep(status);
-    const amm_status told = tell(s, unit_s, fixed_s);
-    return told != AMM_OK ? told : amm_failure_again(&failure);
+    return amm_failure_first(&failure, tell(s, unit_s, fixed_s));
 }
 
 amm_status amm_partitions_check(const amm_spec *spec, const amm_plan_options *options)

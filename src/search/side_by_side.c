@@ -72,7 +72,7 @@ amm_status amm_jobs_run(int32_t *done, const amm_jobs *jobs)
     work(&c);
     *done = atomic_load(&c.done);
     AMM_TRY(amm_failure_again(&c.failure));
-    return *done == jobs->count
-               ? AMM_OK
-               : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d", *done, jobs->count);
+    return *done == jobs->count ? AMM_OK
+                                : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d %s", *done,
+                                           jobs->count, jobs->unit);
 }

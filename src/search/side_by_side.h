@@ -17,6 +17,7 @@ typedef struct amm_jobs {
     int32_t count, threads;
     amm_progress progress; /* may be NULL; called on the caller's thread only */
     void *progress_payload;
+    const char *unit; /* what the jobs are, for the message of an interrupt: "points" */
 } amm_jobs;
 
 /* Every job once; they start in their order, on that many threads. Which thread does which is left to

@@ -481,9 +481,8 @@ amm_status amm_search_list(amm_search *s, amm_status ended, amm_status (*list)(a
 {
     const amm_failure failure = amm_failure_keep(ended);
     const amm_status listed = list(s);
-    if (ended == AMM_OK || listed == AMM_OK) {
-        return ended == AMM_OK ? listed : amm_failure_again(&failure);
+    if (ended != AMM_OK && listed != AMM_OK) {
+        s->result->plan_count = 0;
     }
-    s->result->plan_count = 0;
-    return amm_failure_again(&failure);
+    return amm_failure_first(&failure, listed);
 }

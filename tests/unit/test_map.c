@@ -7,6 +7,7 @@
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -262,6 +263,27 @@ static void interrupted_map_has_lines(void **state)
     close_scene(&part);
 }
 
+/* All points are there then: what is left undone are lines. */
+static void interrupted_lines_are_called_that(void **state)
+{
+    scene x;
+    int done = -1;
+    int all = 0;
+    char unit[8] = "";
+    (void)state;
+    open_scene(&x, "nic=25..800");
+    x.options.y = "nodes=1,2,4";
+    x.options.points[0] = 10;
+    x.stop_at = 1.0;
+    assert_int_equal(amm_map_create(&x.map, x.spec, &x.options), AMM_INTERRUPTED);
+    assert_int_equal(x.map->done, 30);
+    assert_int_equal(sscanf(amm_last_error(), "interrupted after %d of %d %7s", &done, &all, unit),
+                     3);
+    assert_true(done == 0 && all > 0);
+    assert_string_equal(unit, "lines");
+    close_scene(&x);
+}
+
 /* dp 12 makes 24 devices with tp 2: of 3 nodes, not of 2; a model that is too large fits nowhere. */
 static void invalid_is_not_what_does_not_fit(void **state)
 {
@@ -328,6 +350,7 @@ int main(void)
         cmocka_unit_test(failure_keeps_what_is_done),
         cmocka_unit_test(interrupt_inside_a_point),
         cmocka_unit_test(interrupted_map_has_lines),
+        cmocka_unit_test(interrupted_lines_are_called_that),
         cmocka_unit_test(invalid_is_not_what_does_not_fit),
         cmocka_unit_test(axis_supplies),
     };
