@@ -96,7 +96,6 @@ void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *t
 void amm_emit_heading(amm_text *out, const char *word);
 
 /* analytic_table.c: the table of a problem without a profile. */
-int32_t amm_problem_blocks(const amm_problem_desc *problem);
 bool amm_problem_has_experts(const amm_problem_desc *problem);
 /* Peak FLOP/s of the problem's number format, all devices. */
 double amm_problem_peak_flops(const amm_problem_desc *problem);

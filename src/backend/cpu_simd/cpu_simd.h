@@ -73,7 +73,7 @@ typedef struct amm_simd_walk {
     int32_t *vectors, *from,
         *count;       /* [items] of b: its lanes, first feasible c, how many of them */
     uint64_t *counts; /* [items + 1] sum of count below b */
-    size_t capacity, pair_capacity;
+    size_t capacity;
     void *memory;
 } amm_simd_walk;
 
