@@ -212,7 +212,8 @@ static amm_status reference_checksum(amm_bench *b, amm_workload *w, uint64_t *ou
     return status;
 }
 
-/* The fastest one of the processor's that is listed (another where that one is not here); NULL: none. */
+/* The fastest one of the processor's that is listed (another where that one is not here); NULL:
+ * none. */
 static const amm_backend *host_backend(const amm_bench *b)
 {
     const amm_backend *found = NULL;

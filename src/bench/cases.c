@@ -6,13 +6,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Blocks that differ by 1 %, a heavy head, slower and faster boundaries, collectives, 64 micro-batches:
- * { items, stages, a, cost, jitter, head, classes, entries, e, d, o, memory, end }. */
+/* Blocks that differ by 1 %, a heavy head, slower and faster boundaries, collectives, 64
+ * micro-batches: { items, stages, a, cost, jitter, head, classes, entries, e, d, o, memory, end
+ * }. */
 #define PLAIN(items, stages)                                                                       \
     {                                                                                              \
         items, stages, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false                          \
     }
-/* Two device types, two entries a stage, finish offsets; a stage has room for 12 % of what all keep. */
+/* Two device types, two entries a stage, finish offsets; a stage has room for 12 % of what all
+ * keep. */
 #define EVERY_TERM(items, stages)                                                                  \
     {                                                                                              \
         items, stages, 63, 1000, 10, 3, 2, 2, true, true, true, 12, false                          \

@@ -85,9 +85,9 @@ static bool write_all(int file, const char *text, size_t length)
     return true;
 }
 
-/* What a path is to standard output or standard error (-, /dev/stdout, or the name of the file that one
- * was redirected to): that descriptor. What is behind it is open, and to be continued, never replaced.
- * -1: another place. */
+/* What a path is to standard output or standard error (-, /dev/stdout, or the name of the file that
+ * one was redirected to): that descriptor. What is behind it is open, and to be continued, never
+ * replaced. -1: another place. */
 static int descriptor_of(const char *path)
 {
     struct stat target;
@@ -132,8 +132,8 @@ static mode_t permissions(const struct stat *old)
     return 0666 & ~mask;
 }
 
-/* A new file beside the target, so that the rename stays inside one file system. Its name is to be freed;
- * NULL and errno: there is none. */
+/* A new file beside the target, so that the rename stays inside one file system. Its name is to be
+ * freed; NULL and errno: there is none. */
 static char *open_beside(int *file, const char *path)
 {
     static const char suffix[] = ".XXXXXX";
@@ -264,8 +264,8 @@ static int check_writable(const char *path)
     return code;
 }
 
-/* Where a path that need not exist leads: its folder's real path and its last part. To be freed; NULL:
- * there is no such folder. */
+/* Where a path that need not exist leads: its folder's real path and its last part. To be freed;
+ * NULL: there is no such folder. */
 static char *resolve(const char *path)
 {
     char *real = realpath(path, NULL);

@@ -70,8 +70,8 @@ bool amm_plan_same_cuts(const amm_plan_entry *a, const amm_plan_entry *b);
 int32_t amm_partition_ties(const amm_partition_list *list);
 
 /* "no" for a plan that does not fit in what may be used of the memory. Else "tight" where, by the
- * analytic model, it runs out of memory with AMM_OOM_TIGHT or more, or with a profile its fullest stage
- * leaves little; "yes" otherwise. */
+ * analytic model, it runs out of memory with AMM_OOM_TIGHT or more, or with a profile its fullest
+ * stage leaves little; "yes" otherwise. */
 #define AMM_OOM_TIGHT          0.05
 #define AMM_OOM_TIGHT_QUANTILE 1.6449 /* of the standard normal: 1 - AMM_OOM_TIGHT lie below */
 const char *amm_fit_word(const amm_result *result, const amm_plan_entry *plan);

@@ -244,8 +244,8 @@ static amm_status collect_changes(amm_map *map)
     return AMM_OK;
 }
 
-/* Where the straight lines through both strategies' times at the points on both sides cross. A strategy
- * that cannot run at the other point changes hands half-way. */
+/* Where the straight lines through both strategies' times at the points on both sides cross. A
+ * strategy that cannot run at the other point changes hands half-way. */
 static amm_status find_change(void *payload, int32_t number, amm_crew *crew)
 {
     const filling *f = payload;

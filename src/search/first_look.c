@@ -1,9 +1,9 @@
-/* The first look at every config of a space: its classes composed, for the floor of its time and whether
- * anything of it fits; the even cut of those that could be among the best.
+/* The first look at every config of a space: its classes composed, for the floor of its time and
+ * whether anything of it fits; the even cut of those that could be among the best.
  *
- * The space is looked at in rounds, parts of a round side by side. All parts of a round know the limit that
- * the rounds before them left, and what they find is taken in the order of its floors: what comes out does
- * not depend on the number of threads. */
+ * The space is looked at in rounds, parts of a round side by side. All parts of a round know the
+ * limit that the rounds before them left, and what they find is taken in the order of its floors:
+ * what comes out does not depend on the number of threads. */
 #include "search/first_look.h"
 
 #include "backend/cpu_simd/threads.h"
@@ -52,7 +52,7 @@ typedef struct first_look {
     part *round;         /* [LONGEST_ROUND] */
 } first_look;
 
-/* ---- a part ------------------------------------------------------------------------------------ */
+/* ---- a part ---------------------------------------------------------------------------------- */
 
 static amm_status keep(part *out, uint64_t index, double floor_s)
 {
@@ -117,7 +117,7 @@ static amm_status look_at_part(const first_look *x, part *out, amm_lowered *lowe
     return AMM_OK;
 }
 
-/* ---- a round ----------------------------------------------------------------------------------- */
+/* ---- a round --------------------------------------------------------------------------------- */
 
 /* Part `k` of the round. */
 static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
@@ -252,7 +252,7 @@ static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
     return looked == AMM_INTERRUPTED ? interrupted(x, count) : looked;
 }
 
-/* ---- the space --------------------------------------------------------------------------------- */
+/* ---- the space ------------------------------------------------------------------------------- */
 
 /* Threads share nothing that changes: each has classes of its own. */
 static amm_status open_threads(first_look *x)

@@ -342,8 +342,8 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
                         status == AMM_OK && result->plan_count == 0 ? no_plan(result) : status);
 }
 
-/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on like what
- * does not fit. */
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on
+ * like what does not fit. */
 static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                                  const amm_backend *backend)
 {

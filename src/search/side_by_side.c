@@ -40,8 +40,8 @@ static void note(amm_crew *c, amm_status status)
     }
 }
 
-/* What one thread does. The caller's goes on watching until the others, whose jobs may take long, are done;
- * one that has not begun by then finds no job. */
+/* What one thread does. The caller's goes on watching until the others, whose jobs may take long,
+ * are done; one that has not begun by then finds no job. */
 static void work(amm_crew *c)
 {
     (void)atomic_fetch_add(&c->working, 1);
