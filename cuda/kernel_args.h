@@ -93,9 +93,8 @@ typedef enum amm_solve_phase {
 } amm_solve_phase;
 
 typedef struct amm_solve_state {
-    int64_t total;  /* the best T, or the limit on it */
-    int64_t v;      /* the best A max t + sum under d_limit, or the limit on it */
-    int64_t best_v; /* of the best T */
+    int64_t total; /* the best T, or the limit on it */
+    int64_t v;     /* the best A max t + sum under d_limit, or the limit on it */
     int32_t phase;
     int32_t found, v_found, with_d;
     int32_t d_limit, d_floor; /* d_floor < 0: not known */

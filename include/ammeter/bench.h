@@ -25,11 +25,12 @@ AMM_API void amm_bench_options_init(amm_bench_options *out);
 /* Figures and where they were taken. */
 typedef struct amm_bench amm_bench;
 
-/* Times score, sweep, solve and bound on synthetic problems, for every backend and number of threads
- * that it takes, the search's look at a large space, and the rates of the processor that bound them. Before a backend is timed its results
- * are compared with those of cpu/ref. `options` may be NULL. Errors: INPUT (options; a backend that is
- * unknown), UNAVAILABLE (a backend asked for by name is not here; none takes any of the numbers of
- * threads), NO_MEMORY, INTERNAL (a backend has other results: see amm_verify). */
+/* Times score, sweep, solve and bound on synthetic problems, for every backend and number of
+ * threads that it takes, the search's look at a large space, and the rates of the processor that
+ * bound them. Before a backend is timed its results are compared with those of cpu/ref. `options`
+ * may be NULL. Errors: INPUT (options; a backend that is unknown), UNAVAILABLE (a backend asked for
+ * by name is not here; none takes any of the numbers of threads), NO_MEMORY, INTERNAL (a backend
+ * has other results: see amm_verify). */
 AMM_API amm_status amm_bench_run(amm_bench **out, amm_context *context,
                                  const amm_bench_options *options);
 AMM_API void amm_bench_free(amm_bench *bench);

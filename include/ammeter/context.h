@@ -12,7 +12,8 @@ extern "C" {
 
 /* All memory of the library comes from here. `resize` behaves like realloc (pointer may be NULL),
  * `release` like free (pointer may be NULL). Both get `payload`. A failing `resize` returns NULL
- * and leaves the old block alone. */
+ * and leaves the old block alone. Both must be safe to call from several threads at once, unless
+ * the `threads` of all options (plan, map) are 1: the default is all processors. */
 typedef struct amm_allocator {
     void *(*resize)(void *pointer, size_t size, void *payload);
     void (*release)(void *pointer, void *payload);

@@ -15,12 +15,15 @@ typedef int (*amm_progress)(double done, double best_s, void *payload);
 enum { AMM_TOP_ALL = -1 };
 
 typedef struct amm_plan_options {
-    size_t size;           /* sizeof(amm_plan_options): grows by appending only */
-    const char *backend;   /* NULL or "auto"; "cpu/ref" … see amm_doctor */
-    int32_t top;           /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
-    int32_t threads;       /* 0: as many as the backend takes. cpu/simd: up to 1024; others refuse
-                              more than 1 with UNAVAILABLE. With draws: of any backend, draws that
-                              are searched side by side, 0: 1. Plans do not depend on it. */
+    size_t size;         /* sizeof(amm_plan_options): grows by appending only */
+    const char *backend; /* NULL or "auto"; "cpu/ref" … see amm_doctor */
+    int32_t top;         /* plans to return: 0 means 10, AMM_TOP_ALL every feasible one */
+    /* 0: as many as the backend takes, for cpu/simd all processors. cpu/simd: up to 1024; others
+     * refuse more than 1 with UNAVAILABLE. With draws: of any backend, draws that are searched side
+     * by side; 0: all processors. Plans do not depend on it. Unless it is 1, the context's
+     * allocator is called from several threads at once and must be safe for that; progress from the
+     * caller's thread alone. */
+    int32_t threads;
     uint64_t seed;         /* recorded; used by anneal and draws */
     int32_t anneal;        /* 1: AMP's annealing instead of enumeration (amp-reference only) */
     amm_progress progress; /* may be NULL */
@@ -29,16 +32,15 @@ typedef struct amm_plan_options {
     /* The best partitions of the best plan, by a sweep of all of them; 0: none, at most 1,024. Partitions
      * that the engine cannot number (2^63 and more, or over 255 layers): LIMIT. */
     int32_t partitions;
-    /* Such a sweep can be long. `save` (or NULL) is called every few seconds, at its end and when an error
-     * ends it, with a text from which `resume` (a file's name, or NULL) goes on; not 0: it could not be
-     * kept, stop with IO. */
+    /* Such a sweep can be long. `save` (or NULL) is called every few seconds, at its end and when
+     * an error ends it, with a text from which `resume` (a file's name, or NULL) goes on; not 0: it
+     * could not be kept, stop with IO. */
     int (*save)(const char *text, void *payload);
     const char *resume;
-    /* The search again under draws of the device's constants and the runtime's facts from what their fit
-     * leaves unknown (docs/calibration.md): how often each plan is the best, and its regret; 0: none, at most
-     * 4,096. Only without a profile, on devices with a posterior (INPUT). With threads above 1 the
-     * context's allocator is called from all of them, progress from the caller's alone. Stopped on its way
-     * (INTERRUPTED), the draws done so far count. */
+    /* The search again under draws of the device's constants and the runtime's facts from what
+     * their fit leaves unknown (docs/calibration.md): how often each plan is the best, and its
+     * regret; 0: none, at most 4,096. Only without a profile, on devices with a posterior (INPUT).
+     * Stopped on its way (INTERRUPTED), the draws done so far count. */
     int32_t draws;
 } amm_plan_options;
 
@@ -52,9 +54,9 @@ AMM_API void amm_plan_options_init(amm_plan_options *out);
 typedef struct amm_result amm_result;
 
 /* Searches. `options` may be NULL. AMM_NO_PLAN (nothing feasible) and AMM_INTERRUPTED also give a
- * result, with the reasons in it; so does any error that came after plans were found (a device that is lost, no
- * memory, partitions that cannot be swept): *out is not NULL then, has the plans, and is to be freed. Other
- * errors: INPUT, IO (`save` failed), UNAVAILABLE, NO_MEMORY, LIMIT. */
+ * result, with the reasons in it; so does any error that came after plans were found (a device that
+ * is lost, no memory, partitions that cannot be swept): *out is not NULL then, has the plans, and
+ * is to be freed. Other errors: INPUT, IO (`save` failed), UNAVAILABLE, NO_MEMORY, LIMIT. */
 AMM_API amm_status amm_plan(amm_result **out, const amm_spec *spec,
                             const amm_plan_options *options);
 

@@ -42,8 +42,9 @@ AMM_API const char *amm_runs_owner(const amm_runs *runs, size_t row, int fact);
 /* The regime of the row (docs/calibration.md), "" where there is a reason. Copied, with its end;
  * 160 bytes always suffice. Errors: INPUT when `size` is too small. */
 AMM_API amm_status amm_runs_regime(const amm_runs *runs, size_t row, char *out, size_t size);
-/* Sizes between whose measured values a device's constants are known to hold: key of `measured` in device
- * files (docs/formats.md) by index, NULL past the end; the row's, NaN where there is a reason. */
+/* Sizes between whose measured values a device's constants are known to hold: key of `measured` in
+ * device files (docs/formats.md) by index, NULL past the end; the row's, NaN where there is a
+ * reason. */
 AMM_API const char *amm_runs_size_key(size_t size);
 AMM_API double amm_runs_size(const amm_runs *runs, size_t row, size_t size);
 

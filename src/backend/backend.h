@@ -88,10 +88,11 @@ typedef struct amm_backend {
      * AMM_TICKS_NONE: no partition surely. Errors: LIMIT. */
     amm_status (*bound)(amm_engine *engine, int64_t *out, int32_t first, int32_t count);
 
-    /* REQUIRED. For the configs [count] of a list, in any order (NULL: 0, 1 … count - 1); all arrays are
-     * by place in the list. `upper` [count]: the caller has no use for T > upper (AMM_TICKS_NONE: any
-     * will do); such configs come back as if they had no partition. `cuts` [count][max_stages + 1], rows
-     * of the engine's problem, `cuts[0]` = 0; undefined where there is no partition. Errors: LIMIT. */
+    /* REQUIRED. For the configs [count] of a list, in any order (NULL: 0, 1 … count - 1); all
+     * arrays are by place in the list. `upper` [count]: the caller has no use for T > upper
+     * (AMM_TICKS_NONE: any will do); such configs come back as if they had no partition. `cuts`
+     * [count][max_stages + 1], rows of the engine's problem, `cuts[0]` = 0; undefined where there
+     * is no partition. Errors: LIMIT. */
     amm_status (*solve)(amm_engine *engine, amm_solved *out, uint16_t *cuts, const int64_t *upper,
                         const int32_t *configs, int32_t count);
 
@@ -122,8 +123,8 @@ typedef struct amm_backend {
     amm_status (*ceilings)(amm_ceiling *out, int32_t capacity, int32_t *count,
                            const amm_context *context, const amm_engine_options *options);
 
-    /* OPTIONAL (NULL: sweep always does). From now on sweep forms the cost of every partition that the
-     * windows admit, whatever is in the list: to time it, and to test what it leaves out. */
+    /* OPTIONAL (NULL: sweep always does). From now on sweep forms the cost of every partition that
+     * the windows admit, whatever is in the list: to time it, and to test what it leaves out. */
     void (*form_all)(amm_engine *engine);
 } amm_backend;
 

@@ -43,12 +43,19 @@ static void folder_of_library(char out[PATH_BYTES])
     }
 }
 
+/* The file that the user names; NULL: none. */
+static const char *named_file(void)
+{
+    const char *given = getenv("AMM_CUDA_MODULE");
+    return given != NULL && given[0] != '\0' ? given : NULL;
+}
+
 /* The first place that has the module: its name in `out`. */
 static bool find_file(char out[PATH_BYTES])
 {
     char folder[PATH_BYTES];
-    const char *given = getenv("AMM_CUDA_MODULE");
-    if (given != NULL && given[0] != '\0') {
+    const char *given = named_file();
+    if (given != NULL) {
         (void)snprintf(out, PATH_BYTES, "%s", given);
         return access(out, R_OK) == 0;
     }
@@ -89,15 +96,17 @@ static const amm_module *open_module(const char *file)
 /* That there is no file is as it should be only where none was built or named. */
 static amm_module_state not_found(void)
 {
-    const char *given = getenv("AMM_CUDA_MODULE");
-    const bool named = given != NULL && given[0] != '\0';
+    const char *given = named_file();
+    if (given != NULL) {
+        (void)snprintf(note_text, sizeof note_text, "AMM_CUDA_MODULE: %s: cannot be read", given);
+        return AMM_MODULE_BROKEN;
+    }
     (void)snprintf(note_text, sizeof note_text, "%s",
                    AMM_CUDA_MODULE_BUILT != 0
-                       ? "module libammeter_cuda.so not found beside the library, nor where "
-                         "AMM_CUDA_MODULE says"
+                       ? "module libammeter_cuda.so not found beside the library"
                        : "module not built; configure with AMM_CUDA=ON and nvcc, or name one "
                          "in AMM_CUDA_MODULE");
-    return named || AMM_CUDA_MODULE_BUILT != 0 ? AMM_MODULE_BROKEN : AMM_MODULE_NOT_BUILT;
+    return AMM_CUDA_MODULE_BUILT != 0 ? AMM_MODULE_BROKEN : AMM_MODULE_NOT_BUILT;
 }
 
 amm_module_state amm_module_open_cuda(const amm_backend **out, const char **note)

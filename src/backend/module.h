@@ -36,9 +36,9 @@ typedef enum amm_module_state {
 } amm_module_state;
 
 /* Looks for the module of cuda: the file that the environment variable AMM_CUDA_MODULE names, else
- * libammeter_cuda.so beside the library (or the program that holds it), or in the library folder of the
- * installation. It stays open. *out: its backend, NULL where the state is not READY. *note, of this
- * thread: what it runs on, or why it does not. */
+ * libammeter_cuda.so beside the library (or the program that holds it), or in the library folder of
+ * the installation. It stays open. *out: its backend, NULL where the state is not READY. *note, of
+ * this thread: what it runs on, or why it does not. */
 amm_module_state amm_module_open_cuda(const amm_backend **out, const char **note);
 /* The same for the registry: the backend, or NULL. */
 const amm_backend *amm_module_find_cuda(const char **note);

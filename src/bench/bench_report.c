@@ -109,13 +109,9 @@ static void put_text(amm_text *out, const amm_bench *b)
     }
     for (int32_t k = 0; k < b->skip_count; k++) {
         const amm_bench_skip *s = &b->skips[k];
-        amm_text_printf(out, "not timed: %s, ", s->c->name);
-        if (s->c->problem != NULL) {
-            amm_text_append(out, s->c->problem);
-        } else {
-            amm_text_printf(out, "%d stages", s->c->shape.stages);
-        }
-        amm_text_printf(out, ", %s on %d threads: %s\n", s->backend, s->threads, s->reason);
+        char shape[AMM_BENCH_SHAPE_BYTES];
+        amm_text_printf(out, "not timed: %s, %s, %s on %d threads: %s\n", s->c->name,
+                        amm_bench_shape_words(shape, s->c), s->backend, s->threads, s->reason);
     }
     amm_text_printf(out, "\nmedian of %d repeats, in %.1f s; results equal those of cpu/ref%s\n",
                     b->repeats, b->wall_s, b->quick ? "; quick: the figures are rough" : "");

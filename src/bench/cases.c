@@ -3,15 +3,18 @@
 #include "formula/tick/partition.h"
 #include "verify/candidates.h"
 #include "verify/instance.h"
+#include <stdio.h>
 #include <string.h>
 
-/* Blocks that differ by 1 %, a heavy head, slower and faster boundaries, collectives, 64 micro-batches:
- * { items, stages, a, cost, jitter, head, classes, entries, e, d, o, memory, end }. */
+/* Blocks that differ by 1 %, a heavy head, slower and faster boundaries, collectives, 64
+ * micro-batches: { items, stages, a, cost, jitter, head, classes, entries, e, d, o, memory, end
+ * }. */
 #define PLAIN(items, stages)                                                                       \
     {                                                                                              \
         items, stages, 63, 1000, 10, 3, 1, 1, true, true, false, 0, false                          \
     }
-/* Two device types, two entries a stage, finish offsets; a stage has room for 12 % of what all keep. */
+/* Two device types, two entries a stage, finish offsets; a stage has room for 12 % of what all
+ * keep. */
 #define EVERY_TERM(items, stages)                                                                  \
     {                                                                                              \
         items, stages, 63, 1000, 10, 3, 2, 2, true, true, true, 12, false                          \
@@ -29,6 +32,16 @@ const amm_bench_case amm_bench_cases[] = {
     { AMM_BENCH_LOOK, "configs", "configs/s", { 0 }, 0, 0, "gpt3-175b-4096" },
 };
 const int32_t amm_bench_case_count = sizeof amm_bench_cases / sizeof amm_bench_cases[0];
+
+const char *amm_bench_shape_words(char out[AMM_BENCH_SHAPE_BYTES], const amm_bench_case *c)
+{
+    (void)snprintf(out, AMM_BENCH_SHAPE_BYTES, "%d stages and %d layers", c->shape.stages,
+                   c->shape.items);
+    if (c->problem != NULL) {
+        (void)snprintf(out, AMM_BENCH_SHAPE_BYTES, "%s", c->problem);
+    }
+    return out;
+}
 
 enum {
     CANDIDATES = 1 << 20,

@@ -1,4 +1,5 @@
-/* The case "configs": how fast the search composes the configs of a large space from their classes. */
+/* The case "configs": how fast the search composes the configs of a large space from their
+ * classes. */
 #include "bench/workload.h"
 
 #include "search/planner.h"
@@ -45,7 +46,8 @@ static uint64_t checksum_of(const amm_result *r)
     return sum;
 }
 
-/* A search for the best plan and nothing about it: the few configs that are left in the end are solved. */
+/* A search for the best plan and nothing about it: the few configs that are left in the end are
+ * solved. */
 static amm_status look_once(const amm_workload *w, amm_work_done *out, const amm_backend *backend)
 {
     amm_plan_options options = AMM_PLAN_OPTIONS_INIT;

@@ -19,11 +19,11 @@ static double config_bytes(const amm_workload *w)
            ((double)p->table_count * sizeof(float) + (double)p->window_count * sizeof(uint16_t));
 }
 
-/* score: for every inner cut t, u and what the problem has of e, d, o and windows are looked up; every
- * stage takes differences of t, u and d, from d its o, sums of u and e, the maxima of t and d, of d with
- * its least, and a compare with its window. sweep: what is left of that when all but the last two cuts
- * stand still and what depends on one cut alone is kept. solve: every pass fills stages x ends with a sum
- * of two and a compare. bound: every number of the config is read once. */
+/* score: for every inner cut t, u and what the problem has of e, d, o and windows are looked up;
+ * every stage takes differences of t, u and d, from d its o, sums of u and e, the maxima of t and
+ * d, of d with its least, and a compare with its window. sweep: what is left of that when all but
+ * the last two cuts stand still and what depends on one cut alone is kept. solve: every pass fills
+ * stages x ends with a sum of two and a compare. bound: every number of the config is read once. */
 static operations operations_of(const amm_workload *w, double passes)
 {
     const amm_instance_shape *x = &w->c->shape;
@@ -60,9 +60,9 @@ static void bind_rate(double *ceiling, amm_bench_ceiling *binding, amm_bench_cei
     }
 }
 
-/* Cuts per second whose `values` numbers are looked up, by the fastest way there is: lanes of a gather; in
- * registers, a table longer than one taking several permutations; as a row of numbers by one load, each
- * then permuted into the lane of its candidate; or one plain load a number. */
+/* Cuts per second whose `values` numbers are looked up, by the fastest way there is: lanes of a
+ * gather; in registers, a table longer than one taking several permutations; as a row of numbers by
+ * one load, each then permuted into the lane of its candidate; or one plain load a number. */
 static double lookup_rate(const amm_workload *w, const amm_ceilings *r, double values,
                           amm_bench_ceiling *way)
 {
@@ -106,8 +106,8 @@ double amm_workload_ceiling(const amm_workload *w, const amm_ceilings *r, double
     return ceiling;
 }
 
-/* Of an accelerator: every operation is issued, maxima have a rate of their own; score looks a row up
- * for every cut, and its candidates come from the host unless they are kept. */
+/* Of an accelerator: every operation is issued, maxima have a rate of their own; score looks a row
+ * up for every cut, and its candidates come from the host unless they are kept. */
 double amm_workload_device_ceiling(const amm_workload *w, const amm_ceiling *rates, int32_t count,
                                    double passes, const char **by)
 {

@@ -58,7 +58,7 @@ typedef enum amm_bench_kind {
     AMM_BENCH_SCORE,      /* candidates that come from the caller, their costs as an array */
     AMM_BENCH_SCORE_KEPT, /* candidates that the backend keeps, the best 100 of them */
     AMM_BENCH_SWEEP,      /* every cost formed, the best one kept: the rate of the kernel */
-    AMM_BENCH_SWEEP_KEPT, /* the best 100 kept, what cannot be among them left out: units are decided */
+    AMM_BENCH_SWEEP_KEPT, /* the best 100 kept, others left out unformed: units are decided */
     AMM_BENCH_SOLVE,
     AMM_BENCH_BOUND,
     AMM_BENCH_LOOK /* host: a search of a space, all but its few finalists composed only */
@@ -71,6 +71,9 @@ typedef struct amm_bench_case {
     int32_t configs, quick_configs; /* of its problem */
     const char *problem;            /* look: preset of the space; else NULL */
 } amm_bench_case;
+/* What a case is about, beside its name: "16 stages and 128 layers", or a preset. Returns `out`. */
+enum { AMM_BENCH_SHAPE_BYTES = 64 };
+const char *amm_bench_shape_words(char out[AMM_BENCH_SHAPE_BYTES], const amm_bench_case *c);
 extern const amm_bench_case amm_bench_cases[];
 extern const int32_t amm_bench_case_count;
 
@@ -96,8 +99,8 @@ typedef struct amm_workload {
 enum { AMM_BENCH_WIDE = 32 };
 amm_status amm_workload_open(amm_workload *out, amm_context *context, const amm_bench_case *c,
                              bool quick, bool wide);
-/* Has the backend keep the candidates of the case, or form all costs, where the case is about that and
- * the backend can do otherwise. */
+/* Has the backend keep the candidates of the case, or form all costs, where the case is about that
+ * and the backend can do otherwise. */
 amm_status amm_workload_prepare(const amm_workload *workload, const amm_backend *backend,
                                 amm_engine *engine);
 void amm_workload_close(amm_workload *workload);
@@ -109,8 +112,8 @@ typedef struct amm_work_done {
     uint64_t checksum;     /* of all results of the run */
 } amm_work_done;
 
-/* `amount` 1 is the same work for every backend; n is n times as much. A look has no engine: the backend
- * solves its finalists. */
+/* `amount` 1 is the same work for every backend; n is n times as much. A look has no engine: the
+ * backend solves its finalists. */
 amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount);
 
@@ -144,8 +147,9 @@ typedef struct amm_figure {
     uint64_t amount, checksum;
 } amm_figure;
 
-/* Fills amount, value, covered_value, median_s and spread: as much work as takes `wanted_s` at least,
- * `repeats` (at most AMM_BENCH_REPEATS) times. f->cpu_time says by which clock. *done: of the last. */
+/* Fills amount, value, covered_value, median_s and spread: as much work as takes `wanted_s` at
+ * least, `repeats` (at most AMM_BENCH_REPEATS) times. f->cpu_time says by which clock. *done: of
+ * the last. */
 amm_status amm_figure_time(amm_figure *f, amm_work_done *done, amm_workload *workload,
                            const amm_backend *backend, amm_engine *engine, double wanted_s,
                            int32_t repeats);

@@ -27,7 +27,8 @@ int amm_cli_show(int argc, char **argv);
 int amm_cli_list(int argc, char **argv);
 int amm_cli_doctor(int argc, char **argv);
 
-/* Three real examples under the usage of the command `name`, plan or explain, to standard error; returns AMM_EXIT_INPUT. */
+/* Three real examples under the usage of the command `name`, plan, explain or map, to standard
+ * error; returns AMM_EXIT_INPUT. */
 int amm_cli_short_usage(const char *name);
 
 /* Exit code of a status. */
@@ -37,21 +38,23 @@ int amm_cli_fail(amm_status status);
 /* Prints "ammeter: <message>" for a mistake in the call; returns AMM_EXIT_INPUT. */
 int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Writes `text` to standard output (`path` NULL or "-") or to a file that appears whole or not at
- * all. Returns an exit code, the message is printed. */
+/* Writes `text` to standard output ("-"), on to what standard output or standard error is
+ * redirected to, or to a file that appears whole or not at all. Returns an exit code, the message
+ * is printed. */
 int amm_cli_write(const char *path, const char *text);
 
-/* After a failed write to standard output: when nobody reads it any more (head has enough), the process
- * ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
+/* After a failed write to standard output: when nobody reads it any more (head has enough), the
+ * process ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
 void amm_cli_end_on_closed_pipe(void);
 
-/* `path` NULL or "-". */
-bool amm_cli_to_stdout(const char *path);
-/* Both would be written to the same place. */
-bool amm_cli_same_output(const char *a, const char *b);
-/* That amm_cli_write can write there, tried before work that would be lost. Returns an exit code, the
- * message is printed. */
-int amm_cli_check_output(const char *path);
+/* Something that a command writes: the option that says where, and its value as amm_cli_write takes
+ * it; NULL: not asked for. */
+typedef struct amm_cli_output {
+    const char *option, *path;
+} amm_cli_output;
+/* That each of `outputs` [count] can be written, and goes to a place of its own: tried before work
+ * that would be lost. Returns an exit code, the message is printed. */
+int amm_cli_check_outputs(const amm_cli_output *outputs, size_t count);
 
 /* "model" of "model" or "models"; NULL: no such kind. Static storage. */
 const char *amm_cli_kind(const char *word);

@@ -85,11 +85,6 @@ static int evaluate_with_term(amm_context *context, const amm_spec *spec,
     return code;
 }
 
-static bool to_stdout(const char *path)
-{
-    return path == NULL || strcmp(path, "-") == 0;
-}
-
 static int check(const amm_cli_options *options)
 {
     for (int k = 0; k < options->argument_count; k++) {
@@ -110,10 +105,6 @@ static int check(const amm_cli_options *options)
     if (options->trace != NULL && options->strategy_count > 1) {
         return amm_cli_usage_error("explain: --trace takes one --strategy, got %zu",
                                    options->strategy_count);
-    }
-    if (options->trace != NULL && to_stdout(options->trace) && to_stdout(options->output)) {
-        return amm_cli_usage_error("explain: the trace and the explanation would both go to "
-                                   "standard output; -o FILE takes the latter elsewhere");
     }
     return AMM_EXIT_OK;
 }

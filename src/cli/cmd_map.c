@@ -24,44 +24,6 @@ static const amm_cli_command command = {
 
 /* ---- output ---------------------------------------------------------------------------------- */
 
-typedef struct output {
-    const char *option, *path;
-    bool wanted;
-    amm_status (*emit)(const amm_map *, char **);
-} output;
-
-enum { OUTPUTS = 3 };
-
-static void list_outputs(output out[OUTPUTS], const amm_cli_options *options)
-{
-    out[0] = (output){ "--csv", options->csv, options->csv != NULL, amm_map_csv };
-    out[1] = (output){ "--break-even", options->break_even, options->break_even != NULL,
-                       amm_map_break_even_csv };
-    out[2] =
-        (output){ "--output", options->output, true, options->json ? amm_map_json : amm_map_table };
-}
-
-/* Before any work: what cannot be written, or would be written over, is said now. */
-static int check_outputs(const output outputs[OUTPUTS])
-{
-    for (int k = 0; k < OUTPUTS; k++) {
-        for (int n = k + 1; n < OUTPUTS; n++) {
-            if (outputs[k].wanted && outputs[n].wanted &&
-                amm_cli_same_output(outputs[k].path, outputs[n].path)) {
-                return amm_cli_usage_error(
-                    "map: %s and %s (default: standard output) would both go to %s",
-                    outputs[k].option, outputs[n].option,
-                    amm_cli_to_stdout(outputs[k].path) ? "standard output" : outputs[k].path);
-            }
-        }
-    }
-    int code = AMM_EXIT_OK;
-    for (int k = 0; k < OUTPUTS && code == AMM_EXIT_OK; k++) {
-        code = outputs[k].wanted ? amm_cli_check_output(outputs[k].path) : AMM_EXIT_OK;
-    }
-    return code;
-}
-
 static int write_text(amm_context *context, const amm_map *map, const char *path,
                       amm_status (*emit)(const amm_map *, char **))
 {
@@ -73,11 +35,19 @@ static int write_text(amm_context *context, const amm_map *map, const char *path
 }
 
 /* All of them, whatever becomes of one; the first failure's exit code. */
-static int write_outputs(amm_context *context, const amm_map *map, const output outputs[OUTPUTS])
+static int write_outputs(amm_context *context, const amm_map *map, const amm_cli_options *options)
 {
+    const struct {
+        const char *path;
+        amm_status (*emit)(const amm_map *, char **);
+    } outputs[] = {
+        { options->csv, amm_map_csv },
+        { options->break_even, amm_map_break_even_csv },
+        { options->output, options->json ? amm_map_json : amm_map_table },
+    };
     int code = AMM_EXIT_OK;
-    for (int k = 0; k < OUTPUTS; k++) {
-        const int one = outputs[k].wanted
+    for (size_t k = 0; k < sizeof outputs / sizeof outputs[0]; k++) {
+        const int one = outputs[k].path != NULL
                             ? write_text(context, map, outputs[k].path, outputs[k].emit)
                             : AMM_EXIT_OK;
         code = code == AMM_EXIT_OK ? one : code;
@@ -102,12 +72,6 @@ static void spread_points(amm_map_options *grid)
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {
-    output outputs[OUTPUTS];
-    list_outputs(outputs, options);
-    int code = check_outputs(outputs);
-    if (code != AMM_EXIT_OK) {
-        return code;
-    }
     amm_map *map = NULL;
     amm_cli_watch watch = amm_cli_watch_begin(options);
     amm_map_options grid = options->map;
@@ -121,7 +85,7 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
     const amm_status status = amm_map_create(&map, spec, &grid);
     amm_cli_watch_end(&watch);
     const int failed = status == AMM_OK ? AMM_EXIT_OK : amm_cli_fail(status);
-    code = map != NULL ? write_outputs(context, map, outputs) : AMM_EXIT_OK;
+    const int code = map != NULL ? write_outputs(context, map, options) : AMM_EXIT_OK;
     amm_map_free(map);
     return code != AMM_EXIT_OK ? code : failed;
 }

@@ -1,8 +1,6 @@
 #include "options.h"
 #include "watch.h"
 
-#include <string.h>
-
 static const amm_cli_command command = {
     "ammeter plan",
     "[PROBLEM]",
@@ -26,26 +24,11 @@ static int save_checkpoint(const char *text, void *payload)
     return p->unwritable;
 }
 
-/* Before the search, not after it. */
-static int check_checkpoint(const char *path)
-{
-    if (path == NULL) {
-        return AMM_EXIT_OK;
-    }
-    return strcmp(path, "-") == 0
-               ? amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file")
-               : amm_cli_check_output(path);
-}
-
 /* ---- command --------------------------------------------------------------------------------- */
 
 static int run(amm_context *context, const amm_spec *spec, const amm_cli_options *options)
 {
     amm_plan_options plan = options->plan;
-    const int refused = check_checkpoint(options->checkpoint);
-    if (refused != AMM_EXIT_OK) {
-        return refused;
-    }
     amm_cli_watch p = amm_cli_watch_begin(options);
     amm_result *result = NULL;
     plan.progress = amm_cli_watch_progress;
@@ -53,17 +36,18 @@ static int run(amm_context *context, const amm_spec *spec, const amm_cli_options
     plan.save = options->checkpoint != NULL ? save_checkpoint : NULL;
     const amm_status status = amm_plan(&result, spec, &plan);
     amm_cli_watch_end(&p);
-    int code = AMM_EXIT_OK;
-    if (result != NULL) {
-        code = amm_cli_options_result(options, context, result, options->verbose);
-    }
-    if (code == AMM_EXIT_OK && status != AMM_OK) {
+    /* Why it ended is said before the result is written: that may fail too. */
+    int ended = AMM_EXIT_OK;
+    if (status != AMM_OK) {
         const bool said = p.unwritable && status == AMM_IO; /* where it failed */
-        code = said ? AMM_EXIT_FAILURE : amm_cli_fail(status);
-        code = p.unwritable ? AMM_EXIT_FAILURE : code;
+        ended = said ? AMM_EXIT_FAILURE : amm_cli_fail(status);
+        ended = p.unwritable ? AMM_EXIT_FAILURE : ended;
     }
+    const int code = result != NULL
+                         ? amm_cli_options_result(options, context, result, options->verbose)
+                         : AMM_EXIT_OK;
     amm_result_free(result);
-    return code;
+    return code != AMM_EXIT_OK ? code : ended;
 }
 
 int amm_cli_plan(int argc, char **argv)

@@ -28,11 +28,6 @@ static int check(const amm_cli_options *options)
         return amm_cli_usage_error("validate: RUNS.csv is needed, e.g. ammeter validate "
                                    "benchmarks/measured/train.csv");
     }
-    if (options->predictions != NULL && amm_cli_to_stdout(options->predictions) &&
-        amm_cli_to_stdout(options->output)) {
-        return amm_cli_usage_error("validate: the predictions and the report would both go to "
-                                   "standard output; -o FILE takes the report elsewhere");
-    }
     return AMM_EXIT_OK;
 }
 

@@ -65,14 +65,20 @@ static int unknown_command(const char *name)
 
 int amm_cli_short_usage(const char *name)
 {
+    const char *needed = strcmp(name, "explain") == 0 ? "--strategy TEXT "
+                         : strcmp(name, "map") == 0   ? "--x AXIS "
+                                                      : "";
     (void)fprintf(
         stderr,
         "usage: ammeter %s PROBLEM %s[options]    (all options: ammeter %s --help)\n"
         "  ammeter plan amp-homogeneous\n"
         "  ammeter plan amp-homogeneous --cluster 2xnode:4xT4,intra=50gbit,inter=50gbit --top 3\n"
-        "  ammeter explain amp-homogeneous --strategy tp=2,pp=4,dp=2,micro-batch=1\n"
+        "%s\n"
         "What there is: ammeter list. All commands: ammeter --help.\n",
-        name, strcmp(name, "explain") == 0 ? "--strategy TEXT " : "", name);
+        name, needed, name,
+        strcmp(name, "map") == 0
+            ? "  ammeter map amp-homogeneous --x batch=16,32,64"
+            : "  ammeter explain amp-homogeneous --strategy tp=2,pp=4,dp=2,micro-batch=1");
     return AMM_EXIT_INPUT;
 }
 

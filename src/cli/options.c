@@ -143,7 +143,8 @@ static const struct argp_option search_options[] = {
     HEADER("The search:"),
     OPTION("backend", OPTION_BACKEND, "NAME", "auto (default), cpu/ref, cpu/simd, cuda"),
     OPTION("top", OPTION_TOP, "K", "Plans to show: a number, or all (default 10)"),
-    OPTION("threads", OPTION_THREADS, "N", "Threads of cpu/simd (default: all processors)"),
+    OPTION("threads", OPTION_THREADS, "N",
+           "Threads of cpu/simd, or draws at a time (default: all processors)"),
     OPTION("seed", OPTION_SEED, "N", "Seed of --search anneal and --draws (default 0)"),
     OPTION("search", OPTION_SEARCH, "METHOD",
            "exhaustive (default), or anneal: AMP's annealing, amp-reference only"),
@@ -211,7 +212,8 @@ static const struct argp_option map_options[] = {
     OPTION("points", OPTION_POINTS, "X[,Y]",
            "Points of LOW..HIGH axes: one number for all (default 100)"),
     OPTION("backend", OPTION_BACKEND, "NAME", "auto (default), cpu/ref, cpu/simd, cuda"),
-    OPTION("threads", OPTION_THREADS, "N", "Threads of cpu/simd (default: all processors)"),
+    OPTION("threads", OPTION_THREADS, "N",
+           "Points at a time; a single one has all threads (default: all processors)"),
     OPTION("progress", OPTION_PROGRESS, NULL,
            "Show progress even where standard error is no terminal"),
     HEADER("Output:"),
@@ -612,6 +614,20 @@ static void check_names(const struct argp_option *options, size_t count, const c
     }
 }
 
+/* Everything that a command writes, whichever it is. */
+static int check_outputs(const amm_cli_options *o)
+{
+    const amm_cli_output outputs[] = {
+        { "--checkpoint", o->checkpoint },   { "--trace", o->trace },
+        { "--predictions", o->predictions }, { "--csv", o->csv },
+        { "--break-even", o->break_even },   { "--output", o->output },
+    };
+    if (o->checkpoint != NULL && strcmp(o->checkpoint, "-") == 0) {
+        return amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file");
+    }
+    return amm_cli_check_outputs(outputs, sizeof outputs / sizeof outputs[0]);
+}
+
 void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, int argc,
                           char **argv)
 {
@@ -624,11 +640,16 @@ void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, 
     amm_plan_options_init(&out->plan);
     amm_map_options_init(&out->map);
     out->argument_limit = command->argument_limit;
+    out->output = "-";
     argv[0] = (char *)command->name;
     check_names(options, count, command->name, argc, argv);
     const error_t error = argp_parse(&argp, argc, argv, 0, NULL, out);
     if (error != 0) {
         exit(amm_cli_usage_error("%s: %s", command->name, strerror(error)));
+    }
+    const int code = check_outputs(out);
+    if (code != AMM_EXIT_OK) {
+        exit(code);
     }
 }
 
@@ -693,7 +714,7 @@ int amm_cli_with_spec(int argc, char **argv, const amm_cli_command *command,
     amm_spec *spec = NULL;
     amm_cli_options_read(&options, command, argc, argv);
     if (!amm_cli_options_have_problem(&options)) {
-        return amm_cli_short_usage("plan");
+        return amm_cli_short_usage(strchr(command->name, ' ') + 1);
     }
     const amm_status status = amm_context_create(&context, NULL);
     int code =

@@ -71,7 +71,7 @@ typedef struct amm_cli_options {
     size_t strategy_count;
     const char *tp_term;                   /* NULL, "profile" or "explicit" */
     const char *trace, *checkpoint;        /* NULL: none */
-    const char *output;                    /* NULL: standard output */
+    const char *output;                    /* "-": standard output */
     const char *predictions, *source, *by; /* NULL: not given */
     amm_map_options map;
     bool points_for_each;         /* map.points has both; else the first is for every range */
@@ -92,7 +92,7 @@ typedef struct amm_cli_command {
 } amm_cli_command;
 
 /* Reads the command line; prints help or version and exits where asked to, and exits with
- * AMM_EXIT_INPUT on a mistake. */
+ * AMM_EXIT_INPUT on a mistake, AMM_EXIT_FAILURE where an output cannot be written. */
 void amm_cli_options_read(amm_cli_options *out, const amm_cli_command *command, int argc,
                           char **argv);
 void amm_cli_options_free(amm_cli_options *options);

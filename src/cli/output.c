@@ -20,7 +20,7 @@ int amm_cli_exit_code(amm_status status)
         return AMM_EXIT_OK;
     case AMM_INPUT:
     case AMM_LIMIT:
-    case AMM_IO: /* the library only reads files: those that the caller named */
+    case AMM_IO: /* a file that the caller named cannot be read; plan knows its own, a checkpoint */
         return AMM_EXIT_INPUT;
     case AMM_UNAVAILABLE:
         return AMM_EXIT_UNAVAILABLE;
@@ -85,6 +85,29 @@ static bool write_all(int file, const char *text, size_t length)
     return true;
 }
 
+/* What a path is to standard output or standard error (-, /dev/stdout, or the name of the file that
+ * one was redirected to): that descriptor. What is behind it is open, and to be continued, never
+ * replaced. -1: another place. */
+static int descriptor_of(const char *path)
+{
+    struct stat target;
+    struct stat open_file;
+    if (strcmp(path, "-") == 0) {
+        return STDOUT_FILENO;
+    }
+    if (stat(path, &target) != 0) {
+        return -1;
+    }
+    for (int file = STDOUT_FILENO; file <= STDERR_FILENO; file++) {
+        const int flags = fcntl(file, F_GETFL);
+        if (flags != -1 && (flags & O_ACCMODE) != O_RDONLY && fstat(file, &open_file) == 0 &&
+            open_file.st_dev == target.st_dev && open_file.st_ino == target.st_ino) {
+            return file;
+        }
+    }
+    return -1;
+}
+
 /* A device, a pipe, or the like: there is nothing to replace. */
 static int write_through(const char *path, const char *text)
 {
@@ -109,8 +132,8 @@ static mode_t permissions(const struct stat *old)
     return 0666 & ~mask;
 }
 
-/* A new file beside the target, so that the rename stays inside one file system. Its name is to be freed;
- * NULL and errno: there is none. */
+/* A new file beside the target, so that the rename stays inside one file system. Its name is to be
+ * freed; NULL and errno: there is none. */
 static char *open_beside(int *file, const char *path)
 {
     static const char suffix[] = ".XXXXXX";
@@ -177,8 +200,12 @@ static char *target_of(const char *path)
 int amm_cli_write(const char *path, const char *text)
 {
     struct stat old;
-    if (amm_cli_to_stdout(path)) {
+    const int open_file = descriptor_of(path);
+    if (open_file == STDOUT_FILENO) {
         return write_stdout(text);
+    }
+    if (open_file == STDERR_FILENO) {
+        return write_all(STDERR_FILENO, text, strlen(text)) ? AMM_EXIT_OK : write_error(path);
     }
     char *target = target_of(path);
     int code;
@@ -195,9 +222,9 @@ int amm_cli_write(const char *path, const char *text)
     return code;
 }
 
-bool amm_cli_to_stdout(const char *path)
+static bool to_stdout(const char *path)
 {
-    return path == NULL || strcmp(path, "-") == 0;
+    return descriptor_of(path) == STDOUT_FILENO;
 }
 
 /* A file beside a target that is to be replaced is made and removed; anything else is opened. */
@@ -225,9 +252,10 @@ static bool can_write(const char *target)
     return file >= 0;
 }
 
-int amm_cli_check_output(const char *path)
+/* That amm_cli_write can write there. */
+static int check_writable(const char *path)
 {
-    if (amm_cli_to_stdout(path)) {
+    if (descriptor_of(path) >= 0) {
         return AMM_EXIT_OK;
     }
     char *target = target_of(path);
@@ -236,8 +264,8 @@ int amm_cli_check_output(const char *path)
     return code;
 }
 
-/* Where a path that need not exist leads: its folder's real path and its last part. To be freed; NULL:
- * there is no such folder. */
+/* Where a path that need not exist leads: its folder's real path and its last part. To be freed;
+ * NULL: there is no such folder. */
 static char *resolve(const char *path)
 {
     char *real = realpath(path, NULL);
@@ -257,17 +285,44 @@ static char *resolve(const char *path)
     return whole;
 }
 
-bool amm_cli_same_output(const char *a, const char *b)
+static bool is_null(const char *real)
 {
-    if (amm_cli_to_stdout(a) || amm_cli_to_stdout(b)) {
-        return amm_cli_to_stdout(a) && amm_cli_to_stdout(b);
-    }
+    return real != NULL && strcmp(real, "/dev/null") == 0;
+}
+
+/* Both would be written to the same place; /dev/null takes any number. */
+static bool same_place(const char *a, const char *b)
+{
     char *x = resolve(a);
     char *y = resolve(b);
-    const bool same = strcmp(a, b) == 0 || (x != NULL && y != NULL && strcmp(x, y) == 0);
+    bool same = to_stdout(a) && to_stdout(b);
+    if (!to_stdout(a) && !to_stdout(b)) {
+        same = strcmp(a, b) == 0 || (x != NULL && y != NULL && strcmp(x, y) == 0);
+    }
+    same = same && !is_null(x) && !is_null(y);
     free(x);
     free(y);
     return same;
+}
+
+int amm_cli_check_outputs(const amm_cli_output *outputs, size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        for (size_t n = k + 1; n < count; n++) {
+            const char *one = outputs[k].path;
+            const char *other = outputs[n].path;
+            if (one != NULL && other != NULL && same_place(one, other)) {
+                return amm_cli_usage_error(
+                    "%s and %s would both go to %s", outputs[k].option, outputs[n].option,
+                    to_stdout(one) ? "standard output, the default of --output" : one);
+            }
+        }
+    }
+    int code = AMM_EXIT_OK;
+    for (size_t k = 0; k < count && code == AMM_EXIT_OK; k++) {
+        code = outputs[k].path != NULL ? check_writable(outputs[k].path) : AMM_EXIT_OK;
+    }
+    return code;
 }
 
 /* ---- words ----------------------------------------------------------------------------------- */

@@ -68,6 +68,11 @@ amm_status amm_failure_again(const amm_failure *failure)
     return failure->status == AMM_OK ? AMM_OK : amm_fail(failure->status, "%s", failure->message);
 }
 
+amm_status amm_failure_first(const amm_failure *first, amm_status next)
+{
+    return first->status == AMM_OK ? next : amm_failure_again(first);
+}
+
 /* ---- context and memory ---------------------------------------------------------------------- */
 
 static void *default_resize(void *pointer, size_t size, void *payload)

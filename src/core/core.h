@@ -26,6 +26,9 @@ typedef struct amm_failure {
     char message[AMM_MESSAGE_BYTES];
 } amm_failure;
 amm_failure amm_failure_keep(amm_status status); /* with the last message of this thread */
+/* The first failure of two steps that were both to be done: `first`, said again, or what followed
+ * it. */
+amm_status amm_failure_first(const amm_failure *first, amm_status next);
 /* Says the message again, in this thread, and returns the status; AMM_OK says nothing. */
 amm_status amm_failure_again(const amm_failure *failure);
 

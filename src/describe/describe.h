@@ -132,7 +132,8 @@ enum { AMM_MAX_OVERHEAD_POINTS = 8, AMM_MAX_ALIASES = 4 };
 
 enum { AMM_MAX_REGIMES = 64 };
 
-/* Sizes of a run between whose measured values the constants of a device are known to hold. key, what */
+/* Sizes of a run between whose measured values the constants of a device are known to hold. key,
+ * what */
 #define AMM_SIZE_LIST(X)                                                                           \
     X(hidden, "hidden size")                                                                       \
     X(seq_len, "sequence")                                                                         \
@@ -372,8 +373,8 @@ amm_status amm_runtime_check(const amm_runtime *runtime, const char *file);
 /* Parts present, and fitting each other: profile layers = model layers, a profile for every device
  * type of the cluster, batch > 0, amp-reference: equal nodes and an AMP view … */
 amm_status amm_problem_check(const amm_problem_desc *problem, const char *file);
-/* Of a checked problem: some values of its space for tp, pp, cp and dp make, or can still make, its number of
- * devices. Apart, as fewer nodes may do where the whole cluster is too many. INPUT. */
+/* Of a checked problem: some values of its space for tp, pp, cp and dp make, or can still make, its
+ * number of devices. Apart, as fewer nodes may do where the whole cluster is too many. INPUT. */
 amm_status amm_problem_check_degrees(const amm_problem_desc *problem, const char *file);
 
 /* Sum of layer parameters, and of those that one token meets. */

@@ -202,8 +202,9 @@ amm_status amm_dim_list_parse(amm_arena *arena, amm_list *out, amm_dim dim, cons
 
 /* ---- precision ------------------------------------------------------------------------------- */
 
-/* What runs call their formats. Recipes of fp8 differ in the scales: of a tensor, current (cs) or delayed
- * (ds), of blocks of it (sc), none of which need matrix units of their own; of 32 elements (mx). */
+/* What runs call their formats. Recipes of fp8 differ in the scales: of a tensor, current (cs) or
+ * delayed (ds), of blocks of it (sc), none of which need matrix units of their own; of 32 elements
+ * (mx). */
 static const struct {
     const char *word;
     int precision;

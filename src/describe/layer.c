@@ -149,7 +149,8 @@ static amm_status check_attention(const amm_block_shape *x, const char *where)
                : amm_check_integer(where, "rope_size", (int64_t)x->rope, 1, (int64_t)x->head_qk);
 }
 
-/* Node-limited routing: groups divide the experts, and those that a token may use hold all it takes. */
+/* Node-limited routing: groups divide the experts, and those that a token may use hold all it
+ * takes. */
 static amm_status check_groups(const amm_block_shape *x, const char *where)
 {
     const int64_t groups = (int64_t)x->expert_groups;

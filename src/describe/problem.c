@@ -350,8 +350,8 @@ static amm_status check_divisors(const amm_problem_desc *problem, const char *fi
                             (long long)batch);
 }
 
-/* The products of a value of each list that divide `devices`, as divisors[0..count): of each whether it is
- * one, in `made`. Divisors are at most 240 for AMM_MAX_DEVICES. */
+/* The products of a value of each list that divide `devices`, as divisors[0..count): of each
+ * whether it is one, in `made`. Divisors are at most 240 for AMM_MAX_DEVICES. */
 static void multiply(const amm_list *list, const int64_t *divisors, int32_t count, bool *made)
 {
     bool next[MOST_DIVISORS] = { false };

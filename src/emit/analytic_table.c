@@ -7,15 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-int32_t amm_problem_blocks(const amm_problem_desc *problem)
-{
-    int32_t blocks = 0;
-    for (int32_t l = 0; l < problem->model->layer_count; l++) {
-        blocks += problem->model->layers[l].kind == AMM_LAYER_BLOCK;
-    }
-    return blocks;
-}
-
 bool amm_problem_has_experts(const amm_problem_desc *problem)
 {
     for (int32_t l = 0; l < problem->model->layer_count; l++) {
@@ -51,10 +42,12 @@ static void emit_flops(amm_text *out, double flops)
 void amm_emit_analytic_model(amm_text *out, const amm_result *r)
 {
     const amm_problem_desc *p = &r->spec->problem;
+    amm_block_counts counts;
+    amm_block_counts_of(&counts, p->model);
     amm_emit_heading(out, "model");
     amm_text_printf(out, "%s · ", p->model->name);
     amm_emit_count(out, (uint64_t)amm_model_parameters(p->model));
-    amm_text_printf(out, " parameters · %d blocks · ", amm_problem_blocks(p));
+    amm_text_printf(out, " parameters · %d blocks · ", counts.blocks);
     if (r->plan_count > 0) {
         emit_flops(out, r->plans[0].flops);
         amm_text_append(out, " per step (causal attention counted half) · ");
@@ -93,17 +86,6 @@ void amm_emit_analytic_runtime(amm_text *out, const amm_problem_desc *p)
         amm_text_printf(out, " · %g %% of memory left free", 100.0 * p->memory_margin);
     }
     amm_text_append(out, "\n");
-}
-
-/* ---- plans ----------------------------------------------------------------------------------- */
-
-static const amm_stage_plan *fullest(const amm_plan_entry *plan)
-{
-    const amm_stage_plan *worst = &plan->stages[0];
-    for (int32_t s = 1; s < plan->config.pp; s++) {
-        worst = plan->stages[s].memory_bytes > worst->memory_bytes ? &plan->stages[s] : worst;
-    }
-    return worst;
 }
 
 /* ---- the table ------------------------------------------------------------------------------- */
@@ -216,12 +198,12 @@ static void cell_mfu(amm_text *out, const row *x)
 
 static void cell_peak(amm_text *out, const row *x)
 {
-    amm_text_printf(out, "%.2f", fullest(x->plan)->memory_bytes / AMM_GIB);
+    amm_text_printf(out, "%.2f", amm_plan_tightest(x->plan)->memory_bytes / AMM_GIB);
 }
 
 static void cell_capacity(amm_text *out, const row *x)
 {
-    amm_text_printf(out, "%.2f", fullest(x->plan)->capacity_bytes / AMM_GIB);
+    amm_text_printf(out, "%.2f", amm_plan_tightest(x->plan)->capacity_bytes / AMM_GIB);
 }
 
 static void cell_fits(amm_text *out, const row *x)

@@ -198,8 +198,9 @@ double amm_plan_short_bytes(const amm_plan_entry *plan, int32_t *stage)
     return worst;
 }
 
-/* With a profile there is no probability. A plan this full may fail in fact: of the measured runs behind
- * docs/validation-amp.md, the one at 98 % did. A word for people only; nothing is ranked by it. */
+/* With a profile there is no probability. A plan this full may fail in fact: of the measured runs
+ * behind docs/validation-amp.md, the one at 98 % did. A word for people only; nothing is ranked by
+ * it. */
 #define TIGHT_SHARE 0.95
 
 const char *amm_fit_word(const amm_result *r, const amm_plan_entry *plan)

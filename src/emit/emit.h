@@ -70,8 +70,8 @@ bool amm_plan_same_cuts(const amm_plan_entry *a, const amm_plan_entry *b);
 int32_t amm_partition_ties(const amm_partition_list *list);
 
 /* "no" for a plan that does not fit in what may be used of the memory. Else "tight" where, by the
- * analytic model, it runs out of memory with AMM_OOM_TIGHT or more, or with a profile its fullest stage
- * leaves little; "yes" otherwise. */
+ * analytic model, it runs out of memory with AMM_OOM_TIGHT or more, or with a profile its fullest
+ * stage leaves little; "yes" otherwise. */
 #define AMM_OOM_TIGHT          0.05
 #define AMM_OOM_TIGHT_QUANTILE 1.6449 /* of the standard normal: 1 - AMM_OOM_TIGHT lie below */
 const char *amm_fit_word(const amm_result *result, const amm_plan_entry *plan);
@@ -96,7 +96,6 @@ void amm_emit_changes(amm_text *out, const amm_config *from, const amm_config *t
 void amm_emit_heading(amm_text *out, const char *word);
 
 /* analytic_table.c: the table of a problem without a profile. */
-int32_t amm_problem_blocks(const amm_problem_desc *problem);
 bool amm_problem_has_experts(const amm_problem_desc *problem);
 /* Peak FLOP/s of the problem's number format, all devices. */
 double amm_problem_peak_flops(const amm_problem_desc *problem);

@@ -41,8 +41,8 @@ static void emit_one(amm_text *out, const amm_result *r, const amm_plan_entry *p
                     stage->capacity_bytes / AMM_GIB, amm_fit_word(r, plan));
 }
 
-/* Of partitions that tie the engine takes the first by rank and the search the evenest: the plan's own may be
- * beyond the list. */
+/* Of partitions that tie the engine takes the first by rank and the search the evenest: the plan's
+ * own may be beyond the list. */
 static void emit_list(amm_text *out, const amm_result *r)
 {
     const amm_partition_list *list = &r->partitions;

@@ -40,8 +40,8 @@ amm_status amm_preset_find(amm_reader *r, amm_preset_kind kind, const char *name
  * result lives in the arena. */
 amm_status amm_device_canonical(amm_reader *r, const char **out, const char *name);
 
-/* ", close presets: a, b" for messages, runtimes also by their frameworks; when nothing is close, the
- * command that lists all, but not for a path. */
+/* ", close presets: a, b" for messages, runtimes also by their frameworks; when nothing is close,
+ * the command that lists all, but not for a path. */
 void amm_preset_close_names(char *out, size_t size, amm_preset_kind kind, const char *name);
 
 /* The embedded text and its file name for messages. `index` as in amm_preset_name. */

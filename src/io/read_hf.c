@@ -76,8 +76,8 @@ static amm_status flag(const hf_model *m, const char *key, bool fallback, bool *
     return find(m, &name, &field) ? amm_field_bool(m->config, key, out) : AMM_OK;
 }
 
-/* A key that may not be left out, as the class of the model type takes `usual` then, which is not what a
- * reader would guess. Null is an answer. */
+/* A key that may not be left out, as the class of the model type takes `usual` then, which is not
+ * what a reader would guess. Null is an answer. */
 static amm_status stated(const hf_model *m, const char *key, const char *usual)
 {
     amm_value field;
@@ -127,8 +127,8 @@ static amm_status plain_heads(hf_model *m)
     return derive_head(m, m->names->heads.name);
 }
 
-/* num_key_value_heads and head_dim. `usual`: how many of the former the class has by itself, NULL: as many
- * as heads. */
+/* num_key_value_heads and head_dim. `usual`: how many of the former the class has by itself, NULL:
+ * as many as heads. */
 static amm_status grouped_heads(hf_model *m, bool head_needed, const char *usual)
 {
     amm_block_shape *x = &m->shape;

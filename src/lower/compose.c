@@ -56,7 +56,7 @@ static amm_status even_stages_of(amm_analytic *a, amm_arena *arena, const amm_ev
     return AMM_OK;
 }
 
-/* ---- classes ----------------------------------------------------------------------------------- */
+/* ---- classes --------------------------------------------------------------------------------- */
 
 /* Every layer at the set that is fastest for it: what no choice of sets undercuts. */
 typedef struct fastest {
@@ -147,7 +147,7 @@ static amm_status class_set_of(amm_lowered *lowered, const amm_class_set **out, 
     return AMM_OK;
 }
 
-/* ---- time -------------------------------------------------------------------------------------- */
+/* ---- time ------------------------------------------------------------------------------------ */
 
 /* The slowest stage of the even cut. */
 static double slowest_even(const fastest *f, const amm_even_stages *even, int32_t kinds, int32_t pp)

@@ -122,7 +122,8 @@ void amm_entry_sets(int32_t *sets, const amm_lowered_config *config, const int32
 
 /* `exact`: tables in seconds; otherwise in the finest ticks that keep every sum below 2^24.
  * `memory`: false leaves the memory windows out (to say by how much something does not fit).
- * Errors: NO_MEMORY; LIMIT when no tick is coarse enough: solved in seconds then. slack_s is set. */
+ * Errors: NO_MEMORY; LIMIT when no tick is coarse enough: solved in seconds then. slack_s is
+ * set. */
 amm_status amm_lower_config(amm_lowered *lowered, amm_lowered_config *out, const amm_config *config,
                             bool exact, bool memory);
 

@@ -244,8 +244,8 @@ static amm_status collect_changes(amm_map *map)
     return AMM_OK;
 }
 
-/* Where the straight lines through both strategies' times at the points on both sides cross. A strategy
- * that cannot run at the other point changes hands half-way. */
+/* Where the straight lines through both strategies' times at the points on both sides cross. A
+ * strategy that cannot run at the other point changes hands half-way. */
 static amm_status find_change(void *payload, int32_t number, amm_crew *crew)
 {
     const filling *f = payload;
@@ -305,7 +305,8 @@ static amm_status find_changes(filling *f, int32_t threads, bool watched)
                             map->change_count,
                             threads,
                             watched && o->progress != NULL ? watch_lines : NULL,
-                            (void *)o };
+                            (void *)o,
+                            "lines" };
     const amm_status status = amm_jobs_run(&found, &jobs);
     drop_open_changes(map);
     return status;
@@ -320,7 +321,7 @@ static amm_status fill_points(filling *f, int32_t threads)
     f->plan.top = 1;
     f->plan.backend = o->backend;
     f->plan.threads = points == 1 ? threads : 1;
-    const amm_jobs jobs = { plan_point, f, points, threads, o->progress, o->payload };
+    const amm_jobs jobs = { plan_point, f, points, threads, o->progress, o->payload, "points" };
     return amm_jobs_run(&map->done, &jobs);
 }
 
@@ -329,22 +330,16 @@ static amm_status fill(amm_map *map, const amm_map_options *o)
 {
     const amm_backend *backend = NULL;
     filling f = { .map = map, .options = o, .plan = AMM_PLAN_OPTIONS_INIT };
-    char message[1024] = "";
     int32_t threads = 1;
     AMM_TRY(amm_plan_backend(&backend, o->backend, &map->spec->problem));
     AMM_TRY(amm_backend_threads(&threads, backend, o->threads));
     if (pthread_mutex_init(&f.lock, NULL) != 0) {
         return amm_fail(AMM_NO_MEMORY, "map: no mutex");
     }
-    const amm_status status = fill_points(&f, threads);
-    (void)strncpy(message, amm_last_error(), sizeof message - 1);
-    const amm_status lines = find_changes(&f, threads, status == AMM_OK);
+    const amm_failure failure = amm_failure_keep(fill_points(&f, threads));
+    const amm_status lines = find_changes(&f, threads, failure.status == AMM_OK);
     (void)pthread_mutex_destroy(&f.lock);
-    if (status == AMM_OK) {
-        return lines;
-    }
-    return status == AMM_INTERRUPTED ? amm_fail(status, "%s points", message)
-                                     : amm_fail(status, "%s", message);
+    return amm_failure_first(&failure, lines);
 }
 
 /* The first point whose problem is invalid; *count of them. -1: none. */

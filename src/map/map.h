@@ -6,9 +6,9 @@
 #include "search/result.h"
 #include <ammeter/map.h>
 
-/* What an axis changes. word, unit, counts are whole numbers, least and largest value: bandwidths from
- * far below any link to far above (and below AMM_MAX_BYTES_PER_S for the largest node), counts as in
- * descriptions */
+/* What an axis changes. word, unit, counts are whole numbers, least and largest value: bandwidths
+ * from far below any link to far above (and below AMM_MAX_BYTES_PER_S for the largest node), counts
+ * as in descriptions */
 #define AMM_MAP_AXIS_LIST(X)                                                                       \
     X(NIC, "nic", "Gb/s per device", false, 1e-3, 1e6)                                             \
     X(NVLINK, "nvlink", "GB/s per device", false, 1e-3, 1e6)                                       \
@@ -95,8 +95,8 @@ int32_t amm_map_first_invalid(const amm_map *map, int32_t *count);
 /* "plan", "no-plan", "invalid" */
 const char *amm_map_fate_word(amm_map_fate fate);
 
-/* "nic=100..1600" (axis.c). `points` 0: the usual number; with a list it has to be. `name`: the option, for
- * messages. Errors: INPUT, NO_MEMORY. */
+/* "nic=100..1600" (axis.c). `points` 0: the usual number; with a list it has to be. `name`: the
+ * option, for messages. Errors: INPUT, NO_MEMORY. */
 amm_status amm_map_axis_read(amm_map_axis *out, amm_arena *arena, const char *text, int32_t points,
                              const char *name);
 

@@ -181,7 +181,8 @@ static holding holding_of(const amm_map *map, int32_t strategy)
     return h;
 }
 
-/* Strategies that hold most points, most first, the first of equals first; the rest shows as '+'. */
+/* Strategies that hold most points, most first, the first of equals first; the rest shows as
+ * '+'. */
 static int32_t rank_strategies(const amm_map *map, holding *ranked)
 {
     int32_t count = 0;

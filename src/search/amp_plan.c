@@ -66,7 +66,9 @@ amm_status amm_search_amp(amm_result *result, const amm_plan_options *options)
     for (uint64_t index = 0; index < space.count && status == AMM_OK; index++) {
         amm_config config;
         amm_plan_entry plan = { 0 };
-        status = amm_plan_progress(options, index, space.count, best_s);
+        if (amm_plan_stops(options, (double)index / (double)space.count, best_s)) {
+            status = amm_walk_interrupted(result, index, &space);
+        }
         if (status != AMM_OK || !amm_space_config(&space, &config, index)) {
             continue;
         }

@@ -147,8 +147,8 @@ static void pass_block(int32_t *cuts, int32_t from, int32_t to)
     }
 }
 
-/* Whether some stage can pass a block to one that has two fewer or less, and the step takes no longer than
- * `time_s`; then it is passed. */
+/* Whether some stage can pass a block to one that has two fewer or less, and the step takes no
+ * longer than `time_s`; then it is passed. */
 static amm_status level_once(const trial *t, int32_t *cuts, int32_t *sets, double time_s,
                              bool *moved)
 {

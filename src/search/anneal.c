@@ -183,7 +183,9 @@ amm_status amm_search_anneal(amm_result *result, const amm_plan_options *options
     AMM_TRY(start(&a, &chains[1], 1, a.amp.nodes));
     amm_status status = AMM_OK;
     for (int32_t n = 0; n < STEPS && status == AMM_OK; n++) {
-        status = amm_plan_progress(options, (uint64_t)n, STEPS, -1.0);
+        if (amm_plan_stops(options, (double)n / (double)STEPS, -1.0)) {
+            status = amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d steps", n, (int)STEPS);
+        }
         for (int32_t k = 0; k < CHAINS && status == AMM_OK; k++) {
             status = step(&a, &chains[k], n);
         }

@@ -81,9 +81,10 @@ static amm_status for_all(draws *d, amm_job *one, int32_t *done, bool watched)
     const amm_jobs jobs = { .job = one,
                             .payload = d,
                             .count = d->result->draws.asked,
-                            .threads = d->options->threads,
+                            .threads = d->result->threads,
                             .progress = watched && d->options->progress != NULL ? show : NULL,
-                            .progress_payload = d };
+                            .progress_payload = d,
+                            .unit = "draws" };
     return amm_jobs_run(done, &jobs);
 }
 
@@ -371,7 +372,7 @@ amm_status amm_find_draws(amm_result *result, const amm_plan_options *options)
     draws d = { .result = result, .options = options };
     const amm_draws none = { .asked = options->draws, .minimax = -1, .least_mean = -1 };
     result->draws = none;
-    result->threads = options->threads > 1 ? options->threads : 1;
+    result->threads = options->threads == 0 ? amm_simd_threads() : options->threads;
     const amm_status status = search_draws(&d);
     if (status != AMM_OK && status != AMM_INTERRUPTED) { /* no counts of half of the draws */
         result->draws = none;

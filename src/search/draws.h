@@ -52,9 +52,9 @@ void amm_draw_apply(amm_drawn *out, const amm_draw_source *source, const amm_pro
 /* What can be said before any search: amm_draw_check, INPUT or UNAVAILABLE (no threads in this build). */
 amm_status amm_draws_check(const amm_problem_desc *problem, int32_t threads);
 
-/* Fills result->draws from options->draws draws: a search for each, on options->threads threads, then
- * the candidates, the listed plans and all that won, under each. The result has plans, which are those
- * of the constants as they are.
+/* Fills result->draws from options->draws draws: a search for each, on options->threads threads (0:
+ * all processors), then the candidates, the listed plans and all that won, under each. The result
+ * has plans, which are those of the constants as they are.
  * Checked before. INTERRUPTED: the draws done so far count. INPUT, LIMIT. */
 amm_status amm_find_draws(amm_result *result, const amm_plan_options *options);
 

@@ -45,8 +45,8 @@ amm_status amm_space_choices(amm_lowered *lowered);
 /* Config of an index. False: a hole (degrees do not multiply to the devices, or pp is not wanted). */
 bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t index);
 
-/* The layouts of a range of indices, in order. A rule is asked once for all indices that share the digits
- * it depends on. */
+/* The layouts of a range of indices, in order. A rule is asked once for all indices that share the
+ * digits it depends on. */
 typedef struct amm_walk {
     const amm_space_range *space;
     const amm_problem_desc *problem;
@@ -57,10 +57,10 @@ typedef struct amm_walk {
     amm_config config;
 } amm_walk;
 
-/* Indices [first, first + count) with one answer: a single layout that the rules accept, or indices that
- * break the same rule; AMM_REJECT_REPEATED: they differ from smaller ones in a choice that changes nothing
- * (overlap without anything to overlap, a schedule without a pipeline …). Of several broken rules it is
- * the one that the fewest leading digits decide. */
+/* Indices [first, first + count) with one answer: a single layout that the rules accept, or indices
+ * that break the same rule; AMM_REJECT_REPEATED: they differ from smaller ones in a choice that
+ * changes nothing (overlap without anything to overlap, a schedule without a pipeline …). Of
+ * several broken rules it is the one that the fewest leading digits decide. */
 typedef struct amm_walk_run {
     uint64_t first, count;
     amm_rejection reason;
@@ -69,16 +69,17 @@ typedef struct amm_walk_run {
 void amm_walk_open(amm_walk *out, const amm_space_range *space, const amm_problem_desc *problem,
                    const amm_layout *layout, uint64_t first, uint64_t end);
 
-/* The next run; holes are stepped over; walk->config is that of run->first. False: behind the range. */
+/* The next run; holes are stepped over; walk->config is that of run->first. False: behind the
+ * range. */
 bool amm_walk_next(amm_walk *walk, amm_walk_run *out);
 
-/* AMM_ACCEPTED, or the first rule broken of those that the value of `dim` decides once all dimensions
- * before it are given. */
+/* AMM_ACCEPTED, or the first rule broken of those that the value of `dim` decides once all
+ * dimensions before it are given. */
 amm_rejection amm_dim_reject(const amm_problem_desc *problem, const amm_layout *layout,
                              const amm_config *config, amm_dim dim);
 
-/* AMM_ACCEPTED, or the first rule that the config breaks, in the order of the dimensions that decide
- * them. Memory is the solver's business. */
+/* AMM_ACCEPTED, or the first rule that the config breaks, in the order of the dimensions that
+ * decide them. Memory is the solver's business. */
 amm_rejection amm_space_reject(const amm_problem_desc *problem, const amm_layout *layout,
                                const amm_config *config);
 

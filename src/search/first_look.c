@@ -1,9 +1,9 @@
-/* The first look at every config of a space: its classes composed, for the floor of its time and whether
- * anything of it fits; the even cut of those that could be among the best.
+/* The first look at every config of a space: its classes composed, for the floor of its time and
+ * whether anything of it fits; the even cut of those that could be among the best.
  *
- * The space is looked at in rounds, parts of a round side by side. All parts of a round know the limit that
- * the rounds before them left, and what they find is taken in the order of its floors: what comes out does
- * not depend on the number of threads. */
+ * The space is looked at in rounds, parts of a round side by side. All parts of a round know the
+ * limit that the rounds before them left, and what they find is taken in the order of its floors:
+ * what comes out does not depend on the number of threads. */
 #include "search/first_look.h"
 
 #include "backend/cpu_simd/threads.h"
@@ -52,7 +52,7 @@ typedef struct first_look {
     part *round;         /* [LONGEST_ROUND] */
 } first_look;
 
-/* ---- a part ------------------------------------------------------------------------------------ */
+/* ---- a part ---------------------------------------------------------------------------------- */
 
 static amm_status keep(part *out, uint64_t index, double floor_s)
 {
@@ -117,7 +117,7 @@ static amm_status look_at_part(const first_look *x, part *out, amm_lowered *lowe
     return AMM_OK;
 }
 
-/* ---- a round ----------------------------------------------------------------------------------- */
+/* ---- a round --------------------------------------------------------------------------------- */
 
 /* Part `k` of the round. */
 static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
@@ -133,12 +133,9 @@ static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
 static int watch(double done, double best_s, void *payload)
 {
     const first_look *x = payload;
-    const amm_plan_options *options = x->s->options;
     (void)best_s;
     const double parts = x->first + done * (x->last - x->first);
-    return options->progress == NULL
-               ? 0
-               : options->progress(parts / x->parts / 2.0, x->s->best.least_s, options->payload);
+    return amm_plan_stops(x->s->options, parts / x->parts / 2.0, x->s->best.least_s);
 }
 
 static int by_floor(const void *a, const void *b)
@@ -216,6 +213,18 @@ static amm_status take_round(const first_look *x, int32_t count)
     return status;
 }
 
+/* What was looked at when a round was interrupted. */
+static amm_status interrupted(const first_look *x, int32_t count)
+{
+    uint64_t indices = part_start(x, x->first);
+    for (int32_t k = 0; k < count; k++) {
+        if (x->round[k].done) {
+            indices += part_start(x, x->first + k + 1) - part_start(x, x->first + k);
+        }
+    }
+    return amm_walk_interrupted(x->s->result, indices, &x->s->space);
+}
+
 static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
 {
     const amm_jobs jobs = { .job = look_aside,
@@ -223,7 +232,8 @@ static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
                             .count = count,
                             .threads = x->threads,
                             .progress = watch,
-                            .progress_payload = x };
+                            .progress_payload = x,
+                            .unit = "parts" };
     int32_t done = 0;
     memset(x->round, 0, (size_t)count * sizeof *x->round);
     for (int32_t k = 0; k < count; k++) {
@@ -239,14 +249,10 @@ static amm_status look_at_round(first_look *x, int32_t first, int32_t count)
         amm_arena_free(&x->round[k].arena);
     }
     AMM_TRY(taken);
-    return looked == AMM_INTERRUPTED
-               ? amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu configs",
-                          (unsigned long long)x->s->result->configs,
-                          (unsigned long long)x->s->space.count)
-               : looked;
+    return looked == AMM_INTERRUPTED ? interrupted(x, count) : looked;
 }
 
-/* ---- the space --------------------------------------------------------------------------------- */
+/* ---- the space ------------------------------------------------------------------------------- */
 
 /* Threads share nothing that changes: each has classes of its own. */
 static amm_status open_threads(first_look *x)

@@ -61,8 +61,7 @@ static amm_status save(sweep *s)
 static amm_status save_and_stop(sweep *s, amm_status status)
 {
     const amm_failure failure = amm_failure_keep(status);
-    (void)save(s);
-    return amm_failure_again(&failure);
+    return amm_failure_first(&failure, save(s));
 }
 
 /* A slice that fails leaves what was there before it. */
@@ -84,14 +83,13 @@ static amm_status sweep_all(sweep *s, amm_engine *engine)
     }
     copy_progress(&s->slice, &s->at);
     while (amm_place_less(from, to)) {
-        amm_status status =
-            amm_plan_progress(s->options, s->at.next, s->at.ranks, s->result->plans[0].time_s);
-        if (status != AMM_OK) {
-            (void)amm_fail(status, "interrupted after %llu of %llu partitions",
-                           (unsigned long long)s->at.next, (unsigned long long)s->at.ranks);
-            return save_and_stop(s, status);
+        if (amm_plan_stops(s->options, (double)s->at.next / (double)s->at.ranks,
+                           s->result->plans[0].time_s)) {
+            return save_and_stop(
+                s, amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu partitions",
+                            (unsigned long long)s->at.next, (unsigned long long)s->at.ranks));
         }
-        status = sweep_slice(s, engine, &from, to);
+        const amm_status status = sweep_slice(s, engine, &from, to);
         if (status != AMM_OK) {
             return save_and_stop(s, status);
         }
@@ -291,8 +289,7 @@ static amm_status run_sweep(sweep *s)
     status = status == AMM_OK ? sweep_problem(s, &builder.view) : status;
     amm_problem_close(&builder);
     const amm_failure failure = amm_failure_keep(status);
-    const amm_status told = tell(s, unit_s, fixed_s);
-    return told != AMM_OK ? told : amm_failure_again(&failure);
+    return amm_failure_first(&failure, tell(s, unit_s, fixed_s));
 }
 
 amm_status amm_partitions_check(const amm_spec *spec, const amm_plan_options *options)

@@ -148,15 +148,17 @@ void amm_note_nearest(amm_result *result, const amm_config *config, double short
     }
 }
 
-amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
-                             double best_s)
+bool amm_plan_stops(const amm_plan_options *options, double done, double best_s)
 {
-    if (options->progress != NULL &&
-        options->progress((double)done / (double)all, best_s, options->payload) != 0) {
-        return amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %llu configs",
-                        (unsigned long long)done, (unsigned long long)all);
-    }
-    return AMM_OK;
+    return options->progress != NULL && options->progress(done, best_s, options->payload) != 0;
+}
+
+amm_status amm_walk_interrupted(const amm_result *result, uint64_t indices,
+                                const amm_space_range *space)
+{
+    return amm_fail(
+        AMM_INTERRUPTED, "interrupted after a look at %llu configs, %.0f %% of the space",
+        (unsigned long long)result->configs, floor(100.0 * (double)indices / (double)space->count));
 }
 
 /* ---- the best so far ------------------------------------------------------------------------- */
@@ -340,8 +342,8 @@ static amm_status plan_on(amm_result **out, const amm_spec *spec, const amm_plan
                         status == AMM_OK && result->plan_count == 0 ? no_plan(result) : status);
 }
 
-/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on like what
- * does not fit. */
+/* Fewest nodes first; what degrees of the space cannot make of them (INPUT, and no plan) goes on
+ * like what does not fit. */
 static amm_status plan_on_fewest(amm_result **out, const amm_spec *spec, const amm_plan_options *o,
                                  const amm_backend *backend)
 {

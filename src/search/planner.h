@@ -24,9 +24,12 @@ bool amm_count_run(amm_result *result, const amm_walk_run *run);
 void amm_note_nearest(amm_result *result, const amm_config *config, double short_bytes,
                       int32_t stage);
 
-/* Asks the caller's progress function; AMM_INTERRUPTED when it wants to stop. */
-amm_status amm_plan_progress(const amm_plan_options *options, uint64_t done, uint64_t all,
-                             double best_s);
+/* Tells the caller's progress function the share of the search that is done; it wants to stop. */
+bool amm_plan_stops(const amm_plan_options *options, double done, double best_s);
+/* The failure INTERRUPTED of a walk over the space: the configs of the result so far, which no hole
+ * of the index is among, and the share of the index that they come from. */
+amm_status amm_walk_interrupted(const amm_result *result, uint64_t indices,
+                                const amm_space_range *space);
 
 /* The k smallest times met so far, ascending; what is above the last is out. */
 typedef struct amm_best_list {
@@ -53,7 +56,8 @@ amm_status amm_search_profile(amm_result *result, const amm_plan_options *option
 amm_status amm_search_analytic(amm_result *result, const amm_plan_options *options,
                                const amm_backend *backend);
 
-/* The backend that amm_plan takes for `name`, which may be NULL or "auto". Errors: INPUT, UNAVAILABLE. */
+/* The backend that amm_plan takes for `name`, which may be NULL or "auto". Errors: INPUT,
+ * UNAVAILABLE. */
 amm_status amm_plan_backend(const amm_backend **out, const char *name,
                             const amm_problem_desc *problem);
 /* amm_plan on this backend, whatever the options name. */
@@ -83,8 +87,8 @@ amm_status amm_analytic_choose(amm_lowered *lowered, int32_t *sets, int32_t *blo
  * config's stages, chosen anew for every partition. */
 amm_status amm_analytic_refine(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
                                const amm_config *config);
-/* Of partitions that take the same time the even one, or else one that is as level as passing single blocks
- * makes it, is what people expect. */
+/* Of partitions that take the same time the even one, or else one that is as level as passing
+ * single blocks makes it, is what people expect. */
 amm_status amm_analytic_level(amm_lowered *lowered, int32_t *cuts, int32_t *sets,
                               const amm_config *config);
 amm_status amm_analytic_rescore(amm_plan_entry *out, amm_arena *arena, amm_lowered *lowered,

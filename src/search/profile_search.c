@@ -52,7 +52,9 @@ static amm_status list_space(amm_search *s)
     amm_walk_run run;
     amm_walk_open(&walk, &s->space, s->lowered.problem, &s->lowered.layout, 0, s->space.count);
     while (amm_walk_next(&walk, &run)) {
-        AMM_TRY(amm_plan_progress(s->options, 0, s->space.count, -1.0));
+        if (amm_plan_stops(s->options, 0.0, -1.0)) {
+            return amm_walk_interrupted(s->result, run.first, &s->space);
+        }
         if (amm_count_run(s->result, &run)) {
             const amm_candidate one = { .index = run.first, .upper_s = HUGE_VAL };
             AMM_TRY(amm_candidate_add(s, &one));

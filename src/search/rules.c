@@ -1,4 +1,5 @@
-/* What no search looks at: layouts that cannot be built, or that the formulas have no meaning for. */
+/* What no search looks at: layouts that cannot be built, or that the formulas have no meaning
+ * for. */
 #include "search/enumerate.h"
 
 #include "describe/check.h"
@@ -38,8 +39,8 @@ static bool interleaves(const amm_config *c, int32_t blocks)
     return blocks % chunks == 0 || (blocks + 2) % chunks == 0;
 }
 
-/* GPipe and the zero-bubble schedules have one chunk per stage. The latter fill their bubble with the
- * weight passes of enough micro-batches only (formula/cost/schedule.h). */
+/* GPipe and the zero-bubble schedules have one chunk per stage. The latter fill their bubble with
+ * the weight passes of enough micro-batches only (formula/cost/schedule.h). */
 static bool schedules(const amm_config *c)
 {
     const int32_t kind = c->choice[AMM_CHOICE_SCHEDULE];
@@ -79,7 +80,7 @@ static bool has_rounds(const amm_config *c, int32_t blocks)
     return c->pp > 1 && c->micro_batches % c->pp == 0 && (int64_t)c->pp * c->vpp <= blocks + 2;
 }
 
-/* ---- by the dimension that decides ------------------------------------------------------------- */
+/* ---- by the dimension that decides ----------------------------------------------------------- */
 
 /* What does not matter to a strategy that somebody names is marked "search": it can be timed. */
 typedef enum purpose { SEARCH, NAMED } purpose;

@@ -40,8 +40,8 @@ static void note(amm_crew *c, amm_status status)
     }
 }
 
-/* What one thread does. The caller's goes on watching until the others, whose jobs may take long, are done;
- * one that has not begun by then finds no job. */
+/* What one thread does. The caller's goes on watching until the others, whose jobs may take long,
+ * are done; one that has not begun by then finds no job. */
 static void work(amm_crew *c)
 {
     (void)atomic_fetch_add(&c->working, 1);
@@ -72,7 +72,7 @@ amm_status amm_jobs_run(int32_t *done, const amm_jobs *jobs)
     work(&c);
     *done = atomic_load(&c.done);
     AMM_TRY(amm_failure_again(&c.failure));
-    return *done == jobs->count
-               ? AMM_OK
-               : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d", *done, jobs->count);
+    return *done == jobs->count ? AMM_OK
+                                : amm_fail(AMM_INTERRUPTED, "interrupted after %d of %d %s", *done,
+                                           jobs->count, jobs->unit);
 }

@@ -322,7 +322,8 @@ static amm_status item(parsing *p, slice key, slice value)
                         : "stage-layers");
 }
 
-/* "; allowed 83 = 1 before + 80 blocks + 2 after them: 21-20-20-22?" where the blocks alone were counted. */
+/* "; allowed 83 = 1 before + 80 blocks + 2 after them: 21-20-20-22?" where the blocks alone were
+ * counted. */
 static amm_status refuse_layers(const parsing *p, int64_t sum)
 {
     const amm_model *model = p->problem->model;

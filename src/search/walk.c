@@ -1,5 +1,5 @@
-/* From indices to configs: any one of them, or all of a range in order, skipping at once what a rule
- * rejects by its leading digits. */
+/* From indices to configs: any one of them, or all of a range in order, skipping at once what a
+ * rule rejects by its leading digits. */
 #include "search/enumerate.h"
 
 #include "formula/tick/index.h"
@@ -77,7 +77,7 @@ bool amm_space_config(const amm_space_range *space, amm_config *out, uint64_t in
     return set_pipeline(space, out);
 }
 
-/* ---- walking ----------------------------------------------------------------------------------- */
+/* ---- walking --------------------------------------------------------------------------------- */
 
 void amm_walk_open(amm_walk *out, const amm_space_range *space, const amm_problem_desc *problem,
                    const amm_layout *layout, uint64_t first, uint64_t end)
@@ -106,8 +106,8 @@ static bool repeats(const amm_space_range *space, const amm_config *c, int32_t d
     return value != first && (all || !amm_choice_matters(choice, c));
 }
 
-/* What this digit decides, given those before it: its own dimension's rules, and those of the dimensions
- * without a digit between it and the next one. */
+/* What this digit decides, given those before it: its own dimension's rules, and those of the
+ * dimensions without a digit between it and the next one. */
 static amm_rejection decide(const amm_walk *w, int32_t digit)
 {
     const amm_dim *dim_of = w->space->dim_of;

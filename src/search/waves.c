@@ -276,11 +276,15 @@ static amm_status take(amm_search *s, wave *w, const amm_candidate *one)
     return push(w, one, &x);
 }
 
-/* `at`: of the list. */
+/* `at`: of the list. A first look was half of the search. */
 static amm_status say_progress(const amm_search *s, size_t at)
 {
-    const uint64_t before = s->kind->looked ? s->count : 0;
-    return amm_plan_progress(s->options, before + at, before + s->count, s->best.least_s);
+    const double share = (double)at / (double)s->count;
+    return amm_plan_stops(s->options, s->kind->looked ? (1.0 + share) / 2.0 : share,
+                          s->best.least_s)
+               ? amm_fail(AMM_INTERRUPTED, "interrupted after %zu of %zu configs to solve", at,
+                          s->count)
+               : AMM_OK;
 }
 
 /* From *at on, up to the first candidate that is above the limit. */
@@ -477,9 +481,8 @@ amm_status amm_search_list(amm_search *s, amm_status ended, amm_status (*list)(a
 {
     const amm_failure failure = amm_failure_keep(ended);
     const amm_status listed = list(s);
-    if (ended == AMM_OK || listed == AMM_OK) {
-        return ended == AMM_OK ? listed : amm_failure_again(&failure);
+    if (ended != AMM_OK && listed != AMM_OK) {
+        s->result->plan_count = 0;
     }
-    s->result->plan_count = 0;
-    return amm_failure_again(&failure);
+    return amm_failure_first(&failure, listed);
 }

@@ -51,20 +51,20 @@ amm_status amm_candidate_add(amm_search *s, const amm_candidate *one);
 /* By floor_s, then index. */
 void amm_candidates_sort(amm_search *s);
 
-/* Solves the list in the order of its floors until the next floor is above the k-th best time. What was
- * solved and may be among the k best is then at the front of the list, found_count long: that is the same
- * set for any backend, any number of threads and any cut into waves. Any error: what was solved till
- * then.
+/* Solves the list in the order of its floors until the next floor is above the k-th best time. What
+ * was solved and may be among the k best is then at the front of the list, found_count long: that
+ * is the same set for any backend, any number of threads and any cut into waves. Any error: what
+ * was solved till then.
  *
- * A wave is lowered into one problem, bounded as a whole and solved in the order of the bounds, slice
- * after slice under the limit that the slices before it left. How long waves and slices are depends on the
- * list alone. Configs that a problem does not take (alternatives out of order, a cost beyond 63 bits) are
- * solved on the host, in the same ticks, or in seconds where no tick is coarse enough; result->host_solved counts
- * them. */
+ * A wave is lowered into one problem, bounded as a whole and solved in the order of the bounds,
+ * slice after slice under the limit that the slices before it left. How long waves and slices are
+ * depends on the list alone. Configs that a problem does not take (alternatives out of order, a
+ * cost beyond 63 bits) are solved on the host, in the same ticks, or in seconds where no tick is
+ * coarse enough; result->host_solved counts them. */
 amm_status amm_candidates_solve(amm_search *s);
 
-/* Lists what was found, by `list`, whatever the search ended with: that comes back, with its message. After a
- * failure what `list` cannot finish is dropped. */
+/* Lists what was found, by `list`, whatever the search ended with: that comes back, with its
+ * message. After a failure what `list` cannot finish is dropped. */
 amm_status amm_search_list(amm_search *s, amm_status ended, amm_status (*list)(amm_search *s));
 
 #endif

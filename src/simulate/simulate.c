@@ -41,17 +41,6 @@ const char *amm_schedule_kind_word(amm_schedule_kind kind)
     return words[kind];
 }
 
-bool amm_schedule_kind_parse(amm_schedule_kind *out, const char *word)
-{
-    for (int k = 0; k < AMM_SCHEDULE_COUNT; k++) {
-        if (strcmp(word, amm_schedule_kind_word((amm_schedule_kind)k)) == 0) {
-            *out = (amm_schedule_kind)k;
-            return true;
-        }
-    }
-    return false;
-}
-
 const char *amm_event_kind_word(amm_event_kind kind)
 {
     static const char *const words[] = {

@@ -102,8 +102,7 @@ amm_status amm_simulate(amm_schedule_result *out, amm_arena *arena, const amm_sc
 amm_status amm_simulate_makespan(double *out, const amm_context *context,
                                  const amm_schedule_input *in);
 
-const char *amm_schedule_kind_word(amm_schedule_kind kind);             /* "1f1b" */
-bool amm_schedule_kind_parse(amm_schedule_kind *out, const char *word); /* false: no such word */
-const char *amm_event_kind_word(amm_event_kind kind);                   /* "F" */
+const char *amm_schedule_kind_word(amm_schedule_kind kind); /* "1f1b" */
+const char *amm_event_kind_word(amm_event_kind kind);       /* "F" */
 
 #endif

@@ -74,7 +74,8 @@ typedef struct amm_verify_case {
     const void *payload;
 } amm_verify_case;
 
-/* The layouts of a problem as such a case: `describe` and its payload. As amm_evaluate reads them. */
+/* The layouts of a problem as such a case: `describe` and its payload. As amm_evaluate reads
+ * them. */
 typedef struct amm_described_space {
     const amm_spec *spec;
     const amm_space_problem *space;

@@ -52,7 +52,8 @@ void amm_verification_free(amm_verification *v)
     }
 }
 
-/* A backend that takes fewer than were asked for takes one: it gets that, and its result says so. */
+/* A backend that takes fewer than were asked for takes one: it gets that, and its result says
+ * so. */
 static amm_status set_threads(amm_subject *subject, int32_t asked)
 {
     subject->threads = 1;

@@ -18,6 +18,14 @@ has all.json "cpu/ref runs on 1"
 run 0 bench --quick --backend cpu/ref --threads 1 --json
 cp "$out" ref.json
 
+# The host's case is never passed over in silence: another backend does, or it is listed.
+AMM_SIMD=bogus run 0 bench --quick --backend cpu/ref --threads 1
+(($(grep -c ' host ' "$out") == 1)) || fail "no case of the host without cpu/simd: $(cat "$out")"
+if "$AMMETER" doctor | grep -q ' cuda *ok'; then
+    run 0 bench --quick --backend cuda --threads 1
+    has "$out" "not timed: configs, gpt3-175b-4096, host on 1 threads: the search is the processor's work"
+fi
+
 mapfile -t kept < <(compgen -G "$SRC/benchmarks/results/*-bench.json")
 if python3 -c 'import jsonschema' 2> /dev/null; then
     python3 - "$SRC/schemas/bench.schema.json" all.json ref.json "${kept[@]}" \

@@ -143,5 +143,6 @@ has "$out" "no feasible plan"
 has "$out" "memory: no partition fits in memory; nearest"
 run 4 plan amp-homogeneous --memory-margin 0.9 --json
 has "$out" '"plans": []'
+has "$out" '"status": "optimal-in-model"' # proven that nothing fits
 
 finish

@@ -92,4 +92,12 @@ if one=$(taskset -pc $$ | sed 's/.*[ ,-]//') && [[ -n $one ]]; then
     has pinned "threads   1 available"
 fi
 
+# A table of the documentation is whole: what begins after an empty line is a header, with its rule below.
+for page in "$SRC"/docs/*.md "$SRC"/README.md; do
+    cut=$(awk '/^```/ { code = !code } code { next }
+        header != "" { if ($0 !~ /^\|[-:| ]+\|$/) print header; header = "" }
+        /^\|/ && !row { header = FILENAME ":" FNR } { row = /^\|/ }' "$page")
+    [[ -z $cut ]] || fail "rows without a header: $cut"
+done
+
 finish

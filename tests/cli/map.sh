@@ -106,10 +106,17 @@ one_line_error "interrupted after"
 has "$out" "done"
 (($(wc -l < some.csv) > 1)) || fail "no points: $(cat some.csv)"
 
-# Examples of the help are whole lines.
+# Examples of the help are whole lines; its threads are points.
 run 0 map --help
+has "$out" "Points at a time; a single one has all"
 has "$out" '  ammeter map --model llama-3-8b --cluster 2xdgx-h100 \'
 has "$out" '      --global-batch-size 64 --x nic=50..800'
+
+# Without a problem it is the usage of map that is shown.
+run 2 map
+has "$err" "usage: ammeter map PROBLEM --x AXIS [options]    (all options: ammeter map --help)"
+# shellcheck disable=SC2046 # words
+run 0 $(sed -n 's/^  ammeter \(map .*\)/\1/p' "$err")
 
 mistake() {
     local text=$1
@@ -135,7 +142,7 @@ mistake "points: x is a list" --x nic=1,2 --points 2
 mistake "points: y is a list" --x nic=1..2 --y nodes=1,2 --points 2,3
 
 # Outputs: tried before any work, each to a place of its own, and one that fails takes none of the others along.
-mistake "--csv and --output (default: standard output) would both go to standard output" --x nic=400 --csv - --json
+mistake "--csv and --output would both go to standard output" --x nic=400 --csv - --json
 mistake "would both go to same.csv" --x nic=400 --csv same.csv --break-even ./same.csv
 [[ ! -e same.csv && ! -e never.csv ]] || fail "a refused call wrote files"
 run 1 map "${problem[@]}" --x nic=25..1600 --points 1000 --y nodes=1..64 --csv absent/folder.csv

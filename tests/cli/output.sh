@@ -29,8 +29,48 @@ same "$out" /dev/null
 run 0 list devices
 same "$out" "$scratch/names"
 
+# What standard output or standard error is redirected to is open: it is continued, never replaced.
+run 0 list models
+cp "$out" models
+for stream in /dev/stdout /dev/fd/1 log; do
+    echo before > log
+    "$AMMETER" list models -o "$stream" >> log 2> "$err" || fail "list -o $stream >> log"
+    same log <(echo before; cat models)
+done
+echo before > log
+"$AMMETER" list models -o /dev/stderr 2>> log || fail "list -o /dev/stderr 2>> log"
+same log <(echo before; cat models)
+{ echo before; "$AMMETER" list models -o /dev/stdout; echo after; } > log
+same log <(echo before; cat models; echo after)
+
+# Every command tries its outputs before it starts, and each goes to a place of its own.
 run 1 list -o nowhere/names
 one_line_error nowhere/names
+for arguments in "plan nothing" "explain nothing --strategy tp=1" "map nothing --x nic=1" "validate nothing.csv" \
+    "verify nothing" "bench --backend nothing" "show model nothing" "list nothing"; do
+    # shellcheck disable=SC2086 # words
+    run 1 $arguments -o nowhere/result
+    one_line_error "nowhere/result: cannot be written"
+done
+run 1 plan amp-homogeneous --progress -o nowhere/result
+one_line_error "nowhere/result: cannot be written"
+run 1 explain amp-homogeneous --strategy tp=2,pp=4,dp=2 --trace nowhere/trace
+one_line_error "nowhere/trace: cannot be written"
+twice() {
+    local options=$1
+    shift
+    run 2 "$@"
+    one_line_error "$options would both go to "
+    [[ ! -e twice ]] || fail "ammeter $*: the file was written"
+}
+twice "--checkpoint and --output" plan amp-homogeneous --partitions 3 --checkpoint twice -o ./twice
+twice "--predictions and --output" validate "$SRC/tests/data/runs_excerpt.csv" --predictions twice -o twice
+twice "--trace and --output" explain amp-homogeneous --strategy tp=1 --trace twice -o twice
+twice "--predictions and --output" validate "$SRC/tests/data/runs_excerpt.csv" --predictions /dev/stdout
+run 0 validate "$SRC/tests/data/runs_excerpt.csv" --predictions /dev/null -o /dev/null
+is_empty "$out"
+"$AMMETER" validate "$SRC/tests/data/runs_excerpt.csv" --predictions /dev/null > /dev/null 2> "$err" ||
+    fail "predictions and report, both to /dev/null: $(< "$err")"
 
 # unwritable ARG...: standard output is full, then closed, then a pipe nobody reads.
 unwritable() {
@@ -85,6 +125,16 @@ set +m
 has interrupted.json '"status": "interrupted"'
 has interrupted.json '"rank": 0'
 one_line_error interrupted
+
+# Why a search ended is said even where its result cannot be written.
+if [[ -c /dev/full ]]; then
+    code=0
+    "$AMMETER" plan amp-homogeneous --memory-margin 0.9 > /dev/full 2> "$err" || code=$?
+    [[ $code == 1 ]] || fail "no plan, full disk: exit code $code"
+    has "$err" "no feasible plan"
+    has "$err" "standard output: cannot be written"
+    (($(wc -l < "$err") == 2)) || fail "not two lines: $(cat "$err")"
+fi
 
 # Memory.
 if [[ -x /usr/bin/time ]] && /usr/bin/time -f %M true 2> /dev/null; then

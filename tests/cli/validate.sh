@@ -68,7 +68,7 @@ mistake "unexpected argument" a b
 mistake "option --by: got 'colour', allowed source, regime, configuration" "$runs" --by colour
 mistake "did you mean '--predictions'" "$runs" --prediction s --predicitons x
 mistake "both go to standard output" "$runs" --predictions -
-one_line_error "-o FILE"
+one_line_error "--predictions and --output"
 mistake "no scored row has it, got 'nobody'" "$runs" --source nobody
 one_line_error "source_id"
 mistake "no such file" nowhere.csv

@@ -15,6 +15,7 @@ enum { SLICE = 500 };
 static struct {
     int64_t solves, sweeps; /* calls left; negative: no end */
     amm_status status;
+    failing_allocator *memory; /* fails from the end on; NULL: goes on */
 } lost;
 
 static const amm_backend *ref(void)
@@ -41,6 +42,10 @@ static amm_status lose_sweep(amm_engine *engine, amm_top *top, amm_sweep_count *
     uint64_t ranks = 0;
     AMM_TRY(amm_config_ranks(&ranks, engine->problem, from->config));
     AMM_TRY(ref()->sweep(engine, top, count, from, near.rank < ranks ? near : to, upper));
+    if (now && lost.memory != NULL) {
+        lost.memory->fail_at = 0;
+        lost.memory->calls = 0;
+    }
     return now ? amm_fail(lost.status, "fake device lost") : AMM_OK;
 }
 
@@ -234,6 +239,36 @@ static void sweeps_keep_what_they_covered(void **state)
     amm_spec_free(spec);
 }
 
+/* What ends the sweep is said, also where the partitions that it kept cannot be listed any more. */
+static void the_first_failure_is_said(void **state)
+{
+    (void)state;
+    failing_allocator memory = { -1, 0, 0 };
+    amm_context_options with = AMM_CONTEXT_OPTIONS_INIT;
+    amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+    amm_context *context = NULL;
+    amm_spec *spec = NULL;
+    amm_result *r = NULL;
+    with.allocator = failing_allocator_make(&memory);
+    assert_int_equal(amm_context_create(&context, &with), AMM_OK);
+    assert_int_equal(amm_spec_create(&spec, context, "amp-homogeneous"), AMM_OK);
+    set_spec(spec, "pp", "4");
+    assert_int_equal(amm_spec_check(spec), AMM_OK);
+    options.partitions = 300;
+    options.threads = 1;
+    const amm_backend backend = failing_backend(AMM_UNAVAILABLE, -1, 2);
+    lost.memory = &memory;
+    assert_int_equal(amm_plan_on_backend(&r, spec, &options, &backend), AMM_UNAVAILABLE);
+    lost.memory = NULL;
+    assert_string_equal(amm_last_error(), "fake device lost");
+    assert_true(r->plan_count > 0 && r->partitions.covered == 2 * SLICE);
+    assert_true(r->partitions.count < 300); /* memory did fail */
+    amm_result_free(r);
+    amm_spec_free(spec);
+    amm_context_free(context);
+    assert_int_equal(memory.live, 0);
+}
+
 static int refuse_text(const char *text, void *payload)
 {
     (void)text;
@@ -309,6 +344,7 @@ int main(void)
         cmocka_unit_test(searches_keep_what_they_found),
         cmocka_unit_test(a_lost_gpu_keeps_what_it_found),
         cmocka_unit_test(sweeps_keep_what_they_covered),
+        cmocka_unit_test(the_first_failure_is_said),
         cmocka_unit_test(a_failed_save_is_said_as_such),
         cmocka_unit_test(too_many_partitions_keep_the_plan),
     };

@@ -137,6 +137,16 @@ static void looks_are_searches(void **state)
     amm_workload_close(&w);
 }
 
+/* A case is told by what it is about: a space has no stages and layers of its own. */
+static void cases_say_what_they_are(void **state)
+{
+    char words[AMM_BENCH_SHAPE_BYTES];
+    (void)state;
+    assert_string_equal(amm_bench_shape_words(words, case_of(AMM_BENCH_LOOK)), "gpt3-175b-4096");
+    assert_string_equal(amm_bench_shape_words(words, case_of(AMM_BENCH_BOUND)),
+                        "16 stages and 128 layers");
+}
+
 /* One wrong bit of a result is another checksum. */
 static amm_status spoilt_score(amm_engine *engine, float *scores, amm_top *top,
                                const amm_score_batch *batch)
@@ -341,11 +351,12 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_are_checked),     cmocka_unit_test(amounts_are_work),
-        cmocka_unit_test(sweeps_form_all_or_few),  cmocka_unit_test(looks_are_searches),
-        cmocka_unit_test(checksums_see_a_bit),     cmocka_unit_test(ceilings_by_hand),
-        cmocka_unit_test(device_ceilings_by_hand), cmocka_unit_test(wide_is_more_of_the_same),
-        cmocka_unit_test(rates_are_measured),      cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(options_are_checked),       cmocka_unit_test(amounts_are_work),
+        cmocka_unit_test(sweeps_form_all_or_few),    cmocka_unit_test(looks_are_searches),
+        cmocka_unit_test(cases_say_what_they_are),   cmocka_unit_test(checksums_see_a_bit),
+        cmocka_unit_test(ceilings_by_hand),          cmocka_unit_test(device_ceilings_by_hand),
+        cmocka_unit_test(wide_is_more_of_the_same),  cmocka_unit_test(rates_are_measured),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,6 +28,22 @@ static void message_is_one_line(void **state)
     assert_int_equal(strlen(amm_last_error()), 1023);
 }
 
+/* Of two steps that are both done: the first failure, with its message. */
+static void first_failure_wins(void **state)
+{
+    (void)state;
+    amm_failure first = amm_failure_keep(amm_fail(AMM_UNAVAILABLE, "lost"));
+    assert_int_equal(amm_failure_first(&first, amm_fail(AMM_NO_MEMORY, "none left")),
+                     AMM_UNAVAILABLE);
+    assert_string_equal(amm_last_error(), "lost");
+    assert_int_equal(amm_failure_first(&first, AMM_OK), AMM_UNAVAILABLE);
+    first = amm_failure_keep(AMM_OK);
+    assert_int_equal(amm_failure_first(&first, amm_fail(AMM_NO_MEMORY, "none left")),
+                     AMM_NO_MEMORY);
+    assert_string_equal(amm_last_error(), "none left");
+    assert_int_equal(amm_failure_first(&first, AMM_OK), AMM_OK);
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static void context_options_are_checked(void **state)
@@ -203,6 +219,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(status_has_names),
         cmocka_unit_test(message_is_one_line),
+        cmocka_unit_test(first_failure_wins),
         cmocka_unit_test(context_options_are_checked),
         cmocka_unit_test(sizes_are_checked),
         cmocka_unit_test(arena_gives_aligned_zeroes),

@@ -5,6 +5,9 @@
 
 #include <ammeter/ammeter.h>
 #include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,7 +83,9 @@ typedef struct scene {
     amm_spec *spec;
     amm_map *map;
     amm_map_options options;
-    bool broken; /* no memory is left */
+    bool broken;            /* no memory is left */
+    atomic_int calls_aside; /* of the allocator, on other threads than the caller's */
+    pthread_t caller;
     int calls;
     int stop_at_call; /* of the watcher; 0: never */
     double stop_at, break_at;
@@ -88,7 +93,8 @@ typedef struct scene {
 
 static void *take(void *pointer, size_t size, void *payload)
 {
-    const scene *x = payload;
+    scene *x = payload;
+    (void)atomic_fetch_add(&x->calls_aside, pthread_equal(pthread_self(), x->caller) == 0);
     return x->broken ? NULL : realloc(pointer, size);
 }
 
@@ -116,7 +122,9 @@ static void set(amm_spec *spec, const char *key, const char *value)
 
 static void open_scene(scene *x, const char *axis)
 {
-    *x = (scene){ .stop_at = 2.0, .break_at = 2.0 };
+    memset(x, 0, sizeof *x);
+    x->stop_at = x->break_at = 2.0;
+    x->caller = pthread_self();
     amm_context_options context = AMM_CONTEXT_OPTIONS_INIT;
     context.allocator = (amm_allocator){ take, give, x };
     assert_int_equal(amm_context_create(&x->context, &context), AMM_OK);
@@ -166,6 +174,24 @@ static void same_with_any_threads(void **state)
         free(texts[0][n]);
         free(texts[1][n]);
     }
+}
+
+/* What the headers say of an allocator that is not safe for threads: 1 for all, then it is the caller's. */
+static void one_thread_means_one(void **state)
+{
+    amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
+    amm_result *result = NULL;
+    scene x;
+    (void)state;
+    open_scene(&x, "nic=25..800");
+    x.options.points[0] = 12;
+    assert_int_equal(amm_map_create(&x.map, x.spec, &x.options), AMM_OK);
+    options.threads = 1;
+    options.draws = 8;
+    assert_int_equal(amm_plan(&result, x.spec, &options), AMM_OK);
+    assert_int_equal(atomic_load(&x.calls_aside), 0);
+    amm_result_free(result);
+    close_scene(&x);
 }
 
 /* What fails at a point loses none of the points before it. */
@@ -237,6 +263,27 @@ static void interrupted_map_has_lines(void **state)
     close_scene(&part);
 }
 
+/* All points are there then: what is left undone are lines. */
+static void interrupted_lines_are_called_that(void **state)
+{
+    scene x;
+    int done = -1;
+    int all = 0;
+    char unit[8] = "";
+    (void)state;
+    open_scene(&x, "nic=25..800");
+    x.options.y = "nodes=1,2,4";
+    x.options.points[0] = 10;
+    x.stop_at = 1.0;
+    assert_int_equal(amm_map_create(&x.map, x.spec, &x.options), AMM_INTERRUPTED);
+    assert_int_equal(x.map->done, 30);
+    assert_int_equal(sscanf(amm_last_error(), "interrupted after %d of %d %7s", &done, &all, unit),
+                     3);
+    assert_true(done == 0 && all > 0);
+    assert_string_equal(unit, "lines");
+    close_scene(&x);
+}
+
 /* dp 12 makes 24 devices with tp 2: of 3 nodes, not of 2; a model that is too large fits nowhere. */
 static void invalid_is_not_what_does_not_fit(void **state)
 {
@@ -299,9 +346,11 @@ int main(void)
         cmocka_unit_test_setup_teardown(mistakes, arena_start, arena_stop),
         cmocka_unit_test_setup_teardown(out_of_range, arena_start, arena_stop),
         cmocka_unit_test(same_with_any_threads),
+        cmocka_unit_test(one_thread_means_one),
         cmocka_unit_test(failure_keeps_what_is_done),
         cmocka_unit_test(interrupt_inside_a_point),
         cmocka_unit_test(interrupted_map_has_lines),
+        cmocka_unit_test(interrupted_lines_are_called_that),
         cmocka_unit_test(invalid_is_not_what_does_not_fit),
         cmocka_unit_test(axis_supplies),
     };

@@ -51,7 +51,7 @@ static amm_status job(void *payload, int32_t number, amm_crew *crew)
 
 static amm_status run(work *w, int32_t *done, int32_t threads)
 {
-    const amm_jobs jobs = { job, w, JOBS, threads, watch, w };
+    const amm_jobs jobs = { job, w, JOBS, threads, watch, w, "jobs" };
     w->caller = pthread_self();
     return amm_jobs_run(done, &jobs);
 }
@@ -138,7 +138,7 @@ static amm_status long_job(void *payload, int32_t number, amm_crew *crew)
 static void caller_watches_the_last(void **state)
 {
     work w = { .most = 50 };
-    const amm_jobs jobs = { long_job, &w, 2, 2, watch, &w };
+    const amm_jobs jobs = { long_job, &w, 2, 2, watch, &w, "jobs" };
     int32_t done = 0;
     (void)state;
     if (amm_simd_check_threads(2) != AMM_OK) { /* a build without threads */

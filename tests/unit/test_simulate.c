@@ -251,18 +251,6 @@ static void allocations_may_fail(void **state)
     assert_true(n > 3);
 }
 
-static void words_go_both_ways(void **state)
-{
-    (void)state;
-    for (int k = 0; k < AMM_SCHEDULE_COUNT; k++) {
-        amm_schedule_kind kind = AMM_SCHEDULE_COUNT;
-        assert_true(amm_schedule_kind_parse(&kind, amm_schedule_kind_word((amm_schedule_kind)k)));
-        assert_int_equal(kind, k);
-    }
-    amm_schedule_kind kind;
-    assert_false(amm_schedule_kind_parse(&kind, "2f2b"));
-}
-
 /* ---- trace ----------------------------------------------------------------------------------- */
 
 typedef struct trace_sum {
@@ -342,7 +330,7 @@ int main(void)
         TEST(gpipe_by_hand),          TEST(one_f_one_b_by_hand),    TEST(interleaved_by_hand),
         TEST(zero_bubble_by_hand),    TEST(one_stage_never_waits),  TEST(overlapped_messages_queue),
         TEST(bad_shapes_are_refused), TEST(bad_groups_are_refused), TEST(bad_durations_are_refused),
-        TEST(allocations_may_fail),   TEST(words_go_both_ways),     TEST(trace_reads_back),
+        TEST(allocations_may_fail),   TEST(trace_reads_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -64,8 +64,8 @@ typedef struct amm_simd_walk {
     int32_t last_from; /* first start from which the last stage is admitted */
     size_t stride;     /* floats from row to row */
     uint64_t *ranks;   /* [stages + 1][items + 1] partitions after (s, i) */
-    float *
-        least; /* [stages][3][stride] least max t, sum, max d after (s, i), s < stages - 1; infinite: none */
+    /* [stages][3][stride] least max t, sum, max d after (s, i), s < stages - 1; infinite: none */
+    float *least;
     float *middle; /* [items][3][stride] t, u + e, d of stage S - 3 over (i, j] */
     float *last;   /* [3][stride] the same of the last stage, by its start */
     float *pairs;  /* the last two stages over (b, c], (c, items]: lanes of max t, sum, max d */
@@ -73,7 +73,7 @@ typedef struct amm_simd_walk {
     int32_t *vectors, *from,
         *count;       /* [items] of b: its lanes, first feasible c, how many of them */
     uint64_t *counts; /* [items + 1] sum of count below b */
-    size_t capacity, pair_capacity;
+    size_t capacity;
     void *memory;
 } amm_simd_walk;
 

@@ -53,9 +53,9 @@ static void entry_row(float *out, const amm_simd_walk *w, const amm_problem_entr
     }
 }
 
-/* t, u + e, max(d - o, rho) of stage s < S - 1 over (i, j] for all j > i by its first admitting entry;
- * infinite where there is none. `out` [3][stride]; up to i nothing that is read. Returns the furthest
- * end. */
+/* t, u + e, max(d - o, rho) of stage s < S - 1 over (i, j] for all j > i by its first admitting
+ * entry; infinite where there is none. `out` [3][stride]; up to i nothing that is read. Returns the
+ * furthest end. */
 static int32_t stage_row(float *out, const amm_simd_walk *w, int32_t s, int32_t i)
 {
     const amm_problem *p = w->problem;
@@ -86,8 +86,8 @@ static inline amm_lanes load_parts(const float *rows, size_t stride, size_t at)
     return out;
 }
 
-/* t, u, max(d - o, rho) of the last stage over (i, items] for all i, in w->last: by its first admitting
- * entry, infinite where there is none. w->last_from: from there on there is one. */
+/* t, u, max(d - o, rho) of the last stage over (i, items] for all i, in w->last: by its first
+ * admitting entry, infinite where there is none. w->last_from: from there on there is one. */
 static void last_row(amm_simd_walk *w)
 {
     const amm_problem *p = w->problem;
