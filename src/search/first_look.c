@@ -200,6 +200,8 @@ static amm_status take_round(const first_look *x, int32_t count)
         const part *one = &x->round[k];
         if (one->done) {
             count_part(x->s->result, one);
+        }
+        if (one->done && one->count > 0) { /* no list has no memory */
             memcpy(list + filled, one->list, one->count * sizeof *list);
             filled += one->count;
         }
