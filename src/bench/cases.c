@@ -325,5 +325,5 @@ amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const am
     case AMM_BENCH_LOOK:
         break;
     }
-    return amm_look_run(workload, out, backend, amount);
+    return amm_look_run(workload, out, amount);
 }

@@ -1,15 +1,20 @@
-/* The case "configs": how fast the search composes the configs of a large space from their
- * classes. */
+/* The case "configs": how fast the configs of a large space are composed from their classes, which is what
+ * a search does with each first: a floor of its time, and whether anything of it fits. */
 #include "bench/workload.h"
 
-#include "search/planner.h"
+#include "lower/lower.h"
+#include "search/enumerate.h"
+#include "search/side_by_side.h"
 
-/* Of the preset's space: the tensor degree that fills a node, the smallest micro-batches. */
+/* `quick`: the tensor degree that fills a node, the smallest micro-batch, two context degrees. */
 static amm_status slice(amm_spec *spec, bool quick)
 {
+    if (!quick) {
+        return AMM_OK;
+    }
     AMM_TRY(amm_spec_set(spec, "tp", "8"));
-    AMM_TRY(amm_spec_set(spec, "micro_batch", quick ? "1" : "1,2"));
-    return quick ? amm_spec_set(spec, "cp", "1,2") : AMM_OK;
+    AMM_TRY(amm_spec_set(spec, "micro_batch", "1"));
+    return amm_spec_set(spec, "cp", "1,2");
 }
 
 amm_status amm_look_open(amm_workload *out, amm_context *context, bool quick)
@@ -22,55 +27,88 @@ amm_status amm_look_open(amm_workload *out, amm_context *context, bool quick)
     return status;
 }
 
-/* Configs whose floor and memory were looked at: those that no rule of the space rejects unseen. */
-static uint64_t composed(const amm_result *r)
+/* One thread's share of a space: every `of`-th run of indices with the same degrees. */
+typedef struct share {
+    uint64_t composed, sum;
+} share;
+
+typedef struct look {
+    const amm_workload *w;
+    share *shares; /* [of] */
+    int32_t of;
+} look;
+
+/* The same for all orders of the configs, so for all numbers of threads. */
+static void count_one(share *out, const amm_config *config, const amm_composed *x)
 {
-    uint64_t count = r->configs;
-    for (int32_t k = 0; k < (int32_t)AMM_REJECTION_COUNT; k++) {
-        count -= k == (int32_t)AMM_REJECT_MEMORY ? 0 : r->rejected[k].count;
-    }
-    return count;
+    uint64_t hash = amm_hash(AMM_HASH_START, &config->index, sizeof config->index);
+    hash = amm_hash(hash, &x->floor_s, sizeof x->floor_s);
+    out->composed++;
+    out->sum += x->fits ? hash : ~hash;
 }
 
-/* What is rejected and why, what is the best: the same for every backend and number of threads. */
-static uint64_t checksum_of(const amm_result *r)
+static amm_status compose_range(share *out, amm_lowered *lowered, const amm_space_range *space,
+                                uint64_t first, uint64_t end)
 {
-    uint64_t sum = amm_hash(AMM_HASH_START, &r->configs, sizeof r->configs);
-    for (int32_t k = 0; k < (int32_t)AMM_REJECTION_COUNT; k++) {
-        sum = amm_hash(sum, &r->rejected[k].count, sizeof r->rejected[k].count);
+    amm_walk walk;
+    amm_walk_run run;
+    amm_walk_open(&walk, space, lowered->problem, &lowered->layout, first, end);
+    while (amm_walk_next(&walk, &run)) {
+        if (run.reason == AMM_ACCEPTED) {
+            amm_composed composed;
+            AMM_TRY(amm_compose(lowered, &composed, &walk.config));
+            count_one(out, &walk.config, &composed);
+        }
     }
-    for (size_t k = 0; k < r->plan_count; k++) {
-        sum = amm_hash(sum, &r->plans[k].config.index, sizeof r->plans[k].config.index);
-        sum = amm_hash(sum, &r->plans[k].time_s, sizeof r->plans[k].time_s);
-    }
-    return sum;
+    return AMM_OK;
 }
 
-/* A search for the best plan and nothing about it: the few configs that are left in the end are
- * solved. */
-static amm_status look_once(const amm_workload *w, amm_work_done *out, const amm_backend *backend)
+static amm_status compose_share(const look *x, amm_lowered *lowered, int32_t number)
 {
-    amm_plan_options options = AMM_PLAN_OPTIONS_INIT;
-    amm_result *result = NULL;
-    options.top = 1;
-    options.threads = w->threads;
-    AMM_TRY(amm_result_create(&result, w->spec));
-    result->bare = true;
-    result->threads = w->threads;
-    const amm_status status = amm_search_analytic(result, &options, backend);
-    if (status == AMM_OK) {
-        out->units += (double)composed(result);
-        out->checksum = checksum_of(result);
+    amm_space_range space;
+    AMM_TRY(amm_space_open(&space, &lowered->arena, lowered->problem));
+    AMM_TRY(amm_space_choices(lowered));
+    const uint64_t stride = space.stride[AMM_DEGREE_DIGITS];
+    for (uint64_t k = (uint64_t)number; k < space.count / stride; k += (uint64_t)x->of) {
+        AMM_TRY(compose_range(&x->shares[number], lowered, &space, k * stride, (k + 1) * stride));
     }
-    amm_result_free(result);
+    return AMM_OK;
+}
+
+/* Each with classes of its own, as in a search. */
+static amm_status one_thread(void *payload, int32_t number, amm_crew *crew)
+{
+    const look *x = payload;
+    amm_lowered lowered;
+    (void)crew;
+    amm_status status = amm_lower_init(&lowered, x->w->spec->context, &x->w->spec->problem);
+    status = status == AMM_OK ? compose_share(x, &lowered, number) : status;
+    amm_lower_free(&lowered);
     return status;
 }
 
-amm_status amm_look_run(const amm_workload *workload, amm_work_done *out,
-                        const amm_backend *backend, uint64_t amount)
+static amm_status look_once(const amm_workload *w, amm_work_done *out)
+{
+    share shares[AMM_MAX_THREADS] = { { 0, 0 } };
+    look x = { w, shares, w->threads };
+    const amm_jobs jobs = {
+        .job = one_thread, .payload = &x, .count = x.of, .threads = x.of, .unit = "shares"
+    };
+    int32_t done = 0;
+    uint64_t sum = 0;
+    AMM_TRY(amm_jobs_run(&done, &jobs));
+    for (int32_t k = 0; k < x.of; k++) {
+        out->units += (double)shares[k].composed;
+        sum += shares[k].sum;
+    }
+    out->checksum = sum;
+    return AMM_OK;
+}
+
+amm_status amm_look_run(const amm_workload *workload, amm_work_done *out, uint64_t amount)
 {
     for (uint64_t n = 0; n < amount; n++) {
-        AMM_TRY(look_once(workload, out, backend));
+        AMM_TRY(look_once(workload, out));
     }
     out->covered = out->units;
     return AMM_OK;

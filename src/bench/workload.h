@@ -61,7 +61,7 @@ typedef enum amm_bench_kind {
     AMM_BENCH_SWEEP_KEPT, /* the best 100 kept, others left out unformed: units are decided */
     AMM_BENCH_SOLVE,
     AMM_BENCH_BOUND,
-    AMM_BENCH_LOOK /* host: a search of a space, all but its few finalists composed only */
+    AMM_BENCH_LOOK /* host: the configs of a space composed from their classes */
 } amm_bench_kind;
 
 typedef struct amm_bench_case {
@@ -85,7 +85,7 @@ typedef struct amm_workload {
     uint64_t candidates; /* score: of amount 1 */
     int32_t configs;     /* solve, bound: of amount 1 */
     amm_spec *spec;      /* look */
-    int32_t threads;     /* look: of the search; 1 until set */
+    int32_t threads;     /* look; 1 until set */
     int32_t most;        /* amounts of one call: more are several */
     uint8_t *cuts;
     float *scores;
@@ -112,15 +112,14 @@ typedef struct amm_work_done {
     uint64_t checksum;     /* of all results of the run */
 } amm_work_done;
 
-/* `amount` 1 is the same work for every backend; n is n times as much. A look has no engine: the
- * backend solves its finalists. */
+/* `amount` 1 is the same work for every backend; n is n times as much. A look has no
+ * engine, and no backend has a part in it. */
 amm_status amm_workload_run(amm_workload *workload, amm_work_done *out, const amm_backend *backend,
                             amm_engine *engine, uint64_t amount);
 
-/* look.c: the space of a case of kind LOOK, a slice of it (`quick`: a smaller one); its search. */
+/* look.c: the space of a case of kind LOOK (`quick`: a slice of it); its configs composed on `threads`. */
 amm_status amm_look_open(amm_workload *out, amm_context *context, bool quick);
-amm_status amm_look_run(const amm_workload *workload, amm_work_done *out,
-                        const amm_backend *backend, uint64_t amount);
+amm_status amm_look_run(const amm_workload *workload, amm_work_done *out, uint64_t amount);
 
 /* Most units per second that the rates allow: the operations of a unit over the rate of each, the
  * scarcest one (docs/cli.md, "bench"). 0: not known. `passes`: dynamic programmes of a solve. */

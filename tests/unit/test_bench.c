@@ -118,8 +118,8 @@ static void sweeps_form_all_or_few(void **state)
     }
 }
 
-/* A look counts what it composes, for every backend the same; another space has another checksum. */
-static void looks_are_searches(void **state)
+/* A look counts what it composes, for every number of threads the same; another space has another checksum. */
+static void looks_compose(void **state)
 {
     (void)state;
     amm_workload w;
@@ -352,7 +352,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_checked),       cmocka_unit_test(amounts_are_work),
-        cmocka_unit_test(sweeps_form_all_or_few),    cmocka_unit_test(looks_are_searches),
+        cmocka_unit_test(sweeps_form_all_or_few),    cmocka_unit_test(looks_compose),
         cmocka_unit_test(cases_say_what_they_are),   cmocka_unit_test(checksums_see_a_bit),
         cmocka_unit_test(ceilings_by_hand),          cmocka_unit_test(device_ceilings_by_hand),
         cmocka_unit_test(wide_is_more_of_the_same),  cmocka_unit_test(rates_are_measured),
