@@ -69,9 +69,11 @@ static amm_status compose_share(const look *x, amm_lowered *lowered, int32_t num
     AMM_TRY(amm_space_open(&space, &lowered->arena, lowered->problem));
     AMM_TRY(amm_space_choices(lowered));
     const uint64_t stride = space.stride[AMM_DEGREE_DIGITS];
+    share own = { 0, 0 }; /* apart from what other threads write to */
     for (uint64_t k = (uint64_t)number; k < space.count / stride; k += (uint64_t)x->of) {
-        AMM_TRY(compose_range(&x->shares[number], lowered, &space, k * stride, (k + 1) * stride));
+        AMM_TRY(compose_range(&own, lowered, &space, k * stride, (k + 1) * stride));
     }
+    x->shares[number] = own;
     return AMM_OK;
 }
 

@@ -124,9 +124,12 @@ static amm_status look_aside(void *payload, int32_t k, amm_crew *crew)
 {
     const first_look *x = payload;
     const int32_t thread = amm_simd_thread();
-    (void)crew; /* parts are short */
-    return look_at_part(x, &x->round[k], thread == 0 ? &x->s->lowered : &x->lowered[thread - 1],
-                        x->first + k);
+    (void)crew;             /* parts are short */
+    part own = x->round[k]; /* on cache lines that no other thread writes to */
+    const amm_status status =
+        look_at_part(x, &own, thread == 0 ? &x->s->lowered : &x->lowered[thread - 1], x->first + k);
+    x->round[k] = own;
+    return status;
 }
 
 /* The share of the whole search that a share of the round is. */

@@ -66,9 +66,10 @@ amm_status amm_simd_walk_ready(amm_simd_engine *e, int32_t config)
 /* ---- ranges ------------------------------------------------------------------------------------ */
 
 enum {
-    FIRST_SLICE = 1 << 14,   /* ranks of the first range: little is known of the costs yet */
-    MOST_WORK = 1 << 22,     /* costs that a range forms before it stops: milliseconds */
-    WORK_OF_A_CALL = 1 << 25 /* costs of a call, at most and about */
+    FIRST_SLICE = 1 << 14,    /* ranks of the first range: little is known of the costs yet */
+    MOST_WORK = 1 << 22,      /* costs that a range forms before it stops: milliseconds */
+    WORK_OF_A_CALL = 1 << 25, /* costs of a call, at most and about */
+    ALONE = 1 << 20           /* ranks left that one thread is done with before others are awake */
 };
 
 static void set_range(amm_simd_engine *e, amm_simd_range *r, uint64_t from, uint64_t to,
@@ -92,16 +93,21 @@ static uint64_t sweep_ranges(amm_simd_engine *e, amm_top *top, amm_sweep_count *
     uint64_t done = 0;
     int32_t used = 0;
     uint64_t at = *from;
+    const bool together = to - at > ALONE;
+    (void)together; /* builds without OpenMP have one thread */
     for (; used < e->range_count && at < to; used++) {
         const uint64_t end = to - at < e->slice ? to : at + e->slice;
         set_range(e, &e->ranges[used], at, end, top, upper, (size_t)used);
         at = end;
     }
 #ifdef _OPENMP
-#pragma omp parallel for schedule(dynamic) num_threads(e->base.options.threads) if (used > 1)
+#pragma omp parallel for schedule(dynamic)                                                         \
+    num_threads(e->base.options.threads) if (used > 1 && together)
 #endif
     for (int32_t k = 0; k < used; k++) {
-        e->path->walk(&e->walk, &e->ranges[k]);
+        amm_simd_range own = e->ranges[k]; /* on cache lines that no other thread writes to */
+        e->path->walk(&e->walk, &own);
+        e->ranges[k] = own;
     }
     bool whole = true;
     for (int32_t k = 0; k < used && whole; k++) {
