@@ -428,8 +428,14 @@ def test_command(folder):
     report = json.loads((folder / "report.json").read_text().split("}\n{")[0] + "}")
     shares = {r["case"]: r["configurations"] for r in report["regimes"]}
     assert shares["dense"] == shares["A100/dense/tp-pp/16bit"] and "experts" not in shares
-    for name, entry in device["constants"].items():
-        assert entry["sd"] > 0 and "96 rows of lab-a, lab-b" in entry["source"] and "prior" in entry["source"], name
+    counts = set()
+    for name, entry in device["constants"].items():  # a row counts where its prediction depends on the constant
+        values = synthetic.runs.values.copy()
+        values[synthetic.runs.names.index(f"A100-80GB/{name}")] *= 0.97
+        count = int((synthetic.runs.predict(values) != synthetic.runs.predict()).sum())
+        counts.add(count)
+        assert entry["sd"] > 0 and f"{count} rows of lab-a, lab-b" in entry["source"] and "prior" in entry["source"], (name, count)
+    assert 96 in counts and len(counts) > 1, counts
     predicted = list(csv.DictReader(open(out, newline="")))
     assert len(predicted) == len(synthetic.runs)
     assert all(float(r["predicted_low_s"]) < float(r["predicted_iter_s"]) < float(r["predicted_high_s"]) for r in predicted)
