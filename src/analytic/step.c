@@ -20,8 +20,8 @@ static amm_op_env env_of(const amm_machine *m, const amm_run *run)
     return env;
 }
 
-/* Host seconds of one launch under the run's graphs and number format. Graphs of parts leave out experts,
- * whose sizes are known late. */
+/* Host seconds of one launch under the run's graphs and number format. Graphs of parts hold the router and
+ * what prepares for experts, not their own GEMMs, whose sizes are known late. */
 static double launch_seconds(const amm_machine *m, const amm_run *run, bool of_experts)
 {
     const amm_facts *f = &m->facts;

@@ -1,3 +1,4 @@
+#include "backend/cpu_simd/cpu_simd.h"
 #include "bench/workload.h"
 
 #include "describe/describe.h"
@@ -122,12 +123,14 @@ static amm_status check_results(const timing *t, uint64_t expected)
     t->figure->checksum = done.checksum;
     return done.checksum == expected
                ? AMM_OK
-               : amm_fail(
-                     AMM_INTERNAL,
-                     "bench: %s, %s: backend %s has checksum %016llx, cpu/ref %016llx; ammeter "
-                     "verify tells what differs",
-                     t->w->c->name, amm_bench_shape_words(shape, t->w->c), t->backend->name,
-                     (unsigned long long)done.checksum, (unsigned long long)expected);
+               : amm_fail(AMM_INTERNAL,
+                          "bench: %s, %s: %s has checksum %016llx, %s %016llx; ammeter verify "
+                          "tells what "
+                          "differs",
+                          t->w->c->name, amm_bench_shape_words(shape, t->w->c), t->figure->backend,
+                          (unsigned long long)done.checksum,
+                          t->backend == NULL ? "one thread" : "cpu/ref",
+                          (unsigned long long)expected);
 }
 
 /* ---- all of them ------------------------------------------------------------------------------- */
@@ -177,19 +180,19 @@ static amm_status time_backend(amm_bench *b, amm_workload *w, const amm_backend 
     return keep_figure(b, &figure, status);
 }
 
-/* The host's own work; the backend solves its few finalists. */
-static amm_status time_host(amm_bench *b, amm_workload *w, const amm_backend *backend,
-                            int32_t number, uint64_t expected)
+/* The host's own work: no backend has a part in it. */
+static amm_status time_host(amm_bench *b, amm_workload *w, int32_t number, uint64_t expected)
 {
     const amm_ceilings *rates = &b->rates[number];
     amm_figure figure = {
         .c = w->c, .backend = "host", .threads = rates->threads, .cpu_time = rates->threads == 1
     };
-    timing t = { b, w, backend, NULL, &figure };
-    amm_status status = amm_backend_threads(&w->threads, backend, rates->threads);
+    timing t = { b, w, NULL, NULL, &figure };
+    const amm_status status = amm_simd_check_threads(rates->threads);
     if (status != AMM_OK) {
-        return keep_figure(b, &figure, AMM_INPUT);
+        return keep_figure(b, &figure, status);
     }
+    w->threads = rates->threads;
     return keep_figure(b, &figure, time_checked(&t, rates, expected));
 }
 
@@ -201,7 +204,7 @@ static amm_status reference_checksum(amm_bench *b, amm_workload *w, uint64_t *ou
     amm_work_done done;
     AMM_TRY(amm_backend_find(&reference, "cpu/ref"));
     if (w->c->kind == AMM_BENCH_LOOK) {
-        AMM_TRY(amm_workload_run(w, &done, reference, NULL, 1));
+        AMM_TRY(amm_workload_run(w, &done, NULL, NULL, 1)); /* on one thread */
         *out = done.checksum;
         return AMM_OK;
     }
@@ -212,38 +215,14 @@ static amm_status reference_checksum(amm_bench *b, amm_workload *w, uint64_t *ou
     return status;
 }
 
-/* The fastest one of the processor's that is listed (another where that one is not here); NULL:
- * none. */
-static const amm_backend *host_backend(const amm_bench *b)
-{
-    const amm_backend *found = NULL;
-    const amm_backend *fastest = NULL;
-    (void)amm_backend_find(&fastest, NULL); /* it may fail: NULL is no backend's */
-    for (int32_t k = 0; k < b->backends.count; k++) {
-        const amm_backend *backend = b->backends.list[k].backend;
-        if (backend != NULL && on_processor(backend) && (found == NULL || backend == fastest)) {
-            found = backend;
-        }
-    }
-    return found;
-}
-
 static amm_status run_host_case(amm_bench *b, const amm_bench_case *c)
 {
     amm_workload w;
     uint64_t expected = 0;
-    const amm_backend *backend = host_backend(b);
-    if (backend == NULL) {
-        (void)amm_fail(AMM_INPUT, "the search is the processor's work, no backend of it is listed");
-        for (int32_t n = 0; n < b->thread_count; n++) {
-            AMM_TRY(skip(b, c, "host", b->rates[n].threads));
-        }
-        return AMM_OK;
-    }
     AMM_TRY(amm_workload_open(&w, b->context, c, b->quick, false));
     amm_status status = reference_checksum(b, &w, &expected);
     for (int32_t n = 0; n < b->thread_count && status == AMM_OK; n++) {
-        status = time_host(b, &w, backend, n, expected);
+        status = time_host(b, &w, n, expected);
     }
     amm_workload_close(&w);
     return status;
@@ -274,7 +253,11 @@ static amm_status run(amm_bench *b, const amm_bench_options *o)
         AMM_TRY(c->kind == AMM_BENCH_LOOK ? run_host_case(b, c) : run_case(b, c));
     }
     amm_machine_facts_read(&b->after);
-    return b->figure_count > 0
+    int32_t of_backends = 0;
+    for (int32_t k = 0; k < b->figure_count; k++) {
+        of_backends += b->figures[k].c->kind != AMM_BENCH_LOOK;
+    }
+    return of_backends > 0
                ? AMM_OK
                : amm_fail(AMM_UNAVAILABLE, "bench: nothing was timed: %s",
                           b->skip_count > 0 ? b->skips[0].reason : "no backend is here");

@@ -43,6 +43,9 @@ int amm_cli_usage_error(const char *format, ...) __attribute__((format(printf, 1
  * is printed. */
 int amm_cli_write(const char *path, const char *text);
 
+/* Standard output or standard error, by any name: what is behind it is never replaced. */
+bool amm_cli_is_stream(const char *path);
+
 /* After a failed write to standard output: when nobody reads it any more (head has enough), the
  * process ends as if SIGPIPE had not been ignored. Else does nothing. Reads errno. */
 void amm_cli_end_on_closed_pipe(void);

@@ -622,8 +622,9 @@ static int check_outputs(const amm_cli_options *o)
         { "--predictions", o->predictions }, { "--csv", o->csv },
         { "--break-even", o->break_even },   { "--output", o->output },
     };
-    if (o->checkpoint != NULL && strcmp(o->checkpoint, "-") == 0) {
-        return amm_cli_usage_error("checkpoint: got \"-\", allowed the name of a file");
+    if (o->checkpoint != NULL && amm_cli_is_stream(o->checkpoint)) { /* replaced at every save */
+        return amm_cli_usage_error("checkpoint: got \"%s\", allowed the name of a file",
+                                   o->checkpoint);
     }
     return amm_cli_check_outputs(outputs, sizeof outputs / sizeof outputs[0]);
 }

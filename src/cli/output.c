@@ -92,7 +92,7 @@ static int descriptor_of(const char *path)
 {
     struct stat target;
     struct stat open_file;
-    if (strcmp(path, "-") == 0) {
+    if (strcmp(path, "-") == 0) { /* open or not */
         return STDOUT_FILENO;
     }
     if (stat(path, &target) != 0) {
@@ -222,6 +222,11 @@ int amm_cli_write(const char *path, const char *text)
     return code;
 }
 
+bool amm_cli_is_stream(const char *path)
+{
+    return descriptor_of(path) >= 0;
+}
+
 static bool to_stdout(const char *path)
 {
     return descriptor_of(path) == STDOUT_FILENO;
@@ -255,11 +260,16 @@ static bool can_write(const char *target)
 /* That amm_cli_write can write there. */
 static int check_writable(const char *path)
 {
-    if (descriptor_of(path) >= 0) {
-        return AMM_EXIT_OK;
+    const int file = descriptor_of(path);
+    if (file >= 0) {
+        const int flags = fcntl(file, F_GETFL);
+        errno = flags == -1 ? errno : EBADF;
+        return flags != -1 && (flags & O_ACCMODE) != O_RDONLY ? AMM_EXIT_OK : write_error(path);
     }
     char *target = target_of(path);
-    const int code = target != NULL && can_write(target) ? AMM_EXIT_OK : write_error(path);
+    errno = ENOENT; /* where the path is empty */
+    const int code =
+        target != NULL && path[0] != '\0' && can_write(target) ? AMM_EXIT_OK : write_error(path);
     free(target);
     return code;
 }
@@ -295,8 +305,9 @@ static bool same_place(const char *a, const char *b)
 {
     char *x = resolve(a);
     char *y = resolve(b);
-    bool same = to_stdout(a) && to_stdout(b);
-    if (!to_stdout(a) && !to_stdout(b)) {
+    const int file = descriptor_of(a);
+    bool same = file >= 0 && file == descriptor_of(b);
+    if (file < 0 && descriptor_of(b) < 0) {
         same = strcmp(a, b) == 0 || (x != NULL && y != NULL && strcmp(x, y) == 0);
     }
     same = same && !is_null(x) && !is_null(y);

@@ -156,9 +156,10 @@ bool amm_plan_stops(const amm_plan_options *options, double done, double best_s)
 amm_status amm_walk_interrupted(const amm_result *result, uint64_t indices,
                                 const amm_space_range *space)
 {
-    return amm_fail(
-        AMM_INTERRUPTED, "interrupted after a look at %llu configs, %.0f %% of the space",
-        (unsigned long long)result->configs, floor(100.0 * (double)indices / (double)space->count));
+    return amm_fail(AMM_INTERRUPTED,
+                    "interrupted after a look at %llu configs, %.0f %% of the space",
+                    (unsigned long long)(result->configs - (uint64_t)space->dropped),
+                    floor(100.0 * (double)indices / (double)space->count));
 }
 
 /* ---- the best so far ------------------------------------------------------------------------- */

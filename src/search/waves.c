@@ -282,8 +282,8 @@ static amm_status say_progress(const amm_search *s, size_t at)
     const double share = (double)at / (double)s->count;
     return amm_plan_stops(s->options, s->kind->looked ? (1.0 + share) / 2.0 : share,
                           s->best.least_s)
-               ? amm_fail(AMM_INTERRUPTED, "interrupted after %zu of %zu configs to solve", at,
-                          s->count)
+               ? amm_fail(AMM_INTERRUPTED, "interrupted after %llu of %zu configs to solve",
+                          (unsigned long long)s->result->solved, s->count)
                : AMM_OK;
 }
 

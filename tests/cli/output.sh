@@ -126,6 +126,18 @@ has interrupted.json '"status": "interrupted"'
 has interrupted.json '"rank": 0'
 one_line_error interrupted
 
+# A checkpoint is replaced at every save: no stream takes one, by any name. No path is no file.
+run 2 plan amp-homogeneous --pp 4 --partitions 3 --checkpoint /dev/stderr
+one_line_error 'checkpoint: got "/dev/stderr", allowed the name of a file'
+code=0
+"$AMMETER" plan amp-homogeneous --pp 4 --partitions 3 --checkpoint ck -o out 2>> ck || code=$?
+[[ $code == 2 ]] || fail "checkpoint to standard error's file: exit code $code"
+run 1 list models -o ""
+one_line_error ": cannot be written: No such file or directory"
+code=0
+"$AMMETER" map --model llama-3-8b --cluster 2xdgx-h100 --global-batch-size 64 --x nic=50..800 --points 200 >&- 2> "$err" || code=$?
+[[ $code == 1 ]] || fail "closed standard output: exit code $code"
+
 # Why a search ended is said even where its result cannot be written.
 if [[ -c /dev/full ]]; then
     code=0

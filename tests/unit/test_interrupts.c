@@ -68,7 +68,8 @@ static void interrupts_say_how_far(void **state)
         sscanf(amm_last_error(), "interrupted after %llu of %llu configs to solve", &some, &all),
         2);
     assert_int_equal(all, listed(whole));
-    assert_close((double)some / (double)all, 2.0 * x.stopped - 1.0, 1e-12, 0.0);
+    assert_int_equal(some, solving->solved);
+    assert_true(some > 0 && some < all);
     amm_result_free(whole);
     amm_result_free(looking);
     amm_result_free(solving);

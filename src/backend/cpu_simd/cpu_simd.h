@@ -73,7 +73,6 @@ typedef struct amm_simd_walk {
     int32_t *vectors, *from,
         *count;       /* [items] of b: its lanes, first feasible c, how many of them */
     uint64_t *counts; /* [items + 1] sum of count below b */
-    size_t capacity;
     void *memory;
 } amm_simd_walk;
 
@@ -112,7 +111,7 @@ typedef struct amm_simd_path {
     int32_t lanes;
     bool columns; /* layout of rows: columns of AMM_SIMD_ROWS, not rows of four */
     void (*score)(const amm_simd_score *config, const amm_simd_span *span);
-    /* Fills the arrays of `walk`; false: `pairs` is too small for pair[items]. */
+    /* Fills the arrays of `walk`. */
     void (*prepare)(amm_simd_walk *walk);
     void (*walk)(const amm_simd_walk *walk, amm_simd_range *range);
     int64_t (*bound)(const amm_problem *problem, int32_t config);
