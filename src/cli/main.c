@@ -111,7 +111,7 @@ static int help(int argc, char **argv)
 {
     char option[] = "--help";
     char *forged[] = { argv[0], option, NULL };
-    if (argc < 2) {
+    if (argc < 2 || strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0) {
         print_help();
         return AMM_EXIT_OK;
     }

@@ -463,6 +463,8 @@ static amm_status solve_list(amm_search *s)
     return AMM_OK;
 }
 
+enum { MOST_INTERRUPTED = 1024 }; /* plans of an interrupted search: a second or less */
+
 amm_status amm_candidates_solve(amm_search *s)
 {
     const amm_status status = solve_list(s);
@@ -474,6 +476,10 @@ amm_status amm_candidates_solve(amm_search *s)
         }
     }
     s->found_count = left;
+    if (status == AMM_INTERRUPTED && left > MOST_INTERRUPTED) { /* who interrupts does not wait */
+        qsort(s->list, left, sizeof *s->list, compare_candidates);
+        s->found_count = MOST_INTERRUPTED;
+    }
     return status;
 }
 

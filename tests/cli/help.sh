@@ -100,4 +100,12 @@ for page in "$SRC"/docs/*.md "$SRC"/README.md; do
     [[ -z $cut ]] || fail "rows without a header: $cut"
 done
 
+# Help on help is the help.
+run 0 --help
+cp "$out" help.txt
+for word in help --help; do
+    run 0 help "$word"
+    same "$out" help.txt
+done
+
 finish
